@@ -1,0 +1,31 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swift: [SwiftSetting] = [
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .swiftLanguageMode(.v5),
+]
+
+let package = Package(
+  name: "camber",
+  products: [
+    .library(name: "Camber", targets: ["Camber"]),
+    .library(name: "camber", type: .dynamic, targets: ["CamberC"]),
+  ],
+  targets: [
+    // The contract: include/camber.h as a module.
+    .systemLibrary(name: "CCamber", path: "include"),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .target(name: "CKernels", dependencies: ["COpenBLAS"], exclude: ["kernels.inc"],
+            linkerSettings: [.linkedLibrary("sleef"), .linkedLibrary("m")]),
+    .target(name: "CBuilders", dependencies: ["CCamber"]),
+    .target(name: "Tape", dependencies: ["CKernels"], swiftSettings: swift),
+    .target(name: "Runtime", dependencies: ["Tape", "CKernels"], swiftSettings: swift),
+    .target(name: "Optimize", dependencies: ["Runtime", "Tape", "CKernels"], swiftSettings: swift),
+    .target(name: "Camber", dependencies: ["Optimize", "Runtime", "Tape", "CKernels"], swiftSettings: swift),
+    .target(name: "CamberC", dependencies: ["Camber", "Optimize", "Runtime", "Tape", "CKernels", "CCamber", "CBuilders"], swiftSettings: swift),
+    .testTarget(name: "TapeTests", dependencies: ["Tape", "Runtime", "CKernels"], swiftSettings: swift),
+    .testTarget(name: "RuntimeTests", dependencies: ["Tape", "Runtime", "CKernels"], swiftSettings: swift),
+    .testTarget(name: "CamberTests", dependencies: ["Camber", "Optimize", "Runtime", "Tape"], swiftSettings: swift),
+  ]
+)

@@ -1,0 +1,134 @@
+/* CKernels: loops over contiguous memory, compiled for several instruction sets and chosen once at run time.
+ * Knows no tapes, shapes only as counts; allocates nothing except where a function says so; never traps.
+ *
+ * dtypes are numbered as in camber.h. f16 and bf16 live in memory as 16 bits; arithmetic on them is done in f32.
+ * bool is one byte, 0 or 1. Every function gives the same bits on every instruction set that has FMA, at any thread
+ * count, and wherever a block begins: element i depends on the elements i of its inputs alone; reductions run in
+ * 64 bytes of virtual lanes, then a fixed tree. */
+#ifndef CKERNELS_H
+#define CKERNELS_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "../../../include/camber_ops.h"
+
+#define CK_CLOSED __attribute__((enum_extensibility(closed)))
+#define X(name, class, value) Unary_##name,
+typedef enum CK_CLOSED Unary { CAMBER_UNARY_OPS(X) } Unary;
+#undef X
+#define X(name, class, value) Binary_##name,
+typedef enum CK_CLOSED Binary { CAMBER_BINARY_OPS(X) } Binary;
+#undef X
+#define X(name, class, value) Ternary_##name,
+typedef enum CK_CLOSED Ternary { CAMBER_TERNARY_OPS(X) } Ternary;
+#undef X
+typedef enum CK_CLOSED OpClass {
+  OpClass_FLOAT, OpClass_NUMBER, OpClass_INTEGER, OpClass_TEST, OpClass_COMPARE, OpClass_LOGIC, OpClass_SELECT, OpClass_GATE
+} OpClass;
+enum { CK_F64, CK_F32, CK_F16, CK_BF16, CK_I64, CK_I32, CK_BOOL };
+
+/* ---- The rows ------------------------------------------------------------------------------------------------- */
+/* A row's number over all three lists: unary first, then binary, then ternary. */
+enum { CK_UNARY_COUNT = 0
+#define X(name, class, value) +1
+  CAMBER_UNARY_OPS(X), CK_BINARY_COUNT = 0 CAMBER_BINARY_OPS(X), CK_TERNARY_COUNT = 0 CAMBER_TERNARY_OPS(X)
+#undef X
+};
+enum { CK_ROW_COUNT = CK_UNARY_COUNT + CK_BINARY_COUNT + CK_TERNARY_COUNT };
+const char *ck_row_name(int row);  /* "neg", ...; NULL out of range */
+OpClass ck_row_class(int row);
+int ck_row_arity(int row);
+
+/* out[i] = f(x[i], y[i], z[i]) for i < n; unused operands are NULL. out may equal an operand. The dtype is that of the
+ * float or integer operands (for LOGIC: CK_BOOL; for SELECT of bools: CK_BOOL). COMPARE and TEST write bool bytes.
+ * dtype is one of f64 f32 i64 i32 bool: the 16-bit formats are run as f32 and rounded by ck_round.
+ * No operand needs alignment beyond its element's; nothing outside [0, n) is read or written. */
+typedef void (*ck_kernel)(const void *x, const void *y, const void *z, void *out, size_t n);
+ck_kernel ck_row_kernel(int row, int dtype);   /* NULL where the row does not take the dtype */
+ck_kernel ck_cast_kernel(int from, int to);    /* every pair of the 7 dtypes. float->int truncates and saturates, NaN -> 0;
+                                                  anything -> bool is x != 0; f64 -> f16/bf16 rounds once, to nearest even */
+ck_kernel ck_round_kernel(int dtype);          /* f32 -> f32, rounded to f16's or bf16's precision and range (inf past it) */
+
+/* ---- Programs of single numbers -------------------------------------------------------------------------------- */
+/* Slots are 8 bytes; a value of any dtype lies at the start of its slot (16-bit formats lie there as f32). */
+typedef struct ck_instr { uint16_t code; uint16_t pad; int32_t x, y, z, out; } ck_instr;
+/* The code of a row, a cast or a rounding, -1 where there is none; `ck_scalar_run` gives the kernels' bits for n = 1. */
+int ck_scalar_code_row(int row, int dtype);
+int ck_scalar_code_cast(int from, int to);   /* 16-bit formats: pass CK_F32 and add a rounding */
+int ck_scalar_code_round(int dtype);
+void ck_scalar_run(const ck_instr *code, size_t count, uint64_t *slots);
+
+/* ---- Instruction sets -------------------------------------------------------------------------------------------- */
+/* 0 = baseline (sse2), 1 = avx2 + fma + f16c, 2 = avx512 (f, dq, bw, vl). */
+int ck_level(void);
+int ck_level_max(void);
+bool ck_set_level(int level);    /* for tests; false above ck_level_max(). Not while anything runs */
+const char *ck_level_name(int level);
+
+/* ---- Reductions over the middle axis of [outer, n, inner] ---------------------------------------------------------- */
+/* 16-bit formats are read as they lie in memory, accumulated in f32, rounded once. Sum of bool is "any", product "all".
+ * max and min propagate NaN; empty: sum 0, product 1, max -inf, min +inf. */
+typedef enum CK_CLOSED Reduction { Reduction_sum, Reduction_prod, Reduction_max, Reduction_min, Reduction_logsumexp, Reduction_norm } Reduction;
+void ck_reduce(Reduction op, int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner);
+/* First index of the largest (smallest) element; the first NaN wins. */
+void ck_argmax(int dtype, bool minimum, const void *x, int64_t *out, size_t outer, size_t n, size_t inner);
+void ck_softmax(int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner);  /* a row of -inf gives 0 */
+void ck_cumsum(int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner, bool reverse); /* bool: running "or" */
+bool ck_all_finite(int dtype, const void *x, size_t n);
+double ck_sum_squares(int dtype, const void *x, size_t n);   /* f64 accumulation in the fixed tree */
+
+/* ---- Movement ------------------------------------------------------------------------------------------------------ */
+/* dst[i . dst_strides] = src[i . src_strides] over shape; strides in elements, may be 0 or negative in src. rank <= 32. */
+void ck_copy_strided(size_t element_size, size_t rank, const int64_t *shape, const void *src, const int64_t *src_strides,
+                     void *dst, const int64_t *dst_strides);
+void ck_fill(size_t element_size, const void *value, void *dst, size_t n);
+void ck_iota(int dtype, void *out, size_t outer, size_t n, size_t inner);   /* index along the middle axis */
+/* out[b,o,j,i] = x[b,o,index[b,j],i]. Indices count from the end when negative. Returns -1, or the position of the first
+ * index outside [-n, n). index_dtype is CK_I64 or CK_I32. */
+int64_t ck_gather(size_t element_size, const void *x, int index_dtype, const void *index, void *out,
+                  size_t batch, size_t outer, size_t n, size_t m, size_t inner);
+/* out = zeros of [b,o,n,i]; out[b,o,index[b,j],i] += updates[b,o,j,i], j ascending; bool: "or". 16-bit: each sum is
+ * accumulated in f32 by the caller's giving `scratch` of batch*outer*n*inner floats (NULL for other dtypes). */
+int64_t ck_scatter_add(int dtype, int index_dtype, const void *index, const void *updates, void *out, float *scratch,
+                       size_t batch, size_t outer, size_t n, size_t m, size_t inner);
+
+/* ---- Random numbers -------------------------------------------------------------------------------------------------- */
+/* Philox4x32-10 (Salmon et al., SC 2011), counter = element / 4 (f64: / 2), key = 64 bits: uniform on [0, 1) with 53, 24, 11, 8 bits
+ * for f64, f32, f16, bf16. keys: [batch]; out: [batch, n]. */
+void ck_random_uniform(int dtype, const int64_t *keys, void *out, size_t batch, size_t n);
+int64_t ck_fold_key(int64_t key, int64_t data);   /* the FOLD_KEY of the operator list */
+
+/* ---- Products and factorisations (OpenBLAS) ------------------------------------------------------------------------ */
+/* C[m,n] = op(A) op(B), row-major, op(A) is m x k. dtype f64 f32 f16 bf16 (products and sums in f32, rounded once) i64 i32.
+ * Same bits at any OpenBLAS thread count: tiles of m*n*k <= 262144, k-panels in ascending order.
+ * scratch: ck_gemm_scratch bytes (0 for f64, f32, integers). */
+size_t ck_gemm_scratch(int dtype, size_t m, size_t n, size_t k);
+void ck_gemm(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
+             const void *a, const void *b, void *c, void *scratch);
+/* The same with structural zeros: the product of a[i,p] and b[p,j] counts only where both masks (bytes, laid out as their
+ * operand; NULL = all) are set. Runs ck_gemm and repeats element by element in f64 only the elements that are not finite. The caller
+ * guarantees that an operand is 0 where its mask is not set. */
+void ck_gemm_masked(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
+                    const void *a, const uint8_t *mask_a, const void *b, const uint8_t *mask_b, void *c, void *scratch);
+/* LAPACK on one row-major matrix, dtype f64 or f32. Return 0, or the 1-based pivot that failed (then out is all NaN). */
+int ck_cholesky(int dtype, size_t n, const void *a, void *l);      /* lower factor, zeros above */
+/* Solve op(A) X = B, A triangular n x n, B and X n x m. */
+int ck_triangular_solve(int dtype, bool lower, bool transpose, bool unit, size_t n, size_t m, const void *a, const void *b, void *x);
+/* Solve op(A) X = B by LU with partial pivoting. lu: n*n elements of scratch; pivots: n of them; t: n*m elements. */
+int ck_solve(int dtype, bool transpose, size_t n, size_t m, const void *a, const void *b, void *x, void *lu, int32_t *pivots, void *t);
+
+/* ---- Floating-point environment -------------------------------------------------------------------------------------- */
+/* Sets round-to-nearest, no flush to zero, all exceptions masked on this thread; returns what stood there. */
+uint64_t ck_fenv_enter(void);
+void ck_fenv_leave(uint64_t saved);
+
+/* ---- Memory that grows with the host's input --------------------------------------------------------------------------- */
+/* 64-byte aligned, NULL when there is none. ck_live_bytes counts what is allocated now (tests), ck_alloc_count all calls ever;
+ * ck_fail_after(k) makes the k-th call from now fail once (tests; k < 0: never). */
+void *ck_alloc(size_t bytes);
+void *ck_realloc(void *p, size_t old_bytes, size_t bytes);
+void ck_free(void *p);
+int64_t ck_live_bytes(void);
+int64_t ck_alloc_count(void);
+void ck_fail_after(int64_t k);
+#endif
