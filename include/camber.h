@@ -1,0 +1,427 @@
+/* Camber: exact derivatives of numerical programs, to embed.
+ *
+ * A host records a program on a *tape*, asks for derivatives (nodes on the same tape), compiles the outputs it wants
+ * into a *program* and runs it on its own arrays. This header is the whole interface and its manual; a function that
+ * does not stand here is not published.
+ *
+ *     camber_tape *t = camber_tape_new();
+ *     camber_node x = camber_input(t, CAMBER_F64, NULL, 0);                      // a scalar
+ *     camber_node y = camber_mul(t, camber_sin(t, x), camber_exp(t, x)), g;
+ *     camber_grad(t, y, &x, 1, &g);
+ *     camber_node out[2] = {y, g};
+ *     camber_program *p = camber_program_new(t, &x, 1, out, 2);
+ *     camber_workspace *w = camber_workspace_new(p);
+ *     double at = 1.5, value, slope;
+ *     const void *in[1] = {&at};
+ *     void *results[2] = {&value, &slope};
+ *     camber_status s = camber_run(p, w, in, results);
+ *
+ * ERRORS. Building returns a node. The first thing that goes wrong on a tape is kept with its sentence (operator, shapes,
+ * argument); the call returns CAMBER_NONE and so does everything built from it, until `camber_program_new` or
+ * `camber_tape_status` tells. Running returns a status: 0; positive for a recoverable outcome; negative for an error, its
+ * sentence on the mutable handle of the call. No function aborts, exits, prints, throws or changes the host's data on
+ * failure. NULL or a handle of another kind where a handle belongs is CAMBER_EHANDLE (or NULL, CAMBER_NONE, 0).
+ *
+ * MEMORY. `_new` makes, `_free` frees; free(NULL) is a no-op and the order of frees does not matter: a program outlives
+ * its tape. Arrays given to a function are borrowed for the call. Strings returned live as long as their handle and until
+ * the next call on it. Arrays are dense, row-major, in the host's byte order.
+ *
+ * THREADS. A const handle may be used by many threads at once, a non-const one by one thread at a time. There is no global
+ * state that a host can see: no signal handlers, no locale, no thread-local error; the floating-point environment is set
+ * for the length of a run and put back.
+ *
+ * SHAPES are arrays of int64_t, first axis outermost. A scalar has rank 0 (shape may then be NULL). Axes count from the
+ * front, or from the end when negative. Elementwise operators want equal shapes and dtypes and say so otherwise: broadcast
+ * and cast are explicit here; camber_easy.h, C++, Python and Swift insert them.
+ */
+#ifndef CAMBER_H
+#define CAMBER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "camber_ops.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CAMBER_VERSION_MAJOR 0
+#define CAMBER_VERSION_MINOR 1
+#define CAMBER_VERSION_PATCH 0
+
+/* ---- Status ------------------------------------------------------------------------------------------------------ */
+
+typedef int32_t camber_status;
+enum {
+  CAMBER_OK = 0,
+  CAMBER_NONFINITE = 1,   /* an output is NaN or infinite and the option "check_finite" asked; outputs are written */
+  CAMBER_EINVAL = -1,     /* an argument outside what the call takes */
+  CAMBER_ESHAPE = -2,     /* shapes do not fit */
+  CAMBER_EDTYPE = -3,     /* a dtype that the operator does not take, or dtypes that differ */
+  CAMBER_ENODE = -4,      /* a node of another tape, or none */
+  CAMBER_ENOMEM = -5,     /* memory was refused, or a size that cannot exist */
+  CAMBER_EHANDLE = -6,    /* NULL, a freed handle or one of another kind */
+  CAMBER_EDERIV = -7,     /* this derivative does not exist */
+  CAMBER_EBUSY = -8,      /* the workspace is running in another thread */
+  CAMBER_EIO = -9         /* a file could not be read or written, or is not what it claims */
+};
+
+/* A sentence for a status, for where there is no handle to ask. Never NULL; static. */
+const char *camber_status_message(camber_status status);
+
+/* MAJOR * 10000 + MINOR * 100 + PATCH of the library that is loaded. */
+uint32_t camber_version(void);
+
+/* FNV-1a 64 over the bytes of camber.h then camber_ops.h that the library was built with, as 16 hex digits. A binding that
+ * reads the header compares it at import. Static. */
+const char *camber_header_digest(void);
+
+/* ---- Types ------------------------------------------------------------------------------------------------------- */
+
+typedef int32_t camber_dtype;
+enum {
+  CAMBER_F64 = 0,
+  CAMBER_F32 = 1,
+  CAMBER_F16 = 2,   /* IEEE binary16: stored in 16 bits, computed in f32, rounded to nearest even after every operator */
+  CAMBER_BF16 = 3,  /* bfloat16, likewise */
+  CAMBER_I64 = 4,
+  CAMBER_I32 = 5,
+  CAMBER_BOOL = 6   /* one byte, 0 or 1; the Boolean semiring: sum is "any", prod is "all" */
+};
+
+size_t camber_dtype_size(camber_dtype dtype);        /* bytes an element; 0 for no dtype */
+const char *camber_dtype_name(camber_dtype dtype);   /* "f64", ...; "?" for no dtype. Static */
+
+typedef struct camber_tape camber_tape;
+typedef struct camber_program camber_program;
+typedef struct camber_workspace camber_workspace;
+typedef struct camber_linear camber_linear;
+typedef struct camber_optimizer camber_optimizer;
+typedef struct camber_schedule camber_schedule;
+typedef struct camber_scaler camber_scaler;
+typedef struct camber_tensors camber_tensors;
+
+/* The tape's serial number in the upper half, the index on it in the lower. Cheap to copy, never freed. */
+typedef int64_t camber_node;
+#define CAMBER_NONE ((camber_node)-1)
+
+/* ---- Tapes ------------------------------------------------------------------------------------------------------- */
+
+/* An empty tape, or NULL when memory is refused. */
+camber_tape *camber_tape_new(void);
+void camber_tape_free(camber_tape *tape);
+
+/* A tape for the body of a loop (camber_scan). Nodes of the outer tapes may be used on it as they are. NULL on error
+ * (the outer tape says). Free it like any tape; the outer one keeps what it needs. */
+camber_tape *camber_tape_sub(camber_tape *outer);
+
+/* The first error on this tape, or CAMBER_OK; and its sentence, "" when there is none. */
+camber_status camber_tape_status(const camber_tape *tape);
+const char *camber_tape_message(const camber_tape *tape);
+
+/* Forgets the error; what was built before it still stands. */
+camber_status camber_tape_clear(camber_tape *tape);
+
+size_t camber_tape_node_count(const camber_tape *tape);
+size_t camber_tape_bytes(const camber_tape *tape);   /* memory held by nodes, types and constants */
+
+/* A fingerprint of the programs behind `outputs`: operators, types, constants and structure in depth-first order; not of the
+ * order in which statements were recorded. Inputs are numbered by their place in `inputs`. Equal tapes hash equally on
+ * every host and compiler. 0 on error (see camber_tape_message). */
+uint64_t camber_tape_hash(camber_tape *tape, const camber_node *inputs, size_t input_count,
+                          const camber_node *outputs, size_t output_count);
+
+/* ---- Leaves ------------------------------------------------------------------------------------------------------ */
+
+/* A value that the host supplies at each run. */
+camber_node camber_input(camber_tape *tape, camber_dtype dtype, const int64_t *shape, size_t rank);
+
+/* Scalars. `value` is rounded once to the dtype; camber_integer is exact for i64. */
+camber_node camber_constant(camber_tape *tape, camber_dtype dtype, double value);
+camber_node camber_integer(camber_tape *tape, camber_dtype dtype, int64_t value);
+
+/* A copy of the host's array. */
+camber_node camber_array(camber_tape *tape, camber_dtype dtype, const int64_t *shape, size_t rank, const void *data);
+
+/* 0, 1, 2, ... along `axis`, constant along the others. */
+camber_node camber_iota(camber_tape *tape, camber_dtype dtype, const int64_t *shape, size_t rank, int64_t axis);
+
+/* What a node is. -1 (dtype, rank, dim) or CAMBER_ENODE where it is none of this tape's; the tape's error is untouched. */
+camber_dtype camber_node_dtype(const camber_tape *tape, camber_node node);
+int64_t camber_node_rank(const camber_tape *tape, camber_node node);
+int64_t camber_node_dim(const camber_tape *tape, camber_node node, int64_t axis);
+camber_status camber_node_shape(const camber_tape *tape, camber_node node, int64_t *shape /* rank entries */);
+/* The operator's name, "?" for none. Static. */
+const char *camber_node_op(const camber_tape *tape, camber_node node);
+
+/* ---- Elementwise operators: one function a row of camber_ops.h ------------------------------------------------------- */
+
+#define CAMBER_X(name, class, value) camber_node camber_##name(camber_tape *tape, camber_node x);
+CAMBER_UNARY_OPS(CAMBER_X)
+#undef CAMBER_X
+#define CAMBER_X(name, class, value) camber_node camber_##name(camber_tape *tape, camber_node x, camber_node y);
+CAMBER_BINARY_OPS(CAMBER_X)
+#undef CAMBER_X
+#define CAMBER_X(name, class, value) camber_node camber_##name(camber_tape *tape, camber_node x, camber_node y, camber_node z);
+CAMBER_TERNARY_OPS(CAMBER_X)
+#undef CAMBER_X
+
+/* A row by its name. */
+camber_node camber_apply(camber_tape *tape, const char *name, const camber_node *inputs, size_t count);
+
+/* The rows themselves, for hosts that loop over them (tests, bindings). i < camber_op_count(). */
+size_t camber_op_count(void);
+const char *camber_op_name(size_t i);    /* NULL out of range */
+int32_t camber_op_arity(size_t i);       /* 1, 2, 3; -1 out of range */
+const char *camber_op_class(size_t i);   /* "FLOAT", ...: see camber_ops.h */
+/* Operand `slot`'s domain, ends included where finite; the error bound of a value, in ulp. */
+camber_status camber_op_domain(size_t i, size_t slot, double *low, double *high);
+double camber_op_ulp(size_t i);
+
+/* ---- Types and shapes ---------------------------------------------------------------------------------------------- */
+
+/* float -> integer truncates and saturates, NaN -> 0; anything -> bool is x != 0; to 16 bits rounds once. Linear between
+ * floats; the derivative to or from integers and bool is zero. */
+camber_node camber_cast(camber_tape *tape, camber_node x, camber_dtype dtype);
+
+/* Same elements, row-major. One entry may be -1: what is left. */
+camber_node camber_reshape(camber_tape *tape, camber_node x, const int64_t *shape, size_t rank);
+/* NumPy's rule: axes are aligned at the end, 1 stretches. */
+camber_node camber_broadcast(camber_tape *tape, camber_node x, const int64_t *shape, size_t rank);
+/* out axis i is x's axis order[i]; NULL reverses all. */
+camber_node camber_transpose(camber_tape *tape, camber_node x, const int64_t *order, size_t rank);
+/* start, stop, step an axis as Python's slices with the ends already clipped: 0 <= start, stop <= n; step < 0 goes down,
+ * and then stop = -1 means "past the first element". */
+camber_node camber_slice(camber_tape *tape, camber_node x, const int64_t *start, const int64_t *stop, const int64_t *step, size_t rank);
+/* Zeros around (low, high >= 0) and `interior` zeros between the elements of each axis. */
+camber_node camber_pad(camber_tape *tape, camber_node x, const int64_t *low, const int64_t *high, const int64_t *interior, size_t rank);
+camber_node camber_concat(camber_tape *tape, const camber_node *parts, size_t count, int64_t axis);
+camber_node camber_stack(camber_tape *tape, const camber_node *parts, size_t count, int64_t axis);   /* along a new axis */
+
+/* x's slices along `axis` at integer `indices` (any shape, which takes the axis' place). Negative indices count from the
+ * end; one outside is an error of the run. The gradient adds up where indices repeat. */
+camber_node camber_gather(camber_tape *tape, camber_node x, camber_node indices, int64_t axis);
+/* x with updates added at indices along axis; updates has gather(x, indices, axis)'s shape. Sums in ascending order. */
+camber_node camber_scatter_add(camber_tape *tape, camber_node x, camber_node indices, camber_node updates, int64_t axis);
+/* 1 where iota == index along a new last axis of length depth, else 0. */
+camber_node camber_one_hot(camber_tape *tape, camber_node indices, int64_t depth, camber_dtype dtype);
+
+/* ---- Reductions and scans along axes --------------------------------------------------------------------------------- */
+/* axes NULL: all. keep != 0 leaves reduced axes with length 1. Fixed summation tree: same bits on every machine with FMA
+ * and for any number of threads. Sums in 16-bit dtypes are accumulated in f32. */
+
+camber_node camber_sum(camber_tape *tape, camber_node x, const int64_t *axes, size_t count, int32_t keep);
+camber_node camber_mean(camber_tape *tape, camber_node x, const int64_t *axes, size_t count, int32_t keep);
+/* The derivative of a product with zeros in it is right: the product of the others. */
+camber_node camber_prod(camber_tape *tape, camber_node x, const int64_t *axes, size_t count, int32_t keep);
+/* NaN wins. At ties the gradient is shared equally. */
+camber_node camber_max(camber_tape *tape, camber_node x, const int64_t *axes, size_t count, int32_t keep);
+camber_node camber_min(camber_tape *tape, camber_node x, const int64_t *axes, size_t count, int32_t keep);
+camber_node camber_any(camber_tape *tape, camber_node x, const int64_t *axes, size_t count, int32_t keep);   /* bool */
+camber_node camber_all(camber_tape *tape, camber_node x, const int64_t *axes, size_t count, int32_t keep);   /* bool */
+/* log sum exp, shifted by the maximum. All -inf: -inf, with gradient 0. */
+camber_node camber_logsumexp(camber_tape *tape, camber_node x, const int64_t *axes, size_t count, int32_t keep);
+/* Euclidean, scaled against overflow. The gradient at 0 is 0. */
+camber_node camber_norm(camber_tape *tape, camber_node x, const int64_t *axes, size_t count, int32_t keep);
+/* First index of the largest element along one axis, i64; NaN wins. Derivative zero. */
+camber_node camber_argmax(camber_tape *tape, camber_node x, int64_t axis);
+camber_node camber_argmin(camber_tape *tape, camber_node x, int64_t axis);
+/* A row that is -inf throughout gives 0. */
+camber_node camber_softmax(camber_tape *tape, camber_node x, int64_t axis);
+camber_node camber_log_softmax(camber_tape *tape, camber_node x, int64_t axis);
+/* Running sum from the front (or, reverse != 0, from the end). */
+camber_node camber_cumsum(camber_tape *tape, camber_node x, int64_t axis, int32_t reverse);
+
+/* ---- Linear algebra --------------------------------------------------------------------------------------------------- */
+
+/* NumPy's rule: the last two axes are the matrices, leading ones broadcast; rank 1 is a row on the left, a column on the
+ * right. */
+camber_node camber_matmul(camber_tape *tape, camber_node a, camber_node b);
+/* "bij,bjk->bik", letters only, without repeats inside one operand's result; "..." is not taken. */
+camber_node camber_einsum(camber_tape *tape, const char *subscripts, const camber_node *operands, size_t count);
+/* Lower factor L of A = L L^T; only the lower triangle of the symmetric A is read, the gradient is symmetrised. Leading axes
+ * are a batch. Not positive definite: NaN. Derivative: Murray, arXiv:1602.07527, eq. 8. */
+camber_node camber_cholesky(camber_tape *tape, camber_node a);
+/* X with op(A) X = B; A [.., n, n], B [.., n, m]. `transposed` uses A^T; `unit` takes a unit diagonal. Singular: inf or NaN. */
+camber_node camber_triangular_solve(camber_tape *tape, camber_node a, camber_node b, int32_t lower, int32_t transposed, int32_t unit);
+/* X with A X = B by LU with partial pivoting; A [.., n, n], B [.., n, m]. Singular: NaN. */
+camber_node camber_solve(camber_tape *tape, camber_node a, camber_node b);
+
+/* ---- Random numbers ---------------------------------------------------------------------------------------------------- */
+/* A pure function of an i64 scalar `key` (Philox 4x32-10): the same key gives the same numbers on every host. camber_fold_key
+ * (a row) makes new keys: fold_key(key, step). Derivative zero. */
+
+camber_node camber_random_uniform(camber_tape *tape, camber_node key, camber_dtype dtype, const int64_t *shape, size_t rank);   /* [0, 1) */
+camber_node camber_random_normal(camber_tape *tape, camber_node key, camber_dtype dtype, const int64_t *shape, size_t rank);    /* Box-Muller */
+/* x / (1 - rate) where a uniform number is >= rate, else 0. 0 <= rate < 1. */
+camber_node camber_dropout(camber_tape *tape, camber_node x, camber_node key, double rate);
+
+/* ---- Loops --------------------------------------------------------------------------------------------------------------- */
+
+/* for i in 0 ..< length:  carry, y[i] = body(carry, x[i]).
+ * `body` (a camber_tape_sub of `tape`) has body_inputs = carries then one slice of every x (its leading axis taken off), and
+ * body_outputs = new carries (types of the carries) then the y's. `init`: carry_count nodes; `xs`: x_count nodes with leading
+ * axis `length`. `out`: carry_count final carries, then y_count stacked y's. reverse != 0 runs from the last to the first
+ * (slices and y's keep their places). On error every out is CAMBER_NONE. */
+camber_status camber_scan(camber_tape *tape, camber_tape *body,
+                          const camber_node *body_inputs, const camber_node *body_outputs,
+                          size_t carry_count, const camber_node *init, size_t x_count, const camber_node *xs, size_t y_count,
+                          int64_t length, int32_t reverse, camber_node *out);
+
+/* ---- Derivatives: nodes in, nodes on the same tape out --------------------------------------------------------------------- */
+/* All compose with each other and nest to any order. An input that no output depends on gets zeros. Places masked by select,
+ * slice, max and the like are structural zeros: they contribute nothing, whatever their partials are. On error the status is
+ * the tape's and every out is CAMBER_NONE. `inputs` may be any nodes of the tape, distinct. */
+
+/* out_tangents[i] = d outputs[i] along the tangents. */
+camber_status camber_jvp(camber_tape *tape, const camber_node *outputs, size_t output_count,
+                         const camber_node *inputs, const camber_node *tangents, size_t input_count, camber_node *out_tangents);
+/* gradients[j] = sum_i cotangents[i] . d outputs[i] / d inputs[j]. */
+camber_status camber_vjp(camber_tape *tape, const camber_node *outputs, const camber_node *cotangents, size_t output_count,
+                         const camber_node *inputs, size_t input_count, camber_node *gradients);
+/* The same of outputs that are linear in the inputs; an error names the operator where they are not. */
+camber_status camber_linear_transpose(camber_tape *tape, const camber_node *outputs, const camber_node *cotangents, size_t output_count,
+                                      const camber_node *inputs, size_t input_count, camber_node *gradients);
+/* The gradient of a scalar. */
+camber_status camber_grad(camber_tape *tape, camber_node output, const camber_node *inputs, size_t input_count, camber_node *gradients);
+/* products = Hessian of the scalar output times the vectors (one a input, of its shape): forward over reverse. */
+camber_status camber_hvp(camber_tape *tape, camber_node output, const camber_node *inputs, const camber_node *vectors,
+                         size_t input_count, camber_node *products);
+
+/* How a dense Jacobian is made: a forward sweep a column, a reverse sweep a row, or whichever are fewer. */
+enum { CAMBER_AUTO = 0, CAMBER_FORWARD = 1, CAMBER_REVERSE = 2 };
+/* blocks[i * input_count + j]: d outputs[i] / d inputs[j], of shape outputs[i].shape + inputs[j].shape. */
+camber_status camber_jacobian(camber_tape *tape, const camber_node *outputs, size_t output_count,
+                              const camber_node *inputs, size_t input_count, int32_t mode, camber_node *blocks);
+/* blocks[i * input_count + j] of a scalar's Hessian, of shape inputs[i].shape + inputs[j].shape: forward over reverse. */
+camber_status camber_hessian(camber_tape *tape, camber_node output, const camber_node *inputs, size_t input_count, camber_node *blocks);
+
+/* outputs computed for a whole batch: inputs[j] is replaced by batched[j], which has one more, leading, axis. Every result has
+ * that axis, of length `size`. */
+camber_status camber_batch(camber_tape *tape, const camber_node *outputs, size_t output_count,
+                           const camber_node *inputs, const camber_node *batched, size_t input_count, int64_t size, camber_node *results);
+/* outputs with inputs[j] replaced by replacements[j] (same type). */
+camber_status camber_substitute(camber_tape *tape, const camber_node *outputs, size_t output_count,
+                                const camber_node *inputs, const camber_node *replacements, size_t input_count, camber_node *results);
+/* The same values from fewer nodes: constants folded, common parts shared, identities that change no bit. */
+camber_status camber_simplify(camber_tape *tape, const camber_node *outputs, size_t output_count, camber_node *results);
+/* A precision policy: float inputs stay in the dtype they have (`inputs[j]`: the nodes counted as parameters and data), every
+ * float operator behind them computes in `compute`, results are cast to `output`. */
+camber_status camber_precision(camber_tape *tape, const camber_node *outputs, size_t output_count,
+                               const camber_node *inputs, size_t input_count, camber_dtype compute, camber_dtype output, camber_node *results);
+
+/* Penalties for a loss: sum |x|, and sum x^2 / 2, over all nodes. */
+camber_node camber_l1_penalty(camber_tape *tape, const camber_node *nodes, size_t count);
+camber_node camber_l2_penalty(camber_tape *tape, const camber_node *nodes, size_t count);
+/* Nodes scaled by min(1, limit / their joint norm); clipped to [-limit, limit]; or each by its own norm. */
+camber_status camber_clip_by_global_norm(camber_tape *tape, const camber_node *nodes, size_t count, double limit, camber_node *results);
+camber_status camber_clip_by_value(camber_tape *tape, const camber_node *nodes, size_t count, double limit, camber_node *results);
+camber_status camber_clip_by_norm(camber_tape *tape, const camber_node *nodes, size_t count, double limit, camber_node *results);
+
+/* ---- Programs -------------------------------------------------------------------------------------------------------------- */
+
+/* Plans `outputs` as a function of `inputs`; immutable but for its options. NULL when the tape has an error, an output depends
+ * on an input that is not listed, or memory is refused: the tape then says why. */
+camber_program *camber_program_new(camber_tape *tape, const camber_node *inputs, size_t input_count,
+                                   const camber_node *outputs, size_t output_count);
+void camber_program_free(camber_program *program);
+
+/* Options by name: "check_finite" (0): runs return CAMBER_NONFINITE when a float output is not finite. An unknown name is an
+ * error that lists the known ones. Set options before the first workspace is made. */
+camber_status camber_program_set(camber_program *program, const char *name, double value);
+/* Lets output `output` be written over input `input` (same type): the host may then pass one pointer for both. */
+camber_status camber_program_alias(camber_program *program, size_t output, size_t input);
+const char *camber_program_message(const camber_program *program);
+
+size_t camber_program_input_count(const camber_program *program);
+size_t camber_program_output_count(const camber_program *program);
+/* Types of inputs and outputs: dtype and rank, then `shape` (may be NULL) of `capacity` entries. */
+camber_status camber_program_input_type(const camber_program *program, size_t i, camber_dtype *dtype, size_t *rank, int64_t *shape, size_t capacity);
+camber_status camber_program_output_type(const camber_program *program, size_t i, camber_dtype *dtype, size_t *rank, int64_t *shape, size_t capacity);
+/* Bytes of a workspace: the arena of all buffers a run needs, exactly. */
+size_t camber_program_memory(const camber_program *program);
+/* What runs, step by step, one line each. Lives as long as the program. */
+const char *camber_program_explain(const camber_program *program);
+
+/* The memory of one running thread. NULL when memory is refused. A workspace keeps its program alive. */
+camber_workspace *camber_workspace_new(const camber_program *program);
+void camber_workspace_free(camber_workspace *workspace);
+const char *camber_workspace_message(const camber_workspace *workspace);
+
+/* Runs. inputs[i], outputs[i]: the host's arrays; outputs may not overlap inputs or each other (but see alias). Allocates
+ * nothing after a workspace's first run. A second thread on the same workspace gets CAMBER_EBUSY. */
+camber_status camber_run(const camber_program *program, camber_workspace *workspace, const void *const *inputs, void *const *outputs);
+
+/* ---- A function linearised: the point part once, any number of products after it --------------------------------------------- */
+
+/* outputs as a function of inputs, with its derivative products. NULL on error (the tape says). */
+camber_linear *camber_linear_new(camber_tape *tape, const camber_node *inputs, size_t input_count,
+                                 const camber_node *outputs, size_t output_count);
+void camber_linear_free(camber_linear *linear);
+const char *camber_linear_message(const camber_linear *linear);
+/* Evaluates at a point: outputs (may be NULL) and what the products need, kept inside the handle. */
+camber_status camber_linear_at(camber_linear *linear, const void *const *inputs, void *const *outputs);
+/* Products at that point. CAMBER_EINVAL before the first camber_linear_at. */
+camber_status camber_linear_jvp(camber_linear *linear, const void *const *tangents, void *const *out_tangents);
+camber_status camber_linear_vjp(camber_linear *linear, const void *const *cotangents, void *const *gradients);
+
+/* ---- Training ------------------------------------------------------------------------------------------------------------------ */
+
+/* "sgd" (learning_rate 1e-2, momentum 0, nesterov 0, weight_decay 0), "adam" and "adamw" (learning_rate 1e-3, beta1 0.9, beta2
+ * 0.999, epsilon 1e-8, weight_decay 0, adamw: 1e-2), each with l1 0, l2 0, clip_value 0, clip_norm 0, clip_global_norm 0 (0 = off).
+ * sgd and adam add weight_decay * p to the gradient; adamw decays the parameter apart from it (Loshchilov & Hutter 2019).
+ * NULL for an unknown method. */
+camber_optimizer *camber_optimizer_new(const char *method);
+void camber_optimizer_free(camber_optimizer *optimizer);
+const char *camber_optimizer_message(const camber_optimizer *optimizer);
+camber_status camber_optimizer_set(camber_optimizer *optimizer, const char *name, double value);
+/* Scales the learning rate by the schedule's value at each step; NULL: none. The schedule is copied. */
+camber_status camber_optimizer_set_schedule(camber_optimizer *optimizer, const camber_schedule *schedule);
+/* Adds a parameter (float); gradients have its dtype and shape. All before the first step. */
+camber_status camber_optimizer_add(camber_optimizer *optimizer, const char *name, camber_dtype dtype, const int64_t *shape, size_t rank);
+/* One step: params[i] updated in place. Non-finite gradients leave everything as it was and return CAMBER_NONFINITE. */
+camber_status camber_optimizer_step(camber_optimizer *optimizer, void *const *params, const void *const *gradients);
+int64_t camber_optimizer_steps(const camber_optimizer *optimizer);
+double camber_optimizer_gradient_norm(const camber_optimizer *optimizer);   /* of the last step, before clipping */
+/* The state as named arrays, to save and to put back: "step", "<param>.m", "<param>.v", ... Pointers live until the optimizer is
+ * freed; writing through them sets the state. Ready after the last camber_optimizer_add. */
+size_t camber_optimizer_state_count(camber_optimizer *optimizer);
+camber_status camber_optimizer_state(camber_optimizer *optimizer, size_t i, const char **name, camber_dtype *dtype, size_t *count, void **data);
+
+/* "constant", "cosine" (steps, final 0), "step" (every, factor 0.1), each with warmup 0: a factor of the learning rate, as a
+ * function of the step 0, 1, ...; warm-up rises linearly from 1/warmup. */
+camber_schedule *camber_schedule_new(const char *kind);
+void camber_schedule_free(camber_schedule *schedule);
+const char *camber_schedule_message(const camber_schedule *schedule);
+camber_status camber_schedule_set(camber_schedule *schedule, const char *name, double value);
+double camber_schedule_value(const camber_schedule *schedule, int64_t step);
+
+/* Dynamic loss scaling: initial 65536, growth 2, backoff 0.5, interval 2000, minimum 1, maximum 16777216; all powers of two. */
+camber_scaler *camber_scaler_new(void);
+void camber_scaler_free(camber_scaler *scaler);
+const char *camber_scaler_message(const camber_scaler *scaler);
+camber_status camber_scaler_set(camber_scaler *scaler, const char *name, double value);
+double camber_scaler_scale(const camber_scaler *scaler);    /* multiply the loss by it */
+/* After a backward pass: if every gradient is finite, divides them by the scale in place (exact) and returns CAMBER_OK; else
+ * leaves them, backs the scale off, counts a skipped step and returns CAMBER_NONFINITE. */
+camber_status camber_scaler_unscale(camber_scaler *scaler, size_t count, void *const *gradients, const camber_dtype *dtypes, const size_t *sizes);
+int64_t camber_scaler_skipped(const camber_scaler *scaler);
+
+/* ---- Tensors in files: the safetensors format ------------------------------------------------------------------------------------ */
+
+/* Writes named arrays; shapes are concatenated in `shapes`, `ranks` says how many entries each has. Written aside and renamed, so
+ * that the file is whole or untouched. */
+camber_status camber_tensors_save(const char *path, size_t count, const char *const *names, const camber_dtype *dtypes,
+                                  const size_t *ranks, const int64_t *shapes, const void *const *data);
+/* Reads one; NULL and *status (may be NULL) when it cannot. */
+camber_tensors *camber_tensors_open(const char *path, camber_status *status);
+void camber_tensors_free(camber_tensors *tensors);
+size_t camber_tensors_count(const camber_tensors *tensors);
+camber_status camber_tensors_get(const camber_tensors *tensors, size_t i, const char **name, camber_dtype *dtype, size_t *rank,
+                                 const int64_t **shape, const void **data);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
