@@ -56,12 +56,14 @@
   X(sigmoid, FLOAT, SIGMOID(x))                                        \
   X(softplus, FLOAT, SOFTPLUS(x))                                      \
   X(relu, NUMBER, RELU(x))                                             \
-  X(gelu, FLOAT, EACH1(gelu, x))                                       \
+  X(gelu, FLOAT, gelu(x))                                              \
   X(silu, FLOAT, SILU(x))                                              \
-  X(erf, FLOAT, EACH1(erf, x))                                         \
-  X(erfc, FLOAT, EACH1(erfc, x))                                       \
-  X(lgamma, FLOAT, EACH1(lgamma, x))                                   \
+  X(erf, FLOAT, erf(x))                                                \
+  X(erfc, FLOAT, erfc(x))                                              \
+  X(lgamma, FLOAT, lgamma(x))                                          \
   X(digamma, FLOAT, EACH1(digamma, x))                                 \
+  X(sech_squared, FLOAT, SECH_SQUARED(x))                              \
+  X(logistic_density, FLOAT, LOGISTIC_DENSITY(x))                      \
   X(stop_gradient, NUMBER, x)                                          \
   X(isnan, TEST, x != x)                                               \
   X(isfinite, TEST, x - x == K(0))                                     \

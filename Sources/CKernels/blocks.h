@@ -1,0 +1,72 @@
+/* The remaining loops of one instruction set: small products, finiteness, random words. */
+#define GEMM(DT, E, U)                                                                                                  \
+  static void PASTE(gemm, DT)(size_t m, size_t n, size_t k, const void *pa, size_t a_row, size_t a_column,              \
+                              const void *pb, size_t b_row, size_t b_column, void *pc, size_t c_row) {                  \
+    const U *a = pa, *b = pb;                                                                                           \
+    U *c = pc;                                                                                                          \
+    for (size_t i = 0; i < m; i++) {                                                                                    \
+      U *ci = c + i * c_row;                                                                                            \
+      if (b_column == 1)                                                                                                \
+        for (size_t p = 0; p < k; p++) {                                                                                \
+          const U f = a[i * a_row + p * a_column];                                                                      \
+          const U *bp = b + p * b_row;                                                                                  \
+          for (size_t j = 0; j < n; j++) ci[j] += f * bp[j];                                                            \
+        }                                                                                                               \
+      else                                                                                                              \
+        for (size_t j = 0; j < n; j++) {                                                                                \
+          const U *bj = b + j * b_column;                                                                               \
+          U sum = ci[j];                                                                                                \
+          for (size_t p = 0; p < k; p++) sum += a[i * a_row + p * a_column] * bj[p * b_row];                            \
+          ci[j] = sum;                                                                                                  \
+        }                                                                                                               \
+    }                                                                                                                   \
+  }
+GEMM(_f64, double, double)
+GEMM(_f32, float, float)
+GEMM(_i64, int64_t, uint64_t)
+GEMM(_i32, int32_t, uint32_t)
+#undef GEMM
+
+/* An exponent of all ones is an infinity or a NaN. Blocks, so that the loop inside has no exit. */
+#define FINITE(DT, U, MASK)                                                          \
+  static bool PASTE(finite, DT)(const void *px, size_t n) {                          \
+    const U *x = px;                                                                 \
+    for (size_t i = 0; i < n; i += 1024) {                                           \
+      const size_t end = n - i < 1024 ? n : i + 1024;                                \
+      U bad = 0;                                                                     \
+      for (size_t j = i; j < end; j++) bad |= (x[j] & (U)MASK) == (U)MASK;           \
+      if (bad) return false;                                                         \
+    }                                                                                \
+    return true;                                                                     \
+  }
+FINITE(_f64, uint64_t, 0x7FF0000000000000ull)
+FINITE(_f32, uint32_t, 0x7F800000u)
+FINITE(_f16, uint16_t, 0x7C00u)
+FINITE(_bf16, uint16_t, 0x7F80u)
+#undef FINITE
+
+/* Philox4x32-10 over 8 counters side by side. */
+typedef uint64_t u64x8 __attribute__((ext_vector_type(8)));
+static void philox(uint64_t key, uint64_t first, uint32_t stream, uint32_t *out, size_t blocks) {
+  const u64x8 low = (u64x8)0xFFFFFFFFull;
+  for (size_t i = 0; i < blocks; i += 8) {
+    u64x8 counter = (u64x8)(first + i);
+    for (int l = 0; l < 8; l++) counter[l] += (uint64_t)l;
+    u64x8 c0 = counter & low, c1 = counter >> 32, c2 = (u64x8)(uint64_t)stream, c3 = (u64x8)0ull;
+    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+    for (int round = 0; round < 10; round++) {
+      const u64x8 p0 = c0 * 0xD2511F53ull, p1 = c2 * 0xCD9E8D57ull;
+      c0 = (p1 >> 32) ^ c1 ^ (u64x8)(uint64_t)k0;
+      c1 = p1 & low;
+      c2 = (p0 >> 32) ^ c3 ^ (u64x8)(uint64_t)k1;
+      c3 = p0 & low;
+      k0 += 0x9E3779B9u;
+      k1 += 0xBB67AE85u;
+    }
+    const size_t count = blocks - i < 8 ? blocks - i : 8;
+    for (size_t l = 0; l < count; l++) {
+      uint32_t *o = out + 4 * (i + l);
+      o[0] = (uint32_t)c0[l], o[1] = (uint32_t)c1[l], o[2] = (uint32_t)c2[l], o[3] = (uint32_t)c3[l];
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/* One fold: NAME, OP(a, b), TERM(x, shift), PAD (whose term OP ignores), E, W, LANES. Undefines the first four. */
+#define SUB(f) PASTE(NAME, f)
+
+/* `rows` rows at distance `step` bytes, each of K vectors of which the first `live` elements exist, then one row more
+ * from `last` (NULL: none). At least one row. */
+INLINE void SUB(_tree)(const ck_span *s, const int K, const char *x, size_t rows, size_t step, size_t live, const E *last,
+                       const W *shift, W *result) {
+  W stack[48 * 8];               /* 2^48 blocks are more than memory holds */
+  E row[8 * LANES] __attribute__((aligned(64)));
+  W acc[8];
+  const bool whole = live == (size_t)(K * LANES);
+  if (!whole || s->widen) for (int l = 0; l < K * LANES; l++) row[l] = PAD;
+  size_t blocks = 0;
+  const size_t all = rows + (last != NULL);
+  for (size_t r = 0; r < all;) {
+    const size_t end = r + 32 < all ? r + 32 : all;
+    for (bool first = true; r < end; r++, first = false) {
+      const char *p = x + r * step;
+      if (r == rows) p = (const char *)last;
+      else if (s->widen) { s->widen(p, NULL, NULL, row, live); p = (const char *)row; }
+      else if (!whole) { memcpy(row, p, live * sizeof(E)); p = (const char *)row; }
+      for (int k = 0; k < K; k++) {
+        W v;
+        memcpy(&v, p + 64 * k, 64);
+        v = TERM(v, shift[k]);
+        acc[k] = first ? v : OP(acc[k], v);
+      }
+    }
+    int top = __builtin_popcountll(blocks);
+    for (size_t b = blocks++; b & 1; b >>= 1) {
+      top--;
+      for (int k = 0; k < K; k++) acc[k] = OP(stack[top * K + k], acc[k]);
+    }
+    for (int k = 0; k < K; k++) stack[top * K + k] = acc[k];
+  }
+  int top = __builtin_popcountll(blocks) - 1;
+  for (int k = 0; k < K; k++) acc[k] = stack[top * K + k];
+  while (top-- > 0)
+    for (int k = 0; k < K; k++) acc[k] = OP(stack[top * K + k], acc[k]);
+  for (int k = 0; k < K; k++) result[k] = acc[k];
+}
+
+static void SUB(_line)(const ck_span *s) {
+  const E given = s->shift ? *(const E *)s->shift : (E)0;
+  const W shift[4] = {(W)given, (W)given, (W)given, (W)given};
+  enum { ROW = 4 * LANES };
+  const size_t rows = s->n / ROW, rest = s->n % ROW, step = ROW * s->size;
+  E last[ROW] __attribute__((aligned(64)));
+  if (rest) {
+    const char *p = (const char *)s->x + rows * step;
+    if (s->widen) s->widen(p, NULL, NULL, last, rest);
+    else memcpy(last, p, rest * sizeof(E));
+    for (size_t l = rest; l < ROW; l++) last[l] = PAD;
+  }
+  W v[4];
+  SUB(_tree)(s, 4, s->x, rows, step, ROW, rest ? last : NULL, shift, v);
+  W r = OP(OP(v[0], v[1]), OP(v[2], v[3]));
+  for (int half = LANES / 2; half; half /= 2) {
+    W other = r;
+    for (int l = 0; l < half; l++) other[l] = r[l + half];
+    r = OP(r, other);
+  }
+  *(E *)s->out = r[0];
+}
+
+static void NAME(const ck_span *s) {
+  if (s->n == 0) return;
+  if (s->stride == 1 && s->width == 1) { SUB(_line)(s); return; }
+  size_t c = 0;
+  while (c < s->width) {
+    const size_t left = s->width - c;
+    const int K = left >= 8 * LANES ? 8 : 1;
+    const size_t live = left < (size_t)(K * LANES) ? left : (size_t)(K * LANES);
+    const char *x = (const char *)s->x + c * s->size;
+    W shift[8] = {0}, v[8];
+    if (s->shift) memcpy(shift, (const E *)s->shift + c, live * sizeof(E));
+    if (K == 8) SUB(_tree)(s, 8, x, s->n, s->stride * s->size, live, NULL, shift, v);
+    else SUB(_tree)(s, 1, x, s->n, s->stride * s->size, live, NULL, shift, v);
+    memcpy((E *)s->out + c, v, live * sizeof(E));
+    c += live;
+  }
+}
+#undef SUB
+#undef NAME
+#undef OP
+#undef TERM
+#undef PAD

@@ -1,0 +1,187 @@
+/* The functions that the rows call, over vectors of one float dtype. Included for f64, then for f32, with E, V, I, DT as in
+ * kernels.inc, and T (d or f), N (lanes in SLEEF's names), WIDE (64: f64, 32: f32). No include guard. */
+#define S1(f, u) void SLEEF(f, u)(void); INLINE V PASTE(f, PASTE(_raw, DT))(V x) { return CALL1(SLEEF(f, u), x); }
+#define S2(f, u) void SLEEF(f, u)(void); INLINE V PASTE(f, PASTE(_raw, DT))(V x, V y) { return CALL2(SLEEF(f, u), x, y); }
+S1(exp, u10) S1(exp2, u10) S1(expm1, u10) S1(log, u10) S1(log2, u10) S1(log10, u10) S1(log1p, u10)
+S1(sin, u10) S1(cos, u10) S1(tan, u10) S1(asin, u10) S1(acos, u10) S1(atan, u10)
+S1(sinh, u10) S1(cosh, u10) S1(tanh, u10) S1(asinh, u10) S1(acosh, u10) S1(atanh, u10)
+S1(cbrt, u10) S1(erf, u10) S1(erfc, u15) S1(lgamma, u10)
+S2(pow, u10) S2(atan2, u10) S2(hypot, u05)
+#undef S1
+#undef S2
+
+#define FN(f) PASTE(f, DT)
+#define RAW(f) PASTE(f, PASTE(_raw, DT))
+#define SEL(c, a, b) ((c) ? (V)(a) : (V)(b))
+#define BITS(x) __builtin_bit_cast(I, (x))
+#define SIGN_BIT BITS((V)(E)-0.0)
+#define WITH_SIGN(x, s) __builtin_bit_cast(V, (BITS(x) & ~SIGN_BIT) | (BITS(s) & SIGN_BIT))
+#define ABS_(x) __builtin_elementwise_abs(x)
+
+INLINE V FN(max)(V x, V y) {
+  const V equal = __builtin_bit_cast(V, BITS(x) & BITS(y));
+  const V r = SEL(x > y, x, SEL(x == y, equal, y));
+  return SEL(x != x, x, r);
+}
+INLINE V FN(min)(V x, V y) {
+  const V equal = __builtin_bit_cast(V, BITS(x) | BITS(y));
+  const V r = SEL(x < y, x, SEL(x == y, equal, y));
+  return SEL(x != x, x, r);
+}
+INLINE V FN(fmax)(V x, V y) { return SEL(x != x, y, SEL(y != y, x, FN(max)(x, y))); }
+INLINE V FN(fmin)(V x, V y) { return SEL(x != x, y, SEL(y != y, x, FN(min)(x, y))); }
+INLINE V FN(sign)(V x) { return SEL(x > 0, (E)1, SEL(x < 0, (E)-1, x)); }
+INLINE V FN(relu)(V x) { return SEL(x <= 0, (E)0, x); }
+
+#if WIDE == 64
+#define TINY 0x1p-28            /* below it f(x) = x + O(x^3) rounds to x */
+#define TINIER 0x1p-54          /* below it f(x) = x + O(x^2) rounds to x */
+#define HUGE_ 0x1p500           /* above it x^2 + 1 = x^2, well before x^2 overflows */
+#define NEARLY_OVER 709.0
+#define ENOUGH 64.0
+#define GROWTH 0x1.425982cf597cdp+91   /* e^ENOUGH / 2 */
+#define LN2 0x1.62e42fefa39efp-1
+#else
+#define TINY 0x1p-13f
+#define TINIER 0x1p-25f
+#define HUGE_ 0x1p60f
+#define NEARLY_OVER 88.0f
+#define ENOUGH 16.0f
+#define GROWTH 0x1.0f2ebep+22f
+#define LN2 0x1.62e43p-1f
+#endif
+#define SAME(f) INLINE V FN(f)(V x) { return RAW(f)(x); }
+#define ODD(f) INLINE V FN(f)(V x) { return SEL(ABS_(x) < TINY, x, RAW(f)(x)); }
+/* `value` where `condition` holds, which is rare: the test is on the whole vector, the choice lane by lane. */
+#define RARELY(condition, value) do { const I c_ = (condition); if (ANY(c_)) r = SEL(c_, value, r); } while (0)
+
+SAME(exp) SAME(exp2) SAME(log) SAME(log2) SAME(log10) SAME(cos) SAME(acos) SAME(cbrt) SAME(erf) SAME(erfc) SAME(lgamma)
+ODD(sin) ODD(tan) ODD(asin) ODD(atan) ODD(tanh) ODD(atanh)
+#undef SAME
+#undef ODD
+INLINE V FN(expm1)(V x) { return SEL(ABS_(x) < TINIER, x, RAW(expm1)(x)); }
+INLINE V FN(log1p)(V x) {
+  V r = SEL(ABS_(x) < TINIER, x, RAW(log1p)(x));
+  RARELY(x > HUGE_, RAW(log)(x));
+  return r;
+}
+INLINE V FN(sinh)(V x) {
+  V r = SEL(ABS_(x) < TINY, x, RAW(sinh)(x));
+  RARELY(ABS_(x) > NEARLY_OVER, WITH_SIGN(RAW(exp)(ABS_(x) - ENOUGH) * GROWTH, x));
+  return r;
+}
+INLINE V FN(cosh)(V x) {
+  V r = RAW(cosh)(x);
+  RARELY(ABS_(x) > NEARLY_OVER, RAW(exp)(ABS_(x) - ENOUGH) * GROWTH);
+  return r;
+}
+INLINE V FN(asinh)(V x) {
+  V r = SEL(ABS_(x) < TINY, x, RAW(asinh)(x));
+  RARELY(ABS_(x) > HUGE_, WITH_SIGN(RAW(log)(ABS_(x)) + LN2, x));
+  return r;
+}
+INLINE V FN(acosh)(V x) {
+  V r = RAW(acosh)(x);
+  RARELY(x > HUGE_, RAW(log)(x) + LN2);
+  return r;
+}
+INLINE V FN(pow)(V x, V y) { return RAW(pow)(x, y); }
+INLINE V FN(atan2)(V x, V y) { return RAW(atan2)(x, y); }
+INLINE V FN(hypot)(V x, V y) { return RAW(hypot)(x, y); }
+
+/* n / (d + rest) in two parts, the second far below the first: with it a quotient of sums costs half an ulp, not two. */
+typedef struct FN(parts) { V high, low; } FN(parts);
+INLINE FN(parts) FN(quotient)(V n, V d, V rest) {
+  const V inverse = (E)1 / d, q = n * inverse;
+  return (FN(parts)){q, -(FN(product_error)(q, d, n) + q * rest) * inverse};
+}
+/* e^-|x| never overflows, and the quotient keeps the relative accuracy of both tails. e = e^-|x| <= 1. */
+INLINE FN(parts) FN(logistic)(V x, V e) {
+  const V one = (E)1 + e, rest = ((E)1 - one) + e;
+  return FN(quotient)(SEL(x < 0, e, (E)1), one, rest);
+}
+INLINE V FN(sigmoid)(V x) {
+  const FN(parts) s = FN(logistic)(x, FN(exp)(-ABS_(x)));
+  return s.high + s.low;
+}
+INLINE V FN(softplus)(V x) { return FN(relu)(x) + FN(log1p)(FN(exp)(-ABS_(x))); }
+
+/* Below TAIL e^x would be subnormal before it is multiplied by x: it is computed STEP binades up, where x + STEP is exact. */
+#if WIDE == 64
+#define TAIL -690.0
+#define STEP 64.0
+#define DOWN 0x1.969d47321e4ccp-93   /* e^-64 */
+#else
+#define TAIL -80.0f
+#define STEP 16.0f
+#define DOWN 0x1.e355bcp-24f         /* e^-16 */
+#endif
+INLINE V FN(silu)(V x) {
+  const V c = SEL(x < (E)-2000, (E)-2000, x);
+  const I tail = c < TAIL;
+  const V e = FN(exp)(SEL(tail, c + STEP, -ABS_(c)));
+  const FN(parts) s = FN(logistic)(c, e);
+  const V r = c * s.high;
+  const V near = r + (FN(product_error)(c, s.high, r) + c * s.low);
+  return SEL(tail, c * e * DOWN, SEL(x == 0, x, near));   /* the correction loses the sign of a zero */
+}
+
+/* 1 / cosh^2 x = 4 t / (1 + t)^2, t = e^-2|x|, and the density of the logistic distribution t / (1 + t)^2, t = e^-|x|. */
+INLINE V FN(ratio)(V n, V t) {  /* n / (1 + t)^2, 0 <= t <= 1 */
+  const V one = (E)1 + t, rest = ((E)1 - one) + t, square = one * one;
+  const FN(parts) q = FN(quotient)(n, square, FN(product_error)(one, one, square) + (E)2 * one * rest);
+  return q.high + q.low;
+}
+INLINE V FN(sech_squared)(V x) {
+  const V c = (E)-2 * ABS_(x);
+  const I tail = c < TAIL;
+  const V t = FN(exp)(SEL(tail, c + STEP, c));
+  return SEL(tail, (E)4 * t * DOWN, FN(ratio)((E)4 * t, t));
+}
+INLINE V FN(logistic_density)(V x) {
+  const V t = FN(exp)(-ABS_(x));
+  return FN(ratio)(t, t);
+}
+#undef TAIL
+#undef STEP
+#undef DOWN
+
+#if WIDE == 64
+/* x Phi(x) = x erfc(t) / 2, t = -x / sqrt(2) in two parts: far out a relative error of t counts 2 t^2 times. The low part
+ * enters through erfc'(t) / erfc(t) = -2 / (sqrt(pi) erfcx(t)), of which three digits suffice. Beyond LIMIT erfc(t) is subnormal. */
+INLINE V FN(gelu)(V x) {
+  const V low = (E)-37;
+  const V c = SEL(x < low, low, x);
+  const V t = c * (E)-0x1.6a09e667f3bcdp-1;
+  const V rest = FN(product_error)(c, (V)-0x1.6a09e667f3bcdp-1, t) + c * (E)0x1.bdd3413b26456p-55;
+  const V a = SEL(t > 0, t, (E)0), slope = a + __builtin_elementwise_sqrt(a * a + (E)1.2732395447351628);
+  const V tail = RAW(erfc)(t), correction = -tail * SEL(t > 1, slope * rest, (E)0);
+  const V half = (E)0.5 * c, p = half * tail;
+  const V near = p + (FN(product_error)(half, tail, p) + half * correction);
+  const V r = SEL(x == 0, x, near);   /* the correction loses the sign of a zero */
+  const I far = x < low;
+  if (!ANY(far)) return r;
+  V q = r;
+  for (int l = 0; l < (int)(sizeof(V) / sizeof(E)); l++)
+    if (far[l]) q[l] = ck_gelu_tail(x[l]);
+  return q;
+}
+#else
+INLINE V FN(gelu)(V x) { return BY_HALVES(gelu_f64, x); }
+#endif
+
+#undef TINY
+#undef TINIER
+#undef HUGE_
+#undef NEARLY_OVER
+#undef ENOUGH
+#undef GROWTH
+#undef LN2
+#undef RARELY
+#undef FN
+#undef RAW
+#undef SEL
+#undef BITS
+#undef SIGN_BIT
+#undef WITH_SIGN
+#undef ABS_

@@ -1,0 +1,73 @@
+/* The allocator that may fail, and the floating-point environment. */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include "private.h"
+
+/* ---- Memory ------------------------------------------------------------------------------------------------------- */
+/* A block begins with a line that holds its size. */
+enum { LINE = 64 };
+static _Atomic(int64_t) live_bytes, alloc_count, fail_after = -1;
+
+/* Counts a call; true when it is the one that has to fail. */
+static bool must_fail(void) {
+  atomic_fetch_add_explicit(&alloc_count, 1, memory_order_relaxed);
+  int64_t left = atomic_load_explicit(&fail_after, memory_order_relaxed);
+  while (left >= 0)
+    if (atomic_compare_exchange_weak_explicit(&fail_after, &left, left - 1, memory_order_relaxed, memory_order_relaxed))
+      return left == 0;
+  return false;
+}
+
+void *ck_alloc(size_t bytes) {
+  void *p = NULL;
+  if (must_fail() || bytes > SIZE_MAX / 2 || posix_memalign(&p, LINE, bytes + LINE) != 0) return NULL;
+  *(size_t *)p = bytes;
+  atomic_fetch_add_explicit(&live_bytes, (int64_t)bytes, memory_order_relaxed);
+  return (char *)p + LINE;
+}
+void ck_free(void *p) {
+  if (!p) return;
+  void *block = (char *)p - LINE;
+  atomic_fetch_sub_explicit(&live_bytes, (int64_t) * (size_t *)block, memory_order_relaxed);
+  free(block);
+}
+/* On failure the old block stays. */
+void *ck_realloc(void *p, size_t old_bytes, size_t bytes) {
+  void *q = ck_alloc(bytes);
+  if (!q) return NULL;
+  if (p) memcpy(q, p, old_bytes < bytes ? old_bytes : bytes);
+  ck_free(p);
+  return q;
+}
+int64_t ck_live_bytes(void) { return atomic_load_explicit(&live_bytes, memory_order_relaxed); }
+int64_t ck_alloc_count(void) { return atomic_load_explicit(&alloc_count, memory_order_relaxed); }
+/* k = 0: the next call fails. */
+void ck_fail_after(int64_t k) { atomic_store_explicit(&fail_after, k, memory_order_relaxed); }
+
+/* ---- Floating-point environment ----------------------------------------------------------------------------------- */
+#if defined(__x86_64__)
+enum { MXCSR_DEFAULT = 0x1F80, MXCSR_FLAGS = 0x3F, X87_DEFAULT = 0x37F };
+uint64_t ck_fenv_enter(void) {
+  uint32_t vector;
+  uint16_t x87;
+  __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(vector), "=m"(x87));
+  if ((vector & ~(uint32_t)MXCSR_FLAGS) != MXCSR_DEFAULT) {
+    const uint32_t standard = MXCSR_DEFAULT;
+    __asm__ volatile("ldmxcsr %0" : : "m"(standard));
+  }
+  if (x87 != X87_DEFAULT) {       /* the scalar functions use 80-bit numbers */
+    const uint16_t standard = X87_DEFAULT;
+    __asm__ volatile("fldcw %0" : : "m"(standard));
+  }
+  return (uint64_t)x87 << 32 | vector;
+}
+void ck_fenv_leave(uint64_t saved) {
+  const uint32_t vector = (uint32_t)saved;
+  const uint16_t x87 = (uint16_t)(saved >> 32);
+  __asm__ volatile("ldmxcsr %0" : : "m"(vector));
+  if (x87 != X87_DEFAULT) __asm__ volatile("fldcw %0" : : "m"(x87));
+}
+#else
+uint64_t ck_fenv_enter(void) { return 0; }
+void ck_fenv_leave(uint64_t saved) { (void)saved; }
+#endif

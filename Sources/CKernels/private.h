@@ -1,0 +1,100 @@
+/* What the files of CKernels share: the table of one instruction set, and conversions of single 16-bit numbers. */
+#ifndef CK_PRIVATE_H
+#define CK_PRIVATE_H
+#include <string.h>
+#include "include/ckernels.h"
+
+enum { CK_DTYPES = 7 };
+static const size_t ck_sizes[CK_DTYPES] = {8, 4, 2, 2, 8, 4, 1};
+
+/* One reduction of rows: element (r, c) lies at x + (r * stride + c) * size. Each of the `width` columns gives one
+ * result in the dtype of the fold. `widen` (NULL: none) turns the stored elements into those of the fold. */
+typedef struct ck_span {
+  const void *x;
+  size_t size, n, stride, width;
+  ck_kernel widen;
+  const void *shift; /* [width] in the dtype of the fold, or NULL; its meaning is the fold's */
+  void *out;         /* [width] in the dtype of the fold */
+} ck_span;
+typedef void (*ck_fold)(const ck_span *);
+
+typedef enum ck_fold_name {
+  CK_FOLD_SUM, CK_FOLD_PROD, CK_FOLD_MAX, CK_FOLD_MIN,
+  CK_FOLD_SQUARES,  /* sum of (x * shift)^2; f64 only, the others widen */
+  CK_FOLD_LARGEST,  /* max of |x|; f64 only */
+  CK_FOLD_EXPS,     /* sum of exp(x - shift) over the x that differ from shift */
+  CK_FOLD_EQUALS,   /* count of the x that equal shift */
+  CK_FOLDS
+} ck_fold_name;
+
+/* c[m, n] += a[m, k] b[k, n], k ascending, products rounded; the leading strides of op(A) are given. */
+typedef void (*ck_small_gemm)(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_column,
+                              const void *b, size_t b_row, size_t b_column, void *c, size_t c_row);
+
+typedef struct ck_table {
+  ck_kernel rows[CK_ROW_COUNT][CK_DTYPES];
+  ck_kernel casts[CK_DTYPES][CK_DTYPES];
+  ck_kernel rounds[CK_DTYPES];
+  ck_fold folds[CK_FOLDS][CK_DTYPES];
+  ck_small_gemm gemm[CK_DTYPES];
+  bool (*finite[CK_DTYPES])(const void *x, size_t n);
+  /* `blocks` blocks of four words of Philox4x32-10 for the counters first, first + 1, ... in `stream`. */
+  void (*philox)(uint64_t key, uint64_t first, uint32_t stream, uint32_t *out, size_t blocks);
+} ck_table;
+extern const ck_table ck_table_sse2, ck_table_avx2, ck_table_avx512;
+const ck_table *ck_current(void);
+
+/* Scalar functions, applied lane by lane. Compiled once, so the same bits everywhere. */
+double ck_gelu_tail(double x);
+double ck_lgamma(double x);
+double ck_digamma(double x);
+double ck_polygamma(double n, double x);
+
+/* ---- Bits and 16-bit formats ------------------------------------------------------------------------------------ */
+static inline uint32_t ck_bits32(float x) { uint32_t u; memcpy(&u, &x, 4); return u; }
+static inline float ck_float32(uint32_t u) { float x; memcpy(&x, &u, 4); return x; }
+
+/* Nearest even; a NaN stays a quiet NaN with the top of its payload. */
+static inline uint16_t ck_bf16_of_f32(float x) {
+  const uint32_t u = ck_bits32(x);
+  const uint32_t rounded = (u + 0x7FFFu + (u >> 16 & 1u)) >> 16;
+  return (uint16_t)((u & 0x7FFFFFFFu) > 0x7F800000u ? (u >> 16 | 0x40u) : rounded);
+}
+static inline float ck_f32_of_bf16(uint16_t h) { return ck_float32((uint32_t)h << 16); }
+
+/* The bits of vcvtps2ph: subnormals are rounded by adding a power of two whose ulp is 2^-24. */
+static inline uint16_t ck_f16_of_f32(float x) {
+  const uint32_t u = ck_bits32(x), sign = u >> 16 & 0x8000u, a = u & 0x7FFFFFFFu;
+  const uint32_t normal = (a - 0x38000000u + 0xFFFu + (a >> 13 & 1u)) >> 13;
+  const uint32_t small = ck_bits32(ck_float32(a < 0x38800000u ? a : 0u) + 0.5f) - 0x3F000000u;
+  uint32_t h = a < 0x38800000u ? small : normal;
+  h = a >= 0x477FF000u ? 0x7C00u : h;                                    /* 65520 and above */
+  h = a > 0x7F800000u ? (0x7E00u | (a >> 13 & 0x3FFu)) : h;
+  return (uint16_t)(sign | h);
+}
+static inline float ck_f32_of_f16(uint16_t h) {
+  const uint32_t sign = (uint32_t)(h & 0x8000u) << 16, a = h & 0x7FFFu;
+  const uint32_t normal = (a << 13) + 0x38000000u;
+  const uint32_t small = ck_bits32((float)(int32_t)a * 0x1p-24f);
+  uint32_t u = a < 0x0400u ? small : normal;
+  u = a >= 0x7C00u ? ((a << 13) | 0x7F800000u | (a > 0x7C00u ? 0x400000u : 0u)) : u;
+  return ck_float32(sign | u);
+}
+
+/* To f32 by rounding to odd: a later rounding to 22 bits or fewer is then as if done once. */
+static inline float ck_odd_f32_of_f64(double x) {
+  const float f = (float)x;
+  const uint32_t u = ck_bits32(f);
+  const double back = (double)f;
+  const double a = back < 0 ? -back : back, b = x < 0 ? -x : x;
+  const uint32_t step = a < b ? 1u : 0xFFFFFFFFu;
+  return ck_float32((u & 1u) == 0 && (a < b || a > b) ? u + step : u);
+}
+/* Exact up to 2^40; above it the 16 low bits are folded into one sticky bit, which 8 or 11 bits cannot see. */
+static inline double ck_odd_f64_of_i64(int64_t v) {
+  const uint64_t u = v < 0 ? 0u - (uint64_t)v : (uint64_t)v;
+  const uint64_t folded = u >= 1ull << 40 ? (u >> 16 | ((u & 0xFFFFu) != 0)) << 16 : u;
+  const double d = (double)folded;
+  return v < 0 ? -d : d;
+}
+#endif

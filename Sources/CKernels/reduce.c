@@ -1,0 +1,217 @@
+/* Reductions: the folds of folds.h, put together by operator, dtype and shape. Columns go in strips of STRIP, which bounds the
+ * scratch on the stack; a column's bits do not depend on its strip. */
+#include <math.h>
+#include "private.h"
+#pragma clang fp contract(off)
+
+enum { STRIP = 256 };
+typedef union strip { double f64[STRIP]; float f32[STRIP]; int64_t i64[STRIP]; int32_t i32[STRIP]; uint8_t b[STRIP]; } strip;
+
+static bool is_half(int dtype) { return dtype == CK_F16 || dtype == CK_BF16; }
+static int accumulator(int dtype) { return is_half(dtype) ? CK_F32 : dtype; }
+
+/* The columns [c, c + width) of one slab [n, inner] that starts at x, to be folded in `as`. */
+static ck_span span_of(const ck_table *t, int dtype, int as, const void *x, size_t n, size_t inner, size_t c, size_t width) {
+  const size_t size = ck_sizes[dtype];
+  return (ck_span){(const char *)x + c * size, size, n, inner, width, dtype == as ? NULL : t->casts[dtype][as], NULL, NULL};
+}
+static void fold(const ck_table *t, ck_fold_name name, int as, ck_span s, const void *shift, void *out) {
+  s.shift = shift;
+  s.out = out;
+  t->folds[name][as](&s);
+}
+
+static void neutral(Reduction op, int dtype, void *out, size_t n) {
+  double d = op == Reduction_prod ? 1 : op == Reduction_max || op == Reduction_logsumexp ? -INFINITY : op == Reduction_min ? INFINITY : 0;
+  if (dtype == CK_BOOL && (op == Reduction_max || op == Reduction_min)) d = op == Reduction_min;
+  uint64_t value = 0;              /* integers saturate, so an empty max is their least number */
+  ck_current()->casts[CK_F64][dtype](&d, NULL, NULL, &value, 1);
+  ck_fill(ck_sizes[dtype], &value, out, n);
+}
+
+/* ---- Norm ------------------------------------------------------------------------------------------------------------ */
+/* The plain sum of squares is kept where no square can have over- or underflowed to any effect; elsewhere the column is
+ * scaled by the power of two of its largest element. Narrower formats never leave that range in f64. */
+static void norms(const ck_table *t, int dtype, const ck_span *s, double *out) {
+  double one[STRIP], largest[STRIP];
+  for (size_t c = 0; c < s->width; c++) one[c] = 1;
+  fold(t, CK_FOLD_SQUARES, CK_F64, *s, one, out);
+  for (size_t c = 0; c < s->width; c++) {
+    const bool safe = dtype != CK_F64 || (out[c] > 0x1p-900 && out[c] < INFINITY);
+    if (safe) { out[c] = sqrt(out[c]); continue; }
+    ck_span column = *s;
+    column.x = (const char *)s->x + c * s->size;
+    column.width = 1;
+    fold(t, CK_FOLD_LARGEST, CK_F64, column, NULL, &largest[c]);
+    if (!(largest[c] > 0) || largest[c] == INFINITY) { out[c] = largest[c]; continue; }
+    int exponent = ilogb(largest[c]);
+    if (exponent < -1022) exponent = -1022;
+    const double scale = ldexp(1, -exponent);
+    fold(t, CK_FOLD_SQUARES, CK_F64, column, &scale, &out[c]);
+    out[c] = ldexp(sqrt(out[c]), exponent);
+  }
+}
+
+/* ---- Sums of exponentials -------------------------------------------------------------------------------------------- */
+/* largest = max x; rest = sum of exp(x - largest) over the x below the maximum; count = how many reach it. Then
+ * logsumexp = largest + log1p(rest + (count - 1)), exact in its small part when one element dominates. */
+#define EXPONENTIALS(E, DT, code)                                                                                         \
+  static void logsumexps_##DT(const ck_table *t, const ck_span *s, E *out) {                                              \
+    E largest[STRIP], rest[STRIP], count[STRIP];                                                                          \
+    fold(t, CK_FOLD_MAX, code, *s, NULL, largest);                                                                        \
+    fold(t, CK_FOLD_EXPS, code, *s, largest, rest);                                                                       \
+    fold(t, CK_FOLD_EQUALS, code, *s, largest, count);                                                                    \
+    for (size_t c = 0; c < s->width; c++) rest[c] += count[c] - 1;                                                        \
+    t->rows[Unary_log1p][code](rest, NULL, NULL, rest, s->width);                                                         \
+    for (size_t c = 0; c < s->width; c++) out[c] = isfinite(largest[c]) ? largest[c] + rest[c] : largest[c];              \
+  }                                                                                                                       \
+  /* The shift and the divisor of softmax; a column of -inf gets 0 and 1, which make it 0. */                             \
+  static void softmax_parts_##DT(const ck_table *t, const ck_span *s, E *largest, E *sum) {                               \
+    E count[STRIP];                                                                                                       \
+    fold(t, CK_FOLD_MAX, code, *s, NULL, largest);                                                                        \
+    fold(t, CK_FOLD_EXPS, code, *s, largest, sum);                                                                        \
+    fold(t, CK_FOLD_EQUALS, code, *s, largest, count);                                                                    \
+    for (size_t c = 0; c < s->width; c++) {                                                                               \
+      const bool empty = largest[c] == -INFINITY;                                                                         \
+      sum[c] = empty ? 1 : sum[c] + count[c];                                                                             \
+      largest[c] = empty ? 0 : largest[c];                                                                                \
+    }                                                                                                                     \
+  }
+EXPONENTIALS(double, f64, CK_F64)
+EXPONENTIALS(float, f32, CK_F32)
+
+/* ---- ck_reduce ------------------------------------------------------------------------------------------------------- */
+void ck_reduce(Reduction op, int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner) {
+  if (n == 0) { neutral(op, dtype, out, outer * inner); return; }
+  const ck_table *t = ck_current();
+  const int as = op == Reduction_norm ? CK_F64 : accumulator(dtype);
+  if ((op == Reduction_norm || op == Reduction_logsumexp) && dtype > CK_BF16) return;
+  static const ck_fold_name plain[] = {CK_FOLD_SUM, CK_FOLD_PROD, CK_FOLD_MAX, CK_FOLD_MIN};
+  strip result;
+  for (size_t o = 0; o < outer; o++)
+    for (size_t c = 0; c < inner; c += STRIP) {
+      const size_t size = ck_sizes[dtype], width = inner - c < STRIP ? inner - c : STRIP;
+      const ck_span s = span_of(t, dtype, as, (const char *)x + o * n * inner * size, n, inner, c, width);
+      char *const to = (char *)out + (o * inner + c) * size;
+      if (op == Reduction_norm) norms(t, dtype, &s, result.f64);
+      else if (op == Reduction_logsumexp && as == CK_F64) logsumexps_f64(t, &s, result.f64);
+      else if (op == Reduction_logsumexp) logsumexps_f32(t, &s, result.f32);
+      else fold(t, plain[op], as, s, NULL, &result);
+      t->casts[as][dtype](&result, NULL, NULL, to, width);
+    }
+}
+
+double ck_sum_squares(int dtype, const void *x, size_t n) {
+  const ck_table *t = ck_current();
+  const double one = 1;
+  double sum = 0;
+  fold(t, CK_FOLD_SQUARES, CK_F64, span_of(t, dtype, CK_F64, x, n, 1, 0, 1), &one, &sum);
+  return sum;
+}
+bool ck_all_finite(int dtype, const void *x, size_t n) {
+  return dtype > CK_BF16 || ck_current()->finite[dtype](x, n);
+}
+
+/* ---- Softmax --------------------------------------------------------------------------------------------------------- */
+/* out[i] = exp(x[i] - largest[i]) / sum[i] over at most STRIP elements. */
+static void normalise(const ck_table *t, int dtype, int as, const void *x, const void *largest, const void *sum, void *out, size_t n) {
+  strip wide;
+  t->casts[dtype][as](x, NULL, NULL, &wide, n);
+  t->rows[CK_UNARY_COUNT + Binary_sub][as](&wide, largest, NULL, &wide, n);
+  t->rows[Unary_exp][as](&wide, NULL, NULL, &wide, n);
+  t->rows[CK_UNARY_COUNT + Binary_div][as](&wide, sum, NULL, &wide, n);
+  t->casts[as][dtype](&wide, NULL, NULL, out, n);
+}
+
+void ck_softmax(int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner) {
+  if (dtype > CK_BF16 || n == 0) return;
+  const ck_table *t = ck_current();
+  const int as = accumulator(dtype);
+  const size_t size = ck_sizes[dtype];
+  strip largest, sum;
+  for (size_t o = 0; o < outer; o++)
+    for (size_t c = 0; c < inner; c += STRIP) {
+      const size_t width = inner - c < STRIP ? inner - c : STRIP, start = (o * n * inner + c) * size;
+      const char *from = (const char *)x + start;
+      char *to = (char *)out + start;
+      const ck_span s = span_of(t, dtype, as, from, n, inner, 0, width);
+      if (as == CK_F64) softmax_parts_f64(t, &s, largest.f64, sum.f64);
+      else softmax_parts_f32(t, &s, largest.f32, sum.f32);
+      if (inner == 1) {
+        ck_fill(ck_sizes[as], &largest, &largest, n < STRIP ? n : STRIP);
+        ck_fill(ck_sizes[as], &sum, &sum, n < STRIP ? n : STRIP);
+        for (size_t i = 0; i < n; i += STRIP)
+          normalise(t, dtype, as, from + i * size, &largest, &sum, to + i * size, n - i < STRIP ? n - i : STRIP);
+      } else
+        for (size_t i = 0; i < n; i++)
+          normalise(t, dtype, as, from + i * inner * size, &largest, &sum, to + i * inner * size, width);
+    }
+}
+
+/* ---- Running sums: in order, f32 for the 16-bit formats, so an error bound grows with n ---------------------------------- */
+void ck_cumsum(int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner, bool reverse) {
+  const ck_table *t = ck_current();
+  const int as = accumulator(dtype);
+  const size_t size = ck_sizes[dtype];
+  const ck_kernel add = dtype == CK_BOOL ? t->rows[CK_UNARY_COUNT + Binary_logical_or][CK_BOOL]
+                                         : t->rows[CK_UNARY_COUNT + Binary_add][as];
+  strip sum, wide;
+  for (size_t o = 0; o < outer; o++)
+    for (size_t c = 0; c < inner; c += STRIP) {
+      const size_t width = inner - c < STRIP ? inner - c : STRIP;
+#define ONE_COLUMN(E)                                                                      \
+  if (inner == 1) {                                                                        \
+    E running = 0;                                                                         \
+    for (size_t j = 0; j < n; j++) {                                                       \
+      const size_t at = o * n + (reverse ? n - 1 - j : j);                                 \
+      running = j ? running + ((const E *)x)[at] : ((const E *)x)[at];                     \
+      ((E *)out)[at] = running;                                                            \
+    }                                                                                      \
+    continue;                                                                              \
+  }
+      if (dtype == CK_F64) { ONE_COLUMN(double) }
+      if (dtype == CK_F32) { ONE_COLUMN(float) }
+      if (dtype == CK_I64) { ONE_COLUMN(uint64_t) }
+      for (size_t j = 0; j < n; j++) {
+        const size_t at = ((o * n + (reverse ? n - 1 - j : j)) * inner + c) * size;
+        t->casts[dtype][as]((const char *)x + at, NULL, NULL, j ? &wide : &sum, width);
+        if (j) add(&sum, &wide, NULL, &sum, width);
+        t->casts[as][dtype](&sum, NULL, NULL, (char *)out + at, width);
+      }
+    }
+}
+
+/* ---- Position of the largest ------------------------------------------------------------------------------------------ */
+/* `better` is strict, so the first of equals stays; a NaN beats every number and is never beaten. */
+#define ARGMAX(E)                                                                                    \
+  for (size_t i = 0; i < n; i++) {                                                                   \
+    if (dtype == as) from = (const char *)x + ((o * n + i) * inner + c) * size;                      \
+    else t->casts[dtype][as]((const char *)x + ((o * n + i) * inner + c) * size, NULL, NULL, &wide, width); \
+    const E *v = (const E *)from;                                                                    \
+    E *best = (E *)&kept;                                                                            \
+    for (size_t l = 0; l < width; l++) {                                                             \
+      const bool better = i == 0 || (best[l] == best[l] && (v[l] != v[l] || (minimum ? v[l] < best[l] : v[l] > best[l]))); \
+      best[l] = better ? v[l] : best[l];                                                             \
+      where[l] = better ? (int64_t)i : where[l];                                                     \
+    }                                                                                                \
+  }
+void ck_argmax(int dtype, bool minimum, const void *x, int64_t *out, size_t outer, size_t n, size_t inner) {
+  const ck_table *t = ck_current();
+  const int as = accumulator(dtype);
+  const size_t size = ck_sizes[dtype];
+  strip wide, kept;
+  for (size_t o = 0; o < outer; o++)
+    for (size_t c = 0; c < inner; c += STRIP) {
+      const size_t width = inner - c < STRIP ? inner - c : STRIP;
+      int64_t *where = out + o * inner + c;
+      const char *from = (const char *)&wide;
+      for (size_t l = 0; l < width; l++) where[l] = 0;
+      switch (as) {
+      case CK_F64: ARGMAX(double) break;
+      case CK_F32: ARGMAX(float) break;
+      case CK_I64: ARGMAX(int64_t) break;
+      case CK_I32: ARGMAX(int32_t) break;
+      default: ARGMAX(uint8_t) break;
+      }
+    }
+}

@@ -1,0 +1,117 @@
+/* Programs of single numbers, walked by direct threading. A code is a place in the tables of kernels; the cheap ones have a
+ * label here, with the same bits, every other runs its kernel on one element. */
+#include "private.h"
+#pragma clang fp contract(off)
+#pragma clang diagnostic ignored "-Winitializer-overrides"   /* the table of labels */
+
+enum { CODE_CASTS = CK_ROW_COUNT * CK_DTYPES, CODE_ROUNDS = CODE_CASTS + CK_DTYPES * CK_DTYPES, CODES = CODE_ROUNDS + CK_DTYPES };
+
+int ck_scalar_code_row(int row, int dtype) { return ck_row_kernel(row, dtype) ? row * CK_DTYPES + dtype : -1; }
+int ck_scalar_code_cast(int from, int to) { return ck_cast_kernel(from, to) ? CODE_CASTS + from * CK_DTYPES + to : -1; }
+int ck_scalar_code_round(int dtype) { return ck_round_kernel(dtype) ? CODE_ROUNDS + dtype : -1; }
+
+#define UNARY(name, dtype) (Unary_##name * CK_DTYPES + dtype)
+#define BINARY(name, dtype) ((CK_UNARY_COUNT + Binary_##name) * CK_DTYPES + dtype)
+#define TERNARY(name, dtype) ((CK_UNARY_COUNT + CK_BINARY_COUNT + Ternary_##name) * CK_DTYPES + dtype)
+#define CONVERSION(from, to) (CODE_CASTS + (from) * CK_DTYPES + (to))
+
+#define FLOATS(E, DT, U)                                                                                              \
+  static inline E max_##DT(E x, E y) {                                                                                \
+    U a, b;                                                                                                           \
+    E r;                                                                                                              \
+    if (x != x) return x;                                                                                             \
+    if (x != y) return x > y ? x : y;                                                                                 \
+    memcpy(&a, &x, sizeof a), memcpy(&b, &y, sizeof b), a &= b;                                                       \
+    memcpy(&r, &a, sizeof r);                                                                                         \
+    return r;                                                                                                         \
+  }                                                                                                                   \
+  static inline E min_##DT(E x, E y) {                                                                                \
+    U a, b;                                                                                                           \
+    E r;                                                                                                              \
+    if (x != x) return x;                                                                                             \
+    if (x != y) return x < y ? x : y;                                                                                 \
+    memcpy(&a, &x, sizeof a), memcpy(&b, &y, sizeof b), a |= b;                                                       \
+    memcpy(&r, &a, sizeof r);                                                                                         \
+    return r;                                                                                                         \
+  }
+FLOATS(double, f64, uint64_t)
+FLOATS(float, f32, uint32_t)
+
+/* Label, address and body of the operators that f64 and f32 share. */
+#define CHEAP(OP)                                                                                                    \
+  OP(UNARY, neg, -x) OP(UNARY, abs, __builtin_elementwise_abs(x)) OP(UNARY, sqrt, __builtin_elementwise_sqrt(x))     \
+  OP(UNARY, square, x *x) OP(UNARY, reciprocal, 1 / x) OP(UNARY, relu, x <= 0 ? 0 : x)                               \
+  OP(UNARY, sign, x > 0 ? 1 : x < 0 ? -1 : x) OP(UNARY, stop_gradient, x)                                            \
+  OP(BINARY, add, x + y) OP(BINARY, sub, x - y) OP(BINARY, mul, x *y) OP(BINARY, div, x / y)                         \
+  OP(BINARY, maximum, LARGER(x, y)) OP(BINARY, minimum, SMALLER(x, y))
+#define COMPARISONS(OP)                                                                                              \
+  OP(BINARY, eq, x == y) OP(BINARY, ne, x != y) OP(BINARY, lt, x < y) OP(BINARY, le, x <= y)                         \
+  OP(BINARY, gt, x > y) OP(BINARY, ge, x >= y)
+#define LOGIC(OP)                                                                                                    \
+  OP(UNARY, logical_not, x == 0) OP(BINARY, logical_and, x & y) OP(BINARY, logical_or, x | y) OP(BINARY, logical_xor, x ^ y)
+
+#define AT(E, field) ({ E v_; memcpy(&v_, slots + p->field, sizeof v_); v_; })
+#define PUT(E, value) ({ const E v_ = (E)(value); memcpy(slots + p->out, &v_, sizeof v_); })
+#define NEXT do { if (++p == end) return; goto *labels[p->code]; } while (0)
+
+#define READ_UNARY(E) const E x = AT(E, x)
+#define READ_BINARY(E) const E x = AT(E, x), y = AT(E, y)
+#define ADDRESS(DT, arity, name) [arity(name, DT)] = &&name##_##DT,
+#define BODY(DT, E, Z, arity, name, value) name##_##DT: { READ_##arity(E); PUT(Z, value); NEXT; }
+#define CHOICES(DT, E)                                                                       \
+  select_##DT: { PUT(E, AT(uint8_t, x) ? AT(E, y) : AT(E, z)); NEXT; }                       \
+  gate_##DT: { PUT(E, AT(uint8_t, x) ? AT(E, y) * AT(E, z) : 0); NEXT; }
+
+void ck_scalar_run(const ck_instr *code, size_t count, uint64_t *slots) {
+  static const void *const labels[CODES] = {
+    [0 ... CODES - 1] = &&other,
+#define OP(arity, name, value) ADDRESS(CK_F64, arity, name) ADDRESS(CK_F32, arity, name)
+    CHEAP(OP) COMPARISONS(OP)
+#undef OP
+#define OP(arity, name, value) ADDRESS(CK_BOOL, arity, name)
+    LOGIC(OP)
+#undef OP
+    [TERNARY(select, CK_F64)] = &&select_CK_F64, [TERNARY(select, CK_F32)] = &&select_CK_F32,
+    [TERNARY(gate, CK_F64)] = &&gate_CK_F64, [TERNARY(gate, CK_F32)] = &&gate_CK_F32,
+    [CONVERSION(CK_F64, CK_F32)] = &&f64_to_f32, [CONVERSION(CK_F32, CK_F64)] = &&f32_to_f64,
+    [CONVERSION(CK_BOOL, CK_F64)] = &&bool_to_f64, [CONVERSION(CK_BOOL, CK_F32)] = &&bool_to_f32,
+  };
+  if (count == 0) return;
+  const ck_instr *p = code, *const end = code + count;
+  const ck_table *const table = ck_current();
+  goto *labels[p->code];
+
+#define OP(arity, name, value) BODY(CK_F64, double, double, arity, name, value)
+#define LARGER max_f64
+#define SMALLER min_f64
+  CHEAP(OP)
+#undef OP
+#undef LARGER
+#undef SMALLER
+#define OP(arity, name, value) BODY(CK_F32, float, float, arity, name, value)
+#define LARGER max_f32
+#define SMALLER min_f32
+  CHEAP(OP)
+#undef OP
+#define OP(arity, name, value) BODY(CK_F64, double, uint8_t, arity, name, value) BODY(CK_F32, float, uint8_t, arity, name, value)
+  COMPARISONS(OP)
+#undef OP
+#define OP(arity, name, value) BODY(CK_BOOL, uint8_t, uint8_t, arity, name, value)
+  LOGIC(OP)
+#undef OP
+  CHOICES(CK_F64, double)
+  CHOICES(CK_F32, float)
+f64_to_f32: { PUT(float, AT(double, x)); NEXT; }
+f32_to_f64: { PUT(double, AT(float, x)); NEXT; }
+bool_to_f64: { PUT(double, AT(uint8_t, x)); NEXT; }
+bool_to_f32: { PUT(float, AT(uint8_t, x)); NEXT; }
+
+other: {
+    /* The three tables lie one after the other in the numbering of codes. */
+    const int c = p->code;
+    const ck_kernel f = c < CODE_CASTS ? (&table->rows[0][0])[c] : c < CODE_ROUNDS ? (&table->casts[0][0])[c - CODE_CASTS]
+                                                                                : table->rounds[c - CODE_ROUNDS];
+    f(slots + p->x, slots + p->y, slots + p->z, slots + p->out, 1);
+    NEXT;
+  }
+}

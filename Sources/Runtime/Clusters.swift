@@ -1,0 +1,146 @@
+import CKernels
+import Tape
+
+/// A step of the run before it has code: members in order.
+struct StepInfo: BitwiseCopyable {
+  var kind: Kind
+  var stage: UInt8
+  var start: Int32 = 0, count: Int32 = 0
+  /// Place among the steps of a run.
+  var time: Int32 = -1
+  /// Values read and written: ranges of `Structure.reads` and `Structure.writes`.
+  var readStart: Int32 = 0, readCount: Int32 = 0
+  var writeStart: Int32 = 0, writeCount: Int32 = 0
+}
+
+/// Items grouped into steps, and the steps in the order in which they run.
+///
+/// Clusters are connected elementwise nodes of equal element count, stage and level; all scalars of a stage and level are one
+/// cluster. Since a path out of a cluster ends on a higher level, none comes back, and the steps form no cycle.
+struct Clusters: ~Copyable {
+  var steps = List<StepInfo>()
+  /// Positions by step, ascending.
+  let members: Memory<Int32>
+  /// Step numbers by time; stage k's are stageStart[k] ..< stageStart[k + 1].
+  var schedule = List<Int32>()
+  var stageStart: [Int] = []
+
+  init(_ g: Graph) throws(Failure) {
+    let items = g.items, n = g.count
+    try Clusters.group(g)
+    // Steps are numbered by their first member.
+    for p in 0 ..< n {
+      switch items[p].kind {
+      case .scalar, .block:
+        let head = Int(items[p].step)
+        if head == p {
+          items[p].step = Int32(steps.count)
+          try steps.add(StepInfo(kind: items[p].kind, stage: items[p].stage))
+        } else {
+          items[p].step = items[head].step   // heads come first
+        }
+      case .kernel, .scan:
+        items[p].step = Int32(steps.count)
+        try steps.add(StepInfo(kind: items[p].kind, stage: items[p].stage))
+      default: continue
+      }
+      steps[Int(items[p].step)].count += 1
+    }
+    var total: Int32 = 0
+    for s in 0 ..< steps.count {
+      steps[s].start = total
+      total += steps[s].count
+      steps[s].count = 0
+    }
+    members = try Memory(Int(total), filling: 0)
+    for p in 0 ..< n where items[p].step >= 0 && items[p].kind != .part {
+      let s = Int(items[p].step)
+      members[Int(steps[s].start + steps[s].count)] = Int32(p)
+      steps[s].count += 1
+    }
+    for p in 0 ..< n where items[p].kind == .part { items[p].step = items[g.operand(g.record(p), 0)].step }
+    try order(g)
+  }
+
+  /// Leaves in `step` of each elementwise item the first position of its cluster.
+  private static func group(_ g: Graph) throws(Failure) {
+    let items = g.items, stages = g.stages.count
+    let heads = try Memory<Int32>((Int(g.maxLevel) + 1) * stages, filling: -1)
+    func find(_ p: Int32) -> Int32 {
+      var q = p
+      while items[Int(q)].step != q {
+        items[Int(q)].step = items[Int(items[Int(q)].step)].step
+        q = items[Int(q)].step
+      }
+      return q
+    }
+    for p in 0 ..< g.count {
+      if items[p].kind == .scalar {
+        let h = Int(items[p].level) * stages + Int(items[p].stage)
+        if heads[h] < 0 { heads[h] = Int32(p) }
+        items[p].step = heads[h]
+      } else if items[p].kind == .block {
+        items[p].step = Int32(p)
+        let r = g.record(p)
+        for k in 0 ..< Int(r.arity) {
+          let o = g.operand(r, k), q = Int(items[o].root)
+          guard items[q].kind == .block, g.fusible(p, q), items[q].level == items[p].level else { continue }
+          let a = find(Int32(p)), b = find(Int32(q))
+          if a < b { items[Int(b)].step = a } else { items[Int(a)].step = b }
+        }
+      }
+    }
+    for p in 0 ..< g.count where items[p].kind == .block { items[p].step = find(Int32(p)) }
+  }
+
+  /// Depth first from the outputs, over steps; then by stage.
+  private mutating func order(_ g: Graph) throws(Failure) {
+    let items = g.items, n = steps.count
+    // Edges to the steps read, in member and slot order.
+    let start = try Memory<Int32>(n + 1, filling: 0)
+    var edges = List<Int32>()
+    for s in 0 ..< n {
+      start[s] = Int32(edges.count)
+      for m in 0 ..< Int(steps[s].count) {
+        let r = g.record(Int(members[Int(steps[s].start) + m]))
+        for k in 0 ..< Int(r.arity) {
+          let t = items[Int(items[g.operand(r, k)].root)].step
+          if t >= 0, t != Int32(s) { try edges.add(t) }
+        }
+      }
+    }
+    start[n] = Int32(edges.count)
+    let state = try Memory<UInt8>(n, filling: 0)
+    var stack = List<(Int32, Int32)>(), all = List<Int32>()
+    for stage in g.stages {
+      for o in stage.outputs {
+        let s = items[Int(items[Int(g.position[o.i])].root)].step
+        if s < 0 || state[Int(s)] != 0 { continue }
+        state[Int(s)] = 1
+        try stack.add((s, start[Int(s)]))
+        while !stack.isEmpty {
+          let (t, e) = stack[stack.count - 1]
+          if e == start[Int(t) + 1] {
+            _ = stack.pop()
+            try all.add(t)
+            continue
+          }
+          stack[stack.count - 1] = (t, e + 1)
+          let u = edges[Int(e)]
+          if state[Int(u)] == 0 {
+            state[Int(u)] = 1
+            try stack.add((u, start[Int(u)]))
+          }
+        }
+      }
+    }
+    for k in 0 ..< g.stages.count {
+      stageStart.append(schedule.count)
+      for i in 0 ..< all.count where Int(steps[Int(all[i])].stage) == k {
+        steps[Int(all[i])].time = Int32(schedule.count)
+        try schedule.add(all[i])
+      }
+    }
+    stageStart.append(schedule.count)
+  }
+}

@@ -1,0 +1,228 @@
+import CKernels
+import Tape
+
+/// What becomes of a node.
+enum Kind: UInt8 { case host, constant, array, view, scalar, block, kernel, scan, part }
+
+/// A node at its position in the order.
+struct Item: BitwiseCopyable {
+  var node: Int32
+  /// The position whose value this one shows: element i is its element (i / rep) % count. Itself, unless a view.
+  var root: Int32
+  var rep: Int32 = 1
+  /// Type number, -1 for tuples.
+  var type: Int32
+  /// Kernel rows lie between levels: a path that leaves a cluster arrives at a higher level than it left.
+  var level: Int32 = 0
+  var step: Int32 = -1
+  /// Its place among `Structure.values`, -1 while it needs no memory. For host inputs at first their flat number.
+  var value: Int32 = -1
+  var kind: Kind
+  var stage: UInt8 = 0
+  /// A view that a kernel reads: written out.
+  var dense = false
+}
+
+struct TypeInfo: BitwiseCopyable {
+  var count: Int
+  var dtype: UInt8
+}
+
+/// The order's nodes with views resolved, stages and levels: what clusters are made from. Lives while a program is made.
+final class Graph {
+  let tape: Tape
+  let count: Int
+  let items: UnsafeMutablePointer<Item>
+  let types: UnsafeMutablePointer<TypeInfo>
+  let position: UnsafeMutablePointer<Int32>
+  let replaced: [Int32: Int32]
+  let stages: [Stage]
+  private let itemMemory: Memory<Item>
+  private let typeMemory: Memory<TypeInfo>
+  private let positionMemory: Memory<Int32>
+  private(set) var maxLevel: Int32 = 0
+
+  init(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
+    let order = try Order(tape, stages)
+    self.tape = tape
+    self.stages = stages
+    count = order.nodes.count
+    positionMemory = order.position
+    position = order.position.p
+    replaced = order.replaced
+    typeMemory = try Memory(tape.types.count, filling: TypeInfo(count: 0, dtype: 0))
+    types = typeMemory.p
+    for (i, t) in tape.types.enumerated() { types[i] = TypeInfo(count: t.count, dtype: UInt8(t.dtype.rawValue)) }
+    itemMemory = try Memory(count, filling: Item(node: 0, root: 0, type: -1, kind: .kernel))
+    items = itemMemory.p
+    for p in 0 ..< count {
+      let n = order.nodes[p]
+      items[p] = Item(node: n, root: Int32(p), type: max(tape.typeID(NodeID(n)), -1), kind: .kernel)
+    }
+    var flat: Int32 = 0
+    for (k, s) in stages.enumerated() {
+      for n in s.inputs {
+        let p = Int(position[n.i])
+        if p >= 0, items[p].kind != .host {
+          items[p].kind = .host
+          items[p].stage = UInt8(k)
+          items[p].value = flat
+        }
+        flat += 1
+      }
+    }
+    try classify()
+    if markDense() { resolveViews() }
+    level()
+  }
+
+  // MARK: reading
+
+  @inline(__always) func record(_ p: Int) -> Record { tape.record(NodeID(items[p].node)) }
+  @inline(__always) func operand(_ r: Record, _ slot: Int) -> Int { Int(position[tape.input(of: r, slot).i]) }
+  @inline(__always) func elements(_ p: Int) -> Int { types[Int(items[p].type)].count }
+  @inline(__always) func dtype(_ p: Int) -> UInt8 { types[Int(items[p].type)].dtype }
+  @inline(__always) func isFull(_ p: Int) -> Bool {
+    items[p].rep == 1 && (items[p].root == Int32(p) || elements(Int(items[p].root)) == elements(p))
+  }
+  /// The dtype an elementwise row computes in: that of the operands it works on.
+  @inline(__always) func rowDType(_ r: Record, _ p: Int, _ classes: UnsafePointer<OpClass>) -> UInt8 {
+    switch classes[Int(r.op)] {
+    case .TEST, .COMPARE: dtype(operand(r, 0))
+    default: dtype(p)
+    }
+  }
+
+  // MARK: kinds and views
+
+  private func classify() throws(Failure) {
+    let codes = Rows.codes, classes = Rows.classes, stop = Rows.stopGradient
+    for p in 0 ..< count where items[p].kind != .host {
+      let r = record(p)
+      if r.op < 1024 {
+        if r.op == stop {
+          view(p, operand(r, 0), rep: 1)
+          continue
+        }
+        let d = classes.withUnsafeBufferPointer { c in c.baseAddress.map { Int(rowDType(r, p, $0)) } ?? 0 }
+        let compute = d == 2 || d == 3 ? 1 : d
+        let code = codes[Int(r.op) * 7 + compute]
+        guard code >= 0 else { throw unsupported(p) }
+        items[p].kind = elements(p) == 1 ? .scalar : .block
+        continue
+      }
+      switch Structural(rawValue: r.op) {
+      case .constant: items[p].kind = .constant
+      case .array: items[p].kind = .array
+      case .input: throw Failure(.invalid, "program: an output depends on an input of type \(tape.type(NodeID(items[p].node)).description) that is not among the inputs")
+      case .capture: throw Failure(.invalid, "program: an output depends on a node of an outer tape of type \(tape.type(NodeID(items[p].node)).description)")
+      case .cast:
+        let o = operand(r, 0)
+        if dtype(o) == dtype(p) { view(p, o, rep: 1) } else { items[p].kind = elements(p) == 1 ? .scalar : .block }
+      case .reshape: view(p, operand(r, 0), rep: 1)
+      case .broadcast:
+        let o = operand(r, 0)
+        if let rep = repetition(tape.shape(NodeID(items[o].node)), tape.shape(NodeID(items[p].node))) { view(p, o, rep: rep) }
+      case .scan: items[p].kind = .scan
+      case .part: items[p].kind = .part
+      case nil: throw unsupported(p)
+      default: break
+      }
+    }
+  }
+
+  private func unsupported(_ p: Int) -> Failure {
+    let n = NodeID(items[p].node)
+    return Failure(.invalid, "program: no kernel for \(tape.op(n).name) of \(tape.type(n).description)")
+  }
+
+  /// A view of a view is a view: with p elements and repetition r below, (i / rep / r) % p.
+  private func view(_ p: Int, _ o: Int, rep: Int) {
+    let total = rep.multipliedReportingOverflow(by: Int(items[o].rep))
+    guard !total.overflow, total.partialValue < Int(Int32.max) else { return }   // left to the row's kernel
+    items[p].kind = .view
+    items[p].root = items[o].root
+    items[p].rep = Int32(total.partialValue)
+    // The nearest broadcast at or below, -1 where there is none.
+    let isBroadcast = record(p).op == Structural.broadcast.rawValue
+    items[p].step = isBroadcast ? Int32(p) : items[o].kind == .view ? items[o].step : -1
+  }
+
+  /// r where broadcasting is out[i] = x[(i / r) % count]: kept axes lie together. nil otherwise.
+  private func repetition(_ from: [Int], _ to: [Int]) -> Int? {
+    let lead = to.count - from.count
+    var rep = 1, state = 0   // 0: trailing stretched axes, 1: kept axes, 2: leading stretched axes
+    for i in stride(from: to.count - 1, through: 0, by: -1) where to[i] != 1 {
+      let kept = i >= lead && from[i - lead] == to[i]
+      switch state {
+      case 0: if kept { state = 1 } else { rep &*= max(to[i], 1) }
+      case 1: if !kept { state = 2 }
+      default: if kept { return nil }
+      }
+    }
+    return rep
+  }
+
+  /// Kernels, loops and outputs read dense memory: a broadcast below them is written out. True when there is any.
+  private func markDense() -> Bool {
+    var any = false
+    func need(_ p: Int) {
+      var q = p
+      while items[q].kind == .view, !isFull(q) {
+        let b = Int(items[q].step)
+        if b < 0 || items[b].dense { return }
+        items[b].dense = true
+        any = true
+        q = operand(record(b), 0)
+      }
+    }
+    for p in 0 ..< count where items[p].kind == .kernel || items[p].kind == .scan {
+      let r = record(p)
+      for k in 0 ..< Int(r.arity) { need(operand(r, k)) }
+    }
+    for s in stages { for o in s.outputs { need(Int(position[o.i])) } }
+    return any
+  }
+
+  private func resolveViews() {
+    for p in 0 ..< count where items[p].kind == .view {
+      if items[p].dense {
+        items[p].kind = .kernel
+        items[p].root = Int32(p)
+        items[p].rep = 1
+        continue
+      }
+      let r = record(p), o = operand(r, 0)
+      var rep = 1
+      if r.op == Structural.broadcast.rawValue { rep = repetition(tape.shape(NodeID(items[o].node)), tape.shape(NodeID(items[p].node))) ?? 1 }
+      view(p, o, rep: rep)
+    }
+  }
+
+  // MARK: stages and levels
+
+  /// Elementwise nodes of one cluster agree in these.
+  @inline(__always) func fusible(_ p: Int, _ q: Int) -> Bool {
+    items[p].kind == items[q].kind && (items[p].kind == .scalar || items[p].kind == .block)
+      && items[p].stage == items[q].stage && elements(p) == elements(q)
+  }
+
+  private func level() {
+    for p in 0 ..< count where items[p].kind != .host {
+      items[p].step = -1
+      let r = record(p), n = items[p].kind == .constant || items[p].kind == .array ? 0 : Int(r.arity)
+      var stage: UInt8 = 0
+      for k in 0 ..< n { stage = max(stage, items[operand(r, k)].stage) }
+      items[p].stage = stage
+      var level: Int32 = 0
+      for k in 0 ..< n {
+        let q = Int(items[operand(r, k)].root)
+        var l = items[q].level
+        if items[q].kind == .scalar || items[q].kind == .block, items[p].kind != .view, !fusible(p, q) { l += 1 }
+        level = max(level, l)
+      }
+      items[p].level = level
+      maxLevel = max(maxLevel, level)
+    }
+  }
+}

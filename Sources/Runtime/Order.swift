@@ -1,0 +1,95 @@
+import CKernels
+import Tape
+
+/// Inputs and outputs of one stage.
+package typealias Stage = (inputs: [NodeID], outputs: [NodeID])
+
+/// The nodes that a program needs, each after its operands: depth first from the outputs, by input slot. Everything that follows
+/// is derived from this order, so that it does not depend on node numbers.
+struct Order: ~Copyable {
+  /// By node: its place in `nodes`, -1 where it is not needed.
+  let position: Memory<Int32>
+  var nodes = List<Int32>()
+  /// scan -> the scan whose members are read in its place.
+  private(set) var replaced: [Int32: Int32] = [:]
+
+  private static let leaf: Int32 = -3, open: Int32 = -2, none: Int32 = -1
+
+  init(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
+    position = try Memory(tape.count, filling: Order.none)
+    _ = try walk(tape, stages)
+    if tape.extensions.isEmpty { return }
+    replaced = try candidates(tape, stages)
+    if replaced.isEmpty { return }
+    if try !walk(tape, stages) {
+      // A longer scan that reads the shorter one's results: both run.
+      replaced = [:]
+      _ = try walk(tape, stages)
+    }
+    for (a, b) in replaced { position[Int(a)] = position[Int(b)] }
+  }
+
+  /// False when the replacements close a cycle.
+  private mutating func walk(_ tape: Tape, _ stages: [Stage]) throws(Failure) -> Bool {
+    let position = position.p
+    for i in 0 ..< tape.count { position[i] = Order.none }
+    for s in stages { for n in s.inputs { position[n.i] = Order.leaf } }
+    nodes.clear()
+    var stack = List<(Int32, Int32)>()
+    let part = Structural.part.rawValue, substitutes = !replaced.isEmpty
+    for s in stages {
+      for o in s.outputs where position[o.i] == Order.none || position[o.i] == Order.leaf {
+        try stack.add((o.index, 0))
+        if position[o.i] == Order.none { position[o.i] = Order.open }
+        while !stack.isEmpty {
+          let (n, slot) = stack[stack.count - 1]
+          let r = tape.record(NodeID(n))
+          if position[Int(n)] == Order.leaf || slot >= Int32(r.arity) {
+            position[Int(n)] = Int32(nodes.count)
+            try nodes.add(n)
+            _ = stack.pop()
+            continue
+          }
+          stack[stack.count - 1] = (n, slot + 1)
+          var x = tape.input(of: r, Int(slot)).index
+          if substitutes, r.op == part, let y = replaced[x] { x = y }
+          switch position[Int(x)] {
+          case Order.none: position[Int(x)] = Order.open
+          case Order.leaf: break
+          case Order.open: return false
+          default: continue
+          }
+          try stack.add((x, 0))
+        }
+      }
+    }
+    return true
+  }
+
+  /// Extensions that are needed beside what they extend, and not in a later stage.
+  private func candidates(_ tape: Tape, _ stages: [Stage]) throws(Failure) -> [Int32: Int32] {
+    var found: [Int32: Int32] = [:]
+    for (a, b) in tape.extensions where position[Int(a)] >= 0 && position[Int(b)] >= 0 && a != b { found[a] = b }
+    if found.isEmpty { return found }
+    if stages.count > 1 {
+      let stage = try Memory<UInt8>(nodes.count, filling: 0)
+      for (k, s) in stages.enumerated().reversed() {
+        for n in s.inputs where position[n.i] >= 0 { stage[Int(position[n.i])] = UInt8(k) }
+      }
+      var leaves = Set<NodeID>()
+      for s in stages { leaves.formUnion(s.inputs) }
+      for p in 0 ..< nodes.count where !leaves.contains(NodeID(nodes[p])) {
+        let r = tape.record(NodeID(nodes[p]))
+        for k in 0 ..< Int(r.arity) { stage[p] = max(stage[p], stage[Int(position[tape.input(of: r, k).i])]) }
+      }
+      found = found.filter { stage[Int(position[Int($0.key)])] == stage[Int(position[Int($0.value)])] }
+    }
+    // Chains end at their last link; a link that comes back to its start is none.
+    for a in Array(found.keys) {
+      var b = a, steps = 0
+      while let next = found[b], steps <= found.count { b = next; steps += 1 }
+      if steps > found.count { found[a] = nil } else { found[a] = b }
+    }
+    return found
+  }
+}

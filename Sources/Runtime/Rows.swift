@@ -1,0 +1,27 @@
+import CKernels
+import Tape
+
+/// What the kernels know of elementwise rows, asked once: the walk over millions of scalars looks only here.
+enum Rows {
+  static let count: Int = {
+    var n = 0
+    while ck_row_name(Int32(n)) != nil { n += 1 }
+    return n
+  }()
+  static let classes: [OpClass] = (0 ..< count).map { ck_row_class(Int32($0)) }
+  /// By row * 7 + dtype: the code of scalar programs, -1 where the row does not take the dtype.
+  static let codes: [Int32] = (0 ..< count * 7).map { ck_scalar_code_row(Int32($0 / 7), Int32($0 % 7)) }
+  static let stopGradient = OpCode(Unary.stop_gradient).raw
+  static let round: [Int32] = (0 ..< 7).map { ck_scalar_code_round(Int32($0)) }
+  static let cast: [Int32] = (0 ..< 49).map { ck_scalar_code_cast(Int32($0 / 7), Int32($0 % 7)) }
+
+  /// Rows that give one of their operands, or its negative: nothing to round in 16 bits.
+  static let exact: [Bool] = {
+    var e = [Bool](repeating: false, count: count)
+    for u: Unary in [.neg, .abs, .sign, .relu, .stop_gradient] { e[Int(OpCode(u).raw)] = true }
+    for b: Binary in [.maximum, .minimum, .fmax, .fmin] { e[Int(OpCode(b).raw)] = true }
+    e[Int(OpCode(Ternary.select).raw)] = true
+    e[Int(OpCode(Ternary.clamp).raw)] = true
+    return e
+  }()
+}

@@ -1,0 +1,139 @@
+import CKernels
+import Tape
+
+/// A number carried between memory and a slot.
+struct Transfer: BitwiseCopyable {
+  var slot: Int32
+  var value: Int32
+  var dtype: UInt8
+}
+
+/// One scalar step: ranges of the lists in `ScalarCode`.
+struct ScalarRange: BitwiseCopyable {
+  var code = 0, codeCount = 0
+  var imports = 0, importCount = 0
+  var exports = 0, exportCount = 0
+}
+
+/// Clusters of single numbers as instructions over slots of 8 bytes. Slots 0 ..< constants.count hold the constants and are
+/// never written; the others are shared by all steps and reused, last freed first.
+struct ScalarCode: ~Copyable {
+  var code = List<ck_instr>()
+  var imports = List<Transfer>(), exports = List<Transfer>()
+  var ranges: [ScalarRange] = []
+  var constants = List<UInt64>()
+  var slots = 0
+
+  private var free = List<Int32>()
+  private var top: Int32 = 0
+
+  init(_ g: Graph, _ c: borrowing Clusters, _ values: borrowing Values) throws(Failure) {
+    for i in 0 ..< values.scalarConstants.count {
+      let p = Int(values.scalarConstants[i])
+      try constants.add(slotBits(g.tape.constantBits(NodeID(g.items[p].node)), g.dtype(p)))
+    }
+    slots = constants.count
+    var any = false
+    for s in 0 ..< c.steps.count where c.steps[s].kind == .scalar { any = true }
+    if !any { return }
+    // By position: the slot, and the number of the last reading member. Both hold for one step at a time.
+    let slot = try Memory<Int32>(g.count, filling: -1), last = try Memory<Int32>(g.count, filling: -1)
+    for t in 0 ..< c.schedule.count where c.steps[Int(c.schedule[t])].kind == .scalar {
+      try step(g, c, values, Int(c.schedule[t]), slot.p, last.p)
+    }
+  }
+
+  private mutating func take() throws(Failure) -> Int32 {
+    if !free.isEmpty { return free.pop() }
+    guard top < Int32.max else { throw refused }
+    top += 1
+    slots = max(slots, Int(top))
+    return top - 1
+  }
+
+  private mutating func emit(_ code: Int32, _ x: Int32, _ y: Int32, _ z: Int32, _ out: Int32) throws(Failure) {
+    try self.code.add(ck_instr(code: UInt16(truncatingIfNeeded: code), pad: 0, x: x, y: y, z: z, out: out))
+  }
+
+  private mutating func step(_ g: Graph, _ c: borrowing Clusters, _ values: borrowing Values, _ s: Int,
+                             _ slot: UnsafeMutablePointer<Int32>, _ last: UnsafeMutablePointer<Int32>) throws(Failure) {
+    let info = c.steps[s], items = g.items, codes = Rows.codes, exact = Rows.exact, classes = Rows.classes
+    let members = c.members.p + Int(info.start)
+    var range = ScalarRange(code: code.count, imports: imports.count, exports: exports.count)
+    free.clear()
+    top = Int32(constants.count)
+    // Last uses; numbers from outside are carried in before anything runs, results out after everything has.
+    for m in 0 ..< Int(info.count) {
+      let r = g.record(Int(members[m]))
+      for k in 0 ..< Int(r.arity) {
+        let q = Int(items[g.operand(r, k)].root)
+        last[q] = Int32(m)
+        if items[q].kind == .constant { continue }
+        if items[q].kind == .part || items[q].step != Int32(s), slot[q] < 0 {
+          slot[q] = try take()
+          try imports.add(Transfer(slot: slot[q], value: Int32(values.seen(g, q, stage: info.stage)), dtype: g.dtype(q)))
+        }
+      }
+    }
+    for m in 0 ..< Int(info.count) {
+      let p = Int(members[m]), r = g.record(p)
+      var x: (Int32, Int32, Int32) = (0, 0, 0)
+      for k in 0 ..< min(Int(r.arity), 3) {
+        let q = Int(items[g.operand(r, k)].root)
+        let at = items[q].kind == .constant ? -2 - items[q].step : slot[q]
+        if k == 0 { x.0 = at } else if k == 1 { x.1 = at } else { x.2 = at }
+      }
+      for k in 0 ..< min(Int(r.arity), 3) {
+        let q = Int(items[g.operand(r, k)].root)
+        if items[q].kind == .constant || last[q] != Int32(m) { continue }
+        last[q] = -1
+        let kept = items[q].kind != .part && items[q].step == Int32(s) && items[q].value >= 0
+        if !kept { try free.add(slot[q]) }
+        if items[q].step != Int32(s) || items[q].kind == .part { slot[q] = -1 }
+      }
+      let out = try take()
+      slot[p] = out
+      let d = Int(g.dtype(p))
+      if r.op == Structural.cast.rawValue {
+        try cast(from: Int(g.dtype(g.operand(r, 0))), to: d, x.0, out)
+      } else {
+        let rd = classes.withUnsafeBufferPointer { b in b.baseAddress.map { Int(g.rowDType(r, p, $0)) } ?? 0 }
+        let compute = rd == 2 || rd == 3 ? 1 : rd
+        try emit(codes[Int(r.op) * 7 + compute], x.0, x.1, x.2, out)
+        if d == 2 || d == 3, !exact[Int(r.op)] { try emit(Rows.round[d], out, 0, 0, out) }
+      }
+      if items[p].value >= 0 { try exports.add(Transfer(slot: out, value: items[p].value, dtype: UInt8(d))) }
+    }
+    range.codeCount = code.count - range.code
+    range.importCount = imports.count - range.imports
+    range.exportCount = exports.count - range.exports
+    ranges.append(range)
+  }
+
+  /// 16-bit formats lie in slots as f32; to them every other dtype is rounded once, through storage.
+  private mutating func cast(from: Int, to: Int, _ x: Int32, _ out: Int32) throws(Failure) {
+    let half = { (d: Int) in d == 2 || d == 3 }
+    let compute = half(from) ? 1 : from
+    if half(to), compute != 1 {
+      let t = try take()
+      try emit(Rows.cast[compute * 7 + to], x, 0, 0, t)
+      try emit(Rows.cast[to * 7 + 1], t, 0, 0, out)
+      try free.add(t)
+    } else if half(to) {
+      try emit(Rows.round[to], x, 0, 0, out)
+    } else if compute == to {
+      try emit(Rows.codes[Int(Rows.stopGradient) * 7 + to], x, 0, 0, out)
+    } else {
+      try emit(Rows.cast[compute * 7 + to], x, 0, 0, out)
+    }
+  }
+}
+
+/// A constant as its slot holds it.
+func slotBits(_ bits: UInt64, _ dtype: UInt8) -> UInt64 {
+  switch dtype {
+  case 1, 2, 3: UInt64(Float(Double(bitPattern: bits)).bitPattern)
+  case 5: UInt64(UInt32(truncatingIfNeeded: bits))
+  default: bits
+  }
+}

@@ -1,0 +1,191 @@
+import CKernels
+import Tape
+
+enum Origin: UInt8 { case host, constant, step, kept }
+
+/// A dense array in memory: a host's input, a constant, what a step makes, or the copy of an earlier stage's input.
+struct Value: BitwiseCopyable {
+  var bytes: Int
+  var count: Int
+  /// Host input: its place in its stage's list. Constant: its offset in the block of constants.
+  var place = 0
+  /// Times of the step that makes it (-1: none) and of the last that reads it.
+  var def: Int32 = -1
+  var last: Int32 = -1
+  /// The last step seen reading it, while reads are collected.
+  var reader: Int32 = -1
+  /// A host input that later stages read: the value that keeps its copy.
+  var kept: Int32 = -1
+  var position: Int32
+  var origin: Origin
+  var dtype: UInt8
+  var stage: UInt8
+  /// Read in a later stage than its own.
+  var pinned = false
+}
+
+struct Output: BitwiseCopyable {
+  var value: Int32
+  var stage: UInt8
+  var index: Int32
+}
+
+/// Which values lie in memory, who makes and who reads them.
+struct Values: ~Copyable {
+  var list = List<Value>()
+  var reads = List<Int32>(), writes = List<Int32>()
+  var outputs = List<Output>()
+  var constants = List<Int32>()
+  var constantBytes = 0
+  /// The stages that a stage reads values of, as bits.
+  var needs: [UInt64]
+  /// Constants of scalar programs: items[position].step = -2 - slot.
+  var scalarConstants = List<Int32>()
+
+  init(_ g: Graph, _ c: inout Clusters) throws(Failure) {
+    needs = [UInt64](repeating: 0, count: g.stages.count)
+    for t in 0 ..< c.schedule.count {
+      let s = Int(c.schedule[t]), info = c.steps[s]
+      c.steps[s].readStart = Int32(reads.count)
+      if info.kind == .scan {
+        let p = Int(c.members[Int(info.start)])
+        g.items[p].value = Int32(list.count)
+        for m in g.tape.tupleMembers(NodeID(g.items[p].node)) {
+          try add(Value(bytes: m.bytes, count: m.count, def: Int32(t), last: Int32(t), position: -1, origin: .step, dtype: UInt8(m.dtype.rawValue), stage: info.stage))
+        }
+      } else if info.kind == .kernel {
+        let p = Int(c.members[Int(info.start)])
+        list[Int(try value(g, p, c))].last = Int32(t)
+      }
+      for m in 0 ..< Int(info.count) {
+        let p = Int(c.members[Int(info.start) + m]), r = g.record(p)
+        for k in 0 ..< Int(r.arity) {
+          let q = Int(g.items[g.operand(r, k)].root)
+          if info.kind == .scalar, g.items[q].kind == .constant {
+            if g.items[q].step == -1 {
+              g.items[q].step = Int32(-2 - scalarConstants.count)
+              try scalarConstants.add(Int32(q))
+            }
+            continue
+          }
+          if g.items[q].step == Int32(s), g.items[q].kind != .part { continue }
+          try read(Int(try value(g, q, c)), Int32(s), Int32(t), info.stage)
+        }
+      }
+      c.steps[s].readCount = Int32(reads.count) - c.steps[s].readStart
+    }
+    for (k, stage) in g.stages.enumerated() {
+      for (j, o) in stage.outputs.enumerated() {
+        let v = try value(g, Int(g.items[Int(g.position[o.i])].root), c)
+        let seen = try crossing(Int(v), UInt8(k))
+        try outputs.add(Output(value: Int32(seen), stage: UInt8(k), index: Int32(j)))
+      }
+    }
+    for s in 0 ..< c.steps.count {
+      c.steps[s].writeStart = Int32(writes.count)
+      let info = c.steps[s]
+      if info.time < 0 { continue }
+      if info.kind == .scan {
+        let p = Int(c.members[Int(info.start)]), base = g.items[p].value
+        for i in 0 ..< g.tape.tupleMembers(NodeID(g.items[p].node)).count { try writes.add(base + Int32(i)) }
+      } else {
+        for m in 0 ..< Int(info.count) {
+          let v = g.items[Int(c.members[Int(info.start) + m])].value
+          if v >= 0 { try writes.add(v) }
+        }
+      }
+      c.steps[s].writeCount = Int32(writes.count) - c.steps[s].writeStart
+    }
+  }
+
+  private mutating func add(_ v: Value) throws(Failure) {
+    guard list.count < Int(Int32.max) else { throw refused }
+    try list.add(v)
+  }
+
+  /// The value of the item at `q`, a root.
+  private mutating func value(_ g: Graph, _ q: Int, _ c: borrowing Clusters) throws(Failure) -> Int32 {
+    let item = g.items[q]
+    if item.kind == .part {
+      let r = g.record(q), scan = g.operand(r, 0)
+      return g.items[scan].value + Int32(member(g, q, scan, r))
+    }
+    if item.kind == .host {
+      // Flat numbers stand in `value` until the first use: below -1 afterwards is a value.
+      if item.value <= -2 { return -2 - item.value }
+    } else if item.value >= 0 {
+      return item.value
+    }
+    let t = g.tape.type(NodeID(item.node))
+    var v = Value(bytes: t.bytes, count: t.count, position: Int32(q), origin: .step, dtype: UInt8(t.dtype.rawValue), stage: item.stage)
+    let number = Int32(list.count)
+    switch item.kind {
+    case .host:
+      v.origin = .host
+      v.place = Int(item.value)
+      for k in 0 ..< Int(item.stage) { v.place -= g.stages[k].inputs.count }
+      g.items[q].value = -2 - number
+    case .constant, .array:
+      v.origin = .constant
+      v.stage = 0
+      v.place = constantBytes
+      constantBytes = constantBytes &+ up(t.bytes, t.bytes <= 8 ? 8 : 64)
+      if t.bytes > 8 { v.place = up(v.place, 64); constantBytes = v.place &+ up(t.bytes, 64) }
+      guard constantBytes < 1 << 56 else { throw refused }
+      try constants.add(number)
+      g.items[q].value = number
+    default:
+      v.def = c.steps[Int(item.step)].time
+      v.last = v.def
+      g.items[q].value = number
+    }
+    try add(v)
+    return number
+  }
+
+  /// A part of a scan that was replaced reads its carry or y in the longer tuple.
+  private func member(_ g: Graph, _ part: Int, _ scan: Int, _ r: Record) -> Int {
+    let k = g.tape.attrs(NodeID(g.items[part].node))[0]
+    let own = g.tape.input(of: r, 0)
+    if own.index == g.items[scan].node { return k }
+    let from = g.tape.scanShape(own), to = g.tape.scanShape(NodeID(g.items[scan].node))
+    return k < from.carries ? k : k - from.carries + to.carries
+  }
+
+  /// The value as a stage sees it: an earlier stage's host input through its copy.
+  private mutating func crossing(_ v: Int, _ stage: UInt8) throws(Failure) -> Int {
+    let x = list[v]
+    if x.origin == .constant || x.stage == stage { return v }
+    needs[Int(stage)] |= 1 << UInt64(x.stage)
+    if x.origin == .step {
+      list[v].pinned = true
+      return v
+    }
+    if x.kept >= 0 { return Int(x.kept) }
+    let k = list.count
+    list[v].kept = Int32(k)
+    try add(Value(bytes: x.bytes, count: x.count, place: v, position: x.position, origin: .kept, dtype: x.dtype, stage: x.stage, pinned: true))
+    return k
+  }
+
+  private mutating func read(_ value: Int, _ step: Int32, _ time: Int32, _ stage: UInt8) throws(Failure) {
+    let v = try crossing(value, stage)
+    if list[v].reader == step { return }
+    list[v].reader = step
+    list[v].last = max(list[v].last, time)
+    try reads.add(Int32(v))
+  }
+
+  /// The value that the item at root `q` has for a step of `stage`.
+  func seen(_ g: Graph, _ q: Int, stage: UInt8) -> Int {
+    var v: Int
+    if g.items[q].kind == .part {
+      let r = g.record(q), scan = g.operand(r, 0)
+      v = Int(g.items[scan].value) + member(g, q, scan, r)
+    } else {
+      v = Int(g.items[q].kind == .host ? -2 - g.items[q].value : g.items[q].value)
+    }
+    if list[v].origin == .host, list[v].stage != stage { v = Int(list[v].kept) }
+    return v
+  }
+}

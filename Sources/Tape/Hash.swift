@@ -1,0 +1,44 @@
+import CKernels
+
+extension Tape {
+  /// A fingerprint of the programs behind `outputs`, independent of the order of recording: nodes are numbered by first visit, depth
+  /// first by input slot. nil on error.
+  package func fingerprint(_ inputs: [NodeID], _ outputs: [NodeID]) -> UInt64? {
+    guard check("hash", inputs, "input"), check("hash", outputs, "output"), let nodes = order(outputs), var number = PerNode<Int32>(self, -1) else { return nil }
+    var place: [NodeID: Int] = [:]
+    for (i, n) in inputs.enumerated() { place[n] = i }
+    var h: UInt64 = 0xCBF2_9CE4_8422_2325
+    func mix(_ v: UInt64) {
+      h = (h ^ v) &* 0x9E37_79B9_7F4A_7C15
+      h ^= h >> 32
+    }
+    func mix(_ t: TensorType) {
+      mix(UInt64(t.dtype.rawValue) | UInt64(t.rank) << 8)
+      for n in t.shape { mix(UInt64(n)) }
+    }
+    for k in 0 ..< nodes.count {
+      let n = nodes[k], r = record(n)
+      number[n] = Int32(k)
+      mix(UInt64(r.op) | UInt64(r.arity) << 16)
+      if r.type >= 0 { mix(types[Int(r.type)]) }
+      switch Structural(rawValue: r.op) {
+      case .input:
+        guard let i = place[n] else { fail(.invalid, "hash: an output depends on an input that is not listed"); return nil }
+        mix(UInt64(i))
+      case .capture: mix(UInt64(UInt32(bitPattern: r.a)))
+      case .constant: mix(constantBits(n))
+      case .array: mix(arrays[Int(r.a)].hash)
+      case .scan:
+        let s = scanShape(n)
+        guard let b = s.body.tape.fingerprint(s.body.inputs.filter { s.body.tape.structural($0) == .input }, s.body.outputs) else { return nil }
+        mix(b)
+        for v in attrs(n).dropFirst() { mix(UInt64(bitPattern: Int64(v))) }
+      default:
+        if r.attrs != 0 { for v in attributes[Int(r.attrs)] { mix(UInt64(bitPattern: Int64(v))) } }
+      }
+      for slot in 0 ..< Int(r.arity) { mix(UInt64(UInt32(bitPattern: number[input(of: r, slot)]))) }
+    }
+    for o in outputs { mix(UInt64(UInt32(bitPattern: number[o]))) }
+    return h == 0 ? 1 : h
+  }
+}

@@ -1,0 +1,126 @@
+import CKernels
+
+/// C = op(A) op(B) over matrices in the last two axes; leading axes equal, or none on one side, which is then shared.
+/// attrs: [transpose A, transpose B, A masked, B masked]; operands: A, B, then the masks that the flags announce. A product of two
+/// entries counts only where both masks hold: `gate` for contractions.
+let matmulRow = Row(
+  name: "matmul",
+  infer: { x, a in
+    let (l, r) = (x[0], x[1])
+    guard l.dtype == r.dtype else { return .fail(.dtype, "dtypes \(l.dtype.name) and \(r.dtype.name) differ; cast one first") }
+    guard l.dtype != .bool else { return .fail(.dtype, "takes numbers, not bool") }
+    guard l.rank >= 2, r.rank >= 2 else { return .fail(.shape, "shapes \(text(l.shape)) and \(text(r.shape)) are not matrices") }
+    let (m, k) = (l.shape[l.rank - 2 + a[0]], l.shape[l.rank - 1 - a[0]])
+    let (k2, n) = (r.shape[r.rank - 2 + a[1]], r.shape[r.rank - 1 - a[1]])
+    let x0 = Array(l.shape.dropLast(2)), x1 = Array(r.shape.dropLast(2))
+    guard k == k2, x0 == x1 || x0.isEmpty || x1.isEmpty else { return .fail(.shape, "shapes \(text(l.shape)) and \(text(r.shape)) do not fit\(a[0] + a[1] > 0 ? " (transposed: \(a[0]), \(a[1]))" : "")") }
+    guard let t = TensorType(l.dtype, checking: (x0.isEmpty ? x1 : x0) + [m, n]) else { return .fail(.memory, "the result is too large") }
+    return .type(t)
+  },
+  derivative: .bilinear { t, y, ct, slot in t.matmulTranspose(y, ct, slot) },
+  batching: .custom { t, n, ops, x, size in
+    let a = t.attrs(n), flat = a[2] + a[3] == 0 && a[0] == 0 && t.shape(x[0]).count == 2 && t.shape(x[1]).count == 2
+    if flat, let l = ops[0], ops[1] == nil { return t.apply(.matmul, [l, x[1]], a) }          // shared right factor
+    if flat, ops[0] == nil, let r = ops[1] { return t.apply(.matmul, [x[0], r], a) }
+    return t.apply(.matmul, ops.indices.map { ops[$0] ?? t.addLeading(x[$0], size) }, a)
+  },
+  scratch: { x, a, out in
+    let m = out.shape[out.rank - 2], n = out.shape[out.rank - 1], k = x[0].shape[x[0].rank - 1 - a[0]]
+    return ck_gemm_scratch(out.dtype.rawValue, flatRows(x, a, out) ?? m, n, k)
+  }
+) { c in
+  let out = c.type, size = out.dtype.size, d = out.dtype.rawValue
+  let m = out.shape[out.rank - 2], n = out.shape[out.rank - 1], k = c.types[0].shape[c.types[0].rank - 1 - c.attrs[0]]
+  let ta = c.attrs[0] != 0, tb = c.attrs[1] != 0
+  let ma = c.attrs[2] != 0 ? c.x[2] : nil, mb = c.attrs[3] != 0 ? c.x[2 + c.attrs[2]] : nil
+  func product(_ rows: Int, _ i: Int, _ j: Int, _ o: Int) {
+    let a = c.x[0] + i * size, b = c.x[1] + j * size, p = c.out + o * size
+    if ma == nil, mb == nil {
+      ck_gemm(d, ta, tb, rows, n, k, a, b, p, c.scratch)
+    } else {
+      ck_gemm_masked(d, ta, tb, rows, n, k, a, ma.map { ($0 + i).assumingMemoryBound(to: UInt8.self) },
+                     b, mb.map { ($0 + j).assumingMemoryBound(to: UInt8.self) }, p, c.scratch)
+    }
+  }
+  if let rows = flatRows(c.types, c.attrs, out) {
+    product(rows, 0, 0, 0)
+    return nil
+  }
+  for i in 0 ..< out.shape.dropLast(2).reduce(1, &*) {
+    product(m, c.types[0].rank > 2 ? i * m * k : 0, c.types[1].rank > 2 ? i * k * n : 0, i * m * n)
+  }
+  return nil
+}
+
+/// A batch of left matrices with one right matrix is one product of all rows.
+private func flatRows(_ x: [TensorType], _ a: [Int], _ out: TensorType) -> Int? {
+  out.rank > 2 && x[1].rank == 2 && a[0] == 0 ? out.shape.dropLast().reduce(1, &*) : nil
+}
+
+extension Tape {
+  /// NumPy's matmul: rank 1 is a row on the left, a column on the right; leading axes broadcast.
+  package func matmul(numpy a: NodeID, _ b: NodeID) -> NodeID {
+    guard contains(a), contains(b) else { return failure == nil ? fail(.node, "matmul: an operand is not a node of this tape") : .none }
+    let sa = shape(a), sb = shape(b)
+    guard sa.count > 0, sb.count > 0 else { return fail(.shape, "matmul: a scalar operand; use mul") }
+    let l = sa.count == 1 ? reshape(a, [1] + sa) : a, r = sb.count == 1 ? reshape(b, sb + [1]) : b
+    var y: NodeID
+    let x0 = Array(shape(l).dropLast(2)), x1 = Array(shape(r).dropLast(2))
+    if x0 == x1 || x0.isEmpty || x1.isEmpty {
+      y = matmul(l, r)
+    } else {
+      guard let lead = broadcastShapes(x0, x1) else { return fail(.shape, "matmul: shapes \(text(sa)) and \(text(sb)) do not fit") }
+      y = matmul(broadcast(l, to: lead + shape(l).suffix(2)), broadcast(r, to: lead + shape(r).suffix(2)))
+    }
+    guard contains(y) else { return .none }
+    var s = shape(y)
+    if sb.count == 1 { s.removeLast() }
+    if sa.count == 1 { s.remove(at: s.count - (sb.count == 1 ? 1 : 2)) }
+    y = reshape(y, s)
+    return y
+  }
+
+  package func matmul(_ a: NodeID, _ b: NodeID, _ ta: Bool = false, _ tb: Bool = false, maskA: NodeID? = nil, maskB: NodeID? = nil) -> NodeID {
+    apply(.matmul, [a, b] + [maskA, maskB].compactMap { $0 }, [ta ? 1 : 0, tb ? 1 : 0, maskA == nil ? 0 : 1, maskB == nil ? 0 : 1])
+  }
+
+  /// The pull-back of a cotangent of y = op(A) op(B) to operand `slot`, with its mask.
+  func matmulTranspose(_ y: NodeID, _ ct: Masked, _ slot: Int) -> Masked {
+    let f = attrs(y), ta = f[0] != 0, tb = f[1] != 0, a = input(y, 0), b = input(y, 1)
+    let ma = f[2] != 0 ? input(y, 2) : nil, mb = f[3] != 0 ? input(y, 2 + f[2]) : nil
+    let target = slot == 0 ? a : b, own = slot == 0 ? ma : mb
+    guard contains(ct.value) else { return Masked(.none) }
+    var value: NodeID
+    if slot == 0 {
+      value = ta ? matmul(b, ct.value, tb, true, maskA: mb, maskB: ct.mask) : matmul(ct.value, b, false, !tb, maskA: ct.mask, maskB: mb)
+    } else if shape(b).count == 2, shape(a).count > 2, !ta {
+      // A shared right factor: one product over all rows of the batch.
+      func flat(_ x: NodeID) -> NodeID { reshape(x, [shape(x).dropLast().reduce(1, &*), shape(x)[shape(x).count - 1]]) }
+      let c = flat(ct.value), l = flat(a), mc = ct.mask.map(flat), ml = ma.map(flat)
+      value = tb ? matmul(c, l, true, false, maskA: mc, maskB: ml) : matmul(l, c, true, false, maskA: ml, maskB: mc)
+    } else {
+      value = tb ? matmul(ct.value, a, true, ta, maskA: ct.mask, maskB: ma) : matmul(a, ct.value, !ta, false, maskA: ma, maskB: ct.mask)
+    }
+    guard contains(value) else { return Masked(.none) }
+    let extra = shape(value).count - shape(target).count
+    if extra > 0 { value = sum(value, axes: (0 ..< extra).map { $0 - shape(value).count }, keep: false) }
+    var mask = ct.mask.map { contractedMask($0, target, slot, transposed: slot == 0 ? ta : tb) }
+    if let own {
+      value = select(own, value, zeros(value))
+      mask = mask.map { and($0, own) } ?? own
+    }
+    return Masked(value, mask)
+  }
+
+  /// any(mask) over the axes that a contraction removes, stretched over the operand.
+  private func contractedMask(_ m: NodeID, _ target: NodeID, _ slot: Int, transposed: Bool) -> NodeID {
+    guard contains(m) else { return .none }
+    let rank = shape(m).count, lead = rank - shape(target).count
+    // Slot 0 keeps the rows of the cotangent (axis -2), slot 1 its columns (axis -1).
+    let gone = (0 ..< max(lead, 0)).map { $0 - rank } + [slot == 0 ? -1 : -2]
+    var s = Array(shape(m).dropFirst(max(lead, 0)).dropLast(2))
+    let kept = shape(m)[rank - (slot == 0 ? 2 : 1)]
+    s += (slot == 0) != transposed ? [kept, 1] : [1, kept]
+    return broadcast(reshape(sum(m, axes: gone, keep: false), s), to: shape(target))
+  }
+}

@@ -1,0 +1,257 @@
+import CKernels
+
+/// Movement of elements. All are linear; attributes speak of trailing axes, so that a new leading axis leaves them as they are.
+func shapeRow(_ s: Structural) -> Row {
+  switch s {
+  case .cast: castRow
+  case .reshape: reshapeRow
+  case .broadcast: broadcastRow
+  case .transpose: transposeRow
+  case .slice: sliceRow
+  case .pad: padRow
+  default: concatRow
+  }
+}
+
+/// attrs: [dtype].
+private let castRow = Row(
+  name: "cast",
+  infer: { x, a in .type(x[0].with(DType(rawValue: Int32(a[0])) ?? .f64)) },
+  derivative: .linear { t, y, ct, _ in
+    let x = t.dtype(t.input(y, 0))
+    return t.dtype(ct) == .bool ? ct : t.cast(ct, x)
+  }, masks: .same
+) { c in
+  ck_cast_kernel(c.types[0].dtype.rawValue, c.type.dtype.rawValue)?(c.x[0], nil, nil, c.out, c.type.count)
+  return nil
+}
+
+/// attrs: [k, extents…]: the last k axes become these.
+private let reshapeRow = Row(
+  name: "reshape",
+  infer: { x, a in
+    let head = x[0].shape.dropLast(a[0]), tail = x[0].shape.suffix(a[0])
+    guard let t = TensorType(x[0].dtype, checking: Array(head) + Array(a.dropFirst())) else { return .fail(.shape, "shape \(text(a.dropFirst())) cannot exist") }
+    guard t.count == x[0].count else { return .fail(.shape, "\(text(tail)) has \(tail.reduce(1, &*)) elements, \(text(a.dropFirst())) has \(a.dropFirst().reduce(1, &*))") }
+    return .type(t)
+  },
+  derivative: .linear { t, y, ct, _ in
+    let k = t.attrs(y)[0], x = t.shape(t.input(y, 0))
+    return t.apply(.reshape, [ct], [t.attrs(y).count - 1] + x.suffix(k))
+  }
+) { c in
+  c.out.copyMemory(from: c.x[0], byteCount: c.type.bytes)
+  return nil
+}
+
+/// attrs: the extents of the last axes; where they differ from the operand's, that is 1.
+private let broadcastRow = Row(
+  name: "broadcast",
+  infer: { x, a in
+    guard x[0].rank >= a.count else { return .fail(.shape, "rank \(x[0].rank) is less than \(a.count)") }
+    let tail = x[0].shape.suffix(a.count)
+    guard zip(tail, a).allSatisfy({ $0 == $1 || $0 == 1 }) else { return .fail(.shape, "shape \(text(tail)) does not stretch to \(text(a))") }
+    guard let t = TensorType(x[0].dtype, checking: x[0].shape.dropLast(a.count) + a) else { return .fail(.memory, "shape \(text(a)) is too large") }
+    return .type(t)
+  },
+  derivative: .linear { t, y, ct, _ in
+    let a = t.attrs(y), x = Array(t.shape(t.input(y, 0)).suffix(a.count))
+    return t.sum(ct, axes: a.indices.filter { x[$0] != a[$0] }.map { $0 - a.count }, keep: true)
+  }
+) { c in
+  let rank = c.type.rank
+  let from = strides(c.types[0].shape)
+  copy(c, shape: c.type.shape, from: (0 ..< rank).map { c.types[0].shape[$0] == 1 ? 0 : from[$0] }, to: strides(c.type.shape))
+  return nil
+}
+
+/// attrs: a permutation of the last axes: out axis i is axis a[i].
+private let transposeRow = Row(
+  name: "transpose",
+  infer: { x, a in
+    guard a.sorted() == Array(a.indices), a.count <= x[0].rank else { return .fail(.shape, "\(text(a)) is no order of \(x[0].rank) axes") }
+    let head = x[0].rank - a.count
+    return .type(x[0].with(shape: x[0].shape.prefix(head) + a.map { x[0].shape[head + $0] }))
+  },
+  derivative: .linear { t, y, ct, _ in
+    var inverse = t.attrs(y)
+    for (i, p) in t.attrs(y).enumerated() { inverse[p] = i }
+    return t.apply(.transpose, [ct], inverse)
+  }
+) { c in
+  let head = c.type.rank - c.attrs.count, from = strides(c.types[0].shape)
+  copy(c, shape: c.type.shape, from: (0 ..< head).map { from[$0] } + c.attrs.map { from[head + $0] }, to: strides(c.type.shape))
+  return nil
+}
+
+/// attrs: (start, extent, step) of each of the last axes.
+private let sliceRow = Row(
+  name: "slice",
+  infer: { x, a in
+    let k = a.count / 3, tail = Array(x[0].shape.suffix(k))
+    for i in 0 ..< k {
+      let (start, n, step) = (a[3 * i], a[3 * i + 1], a[3 * i + 2])
+      guard n == 0 || (start >= 0 && start < tail[i] && start + (n - 1) * step >= 0 && start + (n - 1) * step < tail[i]) else {
+        return .fail(.shape, "axis \(i - k): \(n) elements from \(start) by \(step) leave the \(tail[i]) there are")
+      }
+    }
+    return .type(x[0].with(shape: x[0].shape.dropLast(k) + (0 ..< k).map { a[3 * $0 + 1] }))
+  },
+  derivative: .linear { t, y, ct, _ in
+    let a = t.attrs(y), k = a.count / 3, x = Array(t.shape(t.input(y, 0)).suffix(k))
+    var pads: [Int] = [], down: [Int] = []
+    for i in 0 ..< k {
+      let (start, n, step) = (a[3 * i], a[3 * i + 1], a[3 * i + 2])
+      if n == 0 { pads += [x[i], 0, 0]; continue }
+      let last = start + (n - 1) * step
+      if step < 0 { down.append(i - k) }
+      pads += [min(start, last), x[i] - 1 - max(start, last), abs(step) - 1]
+    }
+    return t.apply(.pad, [t.reverse(ct, axes: down)], pads)
+  }
+) { c in
+  let k = c.attrs.count / 3, head = c.type.rank - k, s = strides(c.types[0].shape)
+  var offset = 0, from = Array(s.prefix(head))
+  for i in 0 ..< k {
+    if c.attrs[3 * i + 1] > 0 { offset += c.attrs[3 * i] * s[head + i] }
+    from.append(c.attrs[3 * i + 2] * s[head + i])
+  }
+  copy(c, shape: c.type.shape, from: from, to: strides(c.type.shape), offset: offset)
+  return nil
+}
+
+/// attrs: (low, high, interior) zeros of each of the last axes.
+private let padRow = Row(
+  name: "pad",
+  infer: { x, a in
+    let k = a.count / 3, tail = Array(x[0].shape.suffix(k))
+    var shape = Array(x[0].shape.dropLast(k))
+    for i in 0 ..< k {
+      guard a[3 * i] >= 0, a[3 * i + 1] >= 0, a[3 * i + 2] >= 0 else { return .fail(.shape, "axis \(i - k): negative padding") }
+      shape.append(padded(tail[i], a[3 * i], a[3 * i + 1], a[3 * i + 2]))
+    }
+    guard let t = TensorType(x[0].dtype, checking: shape) else { return .fail(.memory, "shape \(text(shape)) is too large") }
+    return .type(t)
+  },
+  derivative: .linear { t, y, ct, _ in
+    let a = t.attrs(y), k = a.count / 3, x = Array(t.shape(t.input(y, 0)).suffix(k))
+    var cut: [Int] = []
+    for i in 0 ..< k { cut += [a[3 * i], x[i], a[3 * i + 2] + 1] }
+    return t.apply(.slice, [ct], cut)
+  }
+) { c in
+  let k = c.attrs.count / 3, head = c.type.rank - k, s = strides(c.type.shape)
+  var zero: UInt64 = 0
+  ck_fill(c.type.dtype.size, &zero, c.out, c.type.count)
+  var offset = 0, to = Array(s.prefix(head))
+  for i in 0 ..< k {
+    offset += c.attrs[3 * i] * s[head + i]
+    to.append((c.attrs[3 * i + 2] + 1) * s[head + i])
+  }
+  guard c.types[0].count > 0 else { return nil }
+  let size = c.type.dtype.size
+  withStrides(c.types[0].shape, strides(c.types[0].shape), to) { n, a, b in
+    ck_copy_strided(size, c.type.rank, n, c.x[0], a, c.out + offset * size, b)
+  }
+  return nil
+}
+
+func padded(_ n: Int, _ low: Int, _ high: Int, _ interior: Int) -> Int {
+  let (inside, o1) = max(n - 1, 0).multipliedReportingOverflow(by: interior)
+  let (a, o2) = n.addingReportingOverflow(inside)
+  let (b, o3) = a.addingReportingOverflow(low)
+  let (c, o4) = b.addingReportingOverflow(high)
+  return o1 || o2 || o3 || o4 ? TensorType.countLimit &* 2 : c
+}
+
+/// attrs: [axis]. Any number of operands.
+private let concatRow = Row(
+  name: "concat",
+  infer: { x, a in
+    guard let first = x.first else { return .fail(.invalid, "needs at least one part") }
+    let axis = first.rank + a[0]
+    guard axis >= 0, axis < first.rank else { return .fail(.shape, "axis \(a[0]) of rank \(first.rank)") }
+    var shape = first.shape
+    for p in x.dropFirst() {
+      guard p.dtype == first.dtype else { return .fail(.dtype, "dtypes \(first.dtype.name) and \(p.dtype.name) differ; cast one first") }
+      guard p.rank == first.rank, p.shape.indices.allSatisfy({ $0 == axis || p.shape[$0] == first.shape[$0] }) else {
+        return .fail(.shape, "shapes \(text(first.shape)) and \(text(p.shape)) do not fit along axis \(axis)")
+      }
+      shape[axis] += p.shape[axis]
+    }
+    guard let t = TensorType(first.dtype, checking: shape) else { return .fail(.memory, "shape \(text(shape)) is too large") }
+    return .type(t)
+  },
+  derivative: .linear { t, y, ct, slot in
+    let axis = t.attrs(y)[0], from = (0 ..< slot).reduce(0) { $0 + t.shape(t.input(y, $1))[t.shape(y).count + axis] }
+    let n = t.shape(t.input(y, slot))[t.shape(y).count + axis]
+    return t.slice(ct, axis: axis, start: from, count: n)
+  }
+) { c in
+  let (outer, n, inner) = around(c.type.shape, axis: c.attrs[0]), size = c.type.dtype.size
+  var done = 0
+  for (i, t) in c.types.enumerated() {
+    let m = t.shape[t.rank + c.attrs[0]]
+    for o in 0 ..< outer {
+      (c.out + (o * n + done) * inner * size).copyMemory(from: c.x[i] + o * m * inner * size, byteCount: m * inner * size)
+    }
+    done += m
+  }
+  return nil
+}
+
+private func copy(_ c: borrowing Call, shape: [Int], from: [Int], to: [Int], offset: Int = 0) {
+  guard c.type.count > 0 else { return }
+  let size = c.type.dtype.size, x = c.x[0], out = c.out, rank = c.type.rank
+  withStrides(shape, from, to) { n, a, b in ck_copy_strided(size, rank, n, x + offset * size, a, out, b) }
+}
+
+private func withStrides(_ shape: [Int], _ a: [Int], _ b: [Int], _ body: (UnsafePointer<Int64>, UnsafePointer<Int64>, UnsafePointer<Int64>) -> Void) {
+  withUnsafeTemporaryAllocation(of: Int64.self, capacity: 3 * shape.count + 1) { p in
+    for i in shape.indices {
+      p[i] = Int64(shape[i])
+      p[shape.count + i] = Int64(a[i])
+      p[2 * shape.count + i] = Int64(b[i])
+    }
+    guard let base = p.baseAddress else { return }
+    body(UnsafePointer(base), UnsafePointer(base + shape.count), UnsafePointer(base + 2 * shape.count))
+  }
+}
+
+extension Tape {
+  package func cast(_ x: NodeID, _ d: DType) -> NodeID { contains(x) && dtype(x) == d ? x : apply(.cast, [x], [Int(d.rawValue)]) }
+  package func reshape(_ x: NodeID, _ shape: [Int]) -> NodeID {
+    guard contains(x) else { return .none }
+    if self.shape(x) == shape { return x }
+    return apply(.reshape, [x], [self.shape(x).count] + shape)
+  }
+  /// One element along the last axes `axes` (from the end), reversed there.
+  package func reverse(_ x: NodeID, axes: [Int]) -> NodeID {
+    guard contains(x), let first = axes.min() else { return x }
+    let tail = shape(x).suffix(-first)
+    var a: [Int] = []
+    for (i, n) in tail.enumerated() { a += axes.contains(i + first) ? [max(n - 1, 0), n, -1] : [0, n, 1] }
+    return apply(.slice, [x], a)
+  }
+  package func slice(_ x: NodeID, axis: Int, start: Int, count n: Int, step: Int = 1) -> NodeID {
+    guard contains(x) else { return .none }
+    var a: [Int] = []
+    for (i, extent) in shape(x).suffix(-axis).enumerated() { a += i == 0 ? [start, n, step] : [0, extent, 1] }
+    return apply(.slice, [x], a)
+  }
+  /// NumPy's rule: aligned at the end, 1 stretches.
+  package func broadcast(_ x: NodeID, to shape: [Int]) -> NodeID {
+    guard contains(x) else { return failure == nil ? fail(.node, "broadcast: the operand is not a node of this tape") : .none }
+    let s = self.shape(x)
+    if s == shape { return x }
+    guard s.count <= shape.count else { return fail(.shape, "broadcast: shape \(text(s)) does not stretch to \(text(shape))") }
+    let lifted = s.count == shape.count ? x : reshape(x, [Int](repeating: 1, count: shape.count - s.count) + s)
+    return apply(.broadcast, [lifted], shape)
+  }
+  package func transpose(_ x: NodeID, _ order: [Int]) -> NodeID {
+    order == Array(order.indices) && contains(x) && order.count <= shape(x).count ? x : apply(.transpose, [x], order)
+  }
+  /// The last two axes exchanged.
+  package func matrixTranspose(_ x: NodeID) -> NodeID { apply(.transpose, [x], [1, 0]) }
+  package func concat(_ parts: [NodeID], axis: Int) -> NodeID { parts.count == 1 ? parts[0] : apply(.concat, parts, [axis]) }
+}

@@ -1,0 +1,248 @@
+package import CKernels
+import Synchronization
+
+private let serials = Atomic<Int32>(1)
+
+/// One node: 24 bytes. Up to three inputs stand in it; more stand in the tape's pool, from `a` on. A scalar constant keeps its
+/// 64 bits in `a` and `b`.
+package struct Record: BitwiseCopyable {
+  package var op: UInt16
+  package var arity: UInt16
+  package var type: Int32
+  package var a: Int32, b: Int32, c: Int32
+  package var attrs: Int32
+}
+
+/// A typed, append-only, hash-consed arena of nodes. Inputs of a node come before it. The first error sticks: from then on every
+/// building call returns `NodeID.none`.
+package final class Tape {
+  package let serial: Int32
+  package let parent: Tape?
+  package var failure: Failure?
+
+  var records = Buffer<Record>()
+  var pool = Buffer<Int32>()
+  /// Open addressing over `records`, -1 = free; at most 3/4 full.
+  var slots = Buffer<Int32>()
+  package private(set) var types: [TensorType] = []
+  private var typeIndex: [TensorType: Int32] = [:]
+  private var boolTypes: [Int32] = []
+  package private(set) var attributes: [[Int]] = [[]]
+  private var attributeIndex: [[Int]: Int32] = [[]: 0]
+  package internal(set) var arrays: [ArrayConstant] = []
+  package internal(set) var bodies: [Body] = []
+  var tuples: [[Int32]] = []
+  /// scan node -> the scan that computes the same and also stacks its carries (see Scan.swift).
+  package internal(set) var extensions: [Int32: Int32] = [:]
+  private var inputCount: Int32 = 0
+
+  package init(parent: Tape? = nil) {
+    serial = serials.wrappingAdd(1, ordering: .relaxed).oldValue & 0x7FFF_FFFF
+    self.parent = parent
+    for d in DType.allCases { _ = intern(TensorType(d, [])) }
+  }
+
+  deinit { for a in arrays { ck_free(a.data) } }
+
+  package var count: Int { records.count }
+  package var bytes: Int {
+    var sum = records.bytes + pool.bytes + slots.bytes + types.count * 64 + attributes.count * 64
+    for a in arrays { sum += a.bytes }
+    for b in bodies { sum += b.tape.bytes }
+    return sum
+  }
+
+  // MARK: reading
+
+  @inline(__always) package func record(_ n: NodeID) -> Record { records[n.i] }
+  package func op(_ n: NodeID) -> OpCode { OpCode(raw: records[n.i].op) }
+  package func typeID(_ n: NodeID) -> Int32 { records[n.i].type }
+  package func type(_ n: NodeID) -> TensorType { types[Int(records[n.i].type)] }
+  package func dtype(_ n: NodeID) -> DType { types[Int(records[n.i].type)].dtype }
+  package func shape(_ n: NodeID) -> [Int] { types[Int(records[n.i].type)].shape }
+  package func attrs(_ n: NodeID) -> [Int] { attributes[Int(records[n.i].attrs)] }
+  package func arity(_ n: NodeID) -> Int { Int(records[n.i].arity) }
+  @inline(__always) package func input(_ n: NodeID, _ slot: Int) -> NodeID { input(of: records[n.i], slot) }
+  @inline(__always) package func input(of r: Record, _ slot: Int) -> NodeID {
+    if r.arity > 3 { return NodeID(pool[Int(r.a) + slot]) }
+    return NodeID(slot == 0 ? r.a : slot == 1 ? r.b : r.c)
+  }
+  package func inputs(_ n: NodeID) -> [NodeID] { (0 ..< arity(n)).map { input(n, $0) } }
+  package func contains(_ n: NodeID) -> Bool { n.index >= 0 && n.i < records.count }
+  package func structural(_ n: NodeID) -> Structural? { Structural(rawValue: records[n.i].op) }
+
+  /// The 64 bits of a scalar constant: a double for floats, an integer otherwise.
+  package func constantBits(_ n: NodeID) -> UInt64 {
+    UInt64(UInt32(bitPattern: records[n.i].a)) | UInt64(UInt32(bitPattern: records[n.i].b)) << 32
+  }
+  /// The constant that fills `n`, seen through broadcasts and reshapes; nil when it is none.
+  package func uniformConstant(_ n: NodeID) -> NodeID? {
+    var m = n
+    while true {
+      switch structural(m) {
+      case .constant: return m
+      case .broadcast, .reshape: m = input(m, 0)
+      default: return nil
+      }
+    }
+  }
+  package func isUniform(_ n: NodeID, _ value: Double) -> Bool {
+    guard let c = uniformConstant(n) else { return false }
+    let d = dtype(c)
+    return d.isFloat ? constantBits(c) == value.bitPattern : Int64(bitPattern: constantBits(c)) == Int64(value)
+  }
+
+  // MARK: failing
+
+  @discardableResult
+  package func fail(_ code: Code, _ message: @autoclosure () -> String) -> NodeID {
+    if failure == nil { failure = Failure(code, message()) }
+    return .none
+  }
+
+  // MARK: types and attributes
+
+  package func intern(_ t: TensorType) -> Int32 {
+    if let i = typeIndex[t] { return i }
+    let i = Int32(types.count)
+    types.append(t)
+    typeIndex[t] = i
+    boolTypes.append(-1)
+    return i
+  }
+  @inline(__always) func boolType(_ type: Int32) -> Int32 {
+    let known = boolTypes[Int(type)]
+    if known >= 0 { return known }
+    let t = intern(types[Int(type)].with(.bool))
+    boolTypes[Int(type)] = t
+    return t
+  }
+  func intern(attributes a: [Int]) -> Int32 {
+    if a.isEmpty { return 0 }
+    if let i = attributeIndex[a] { return i }
+    let i = Int32(attributes.count)
+    attributes.append(a)
+    attributeIndex[a] = i
+    return i
+  }
+
+  // MARK: interning nodes
+
+  private func hash(_ r: Record) -> UInt64 {
+    var h = UInt64(r.op) | UInt64(r.arity) << 16 | UInt64(UInt32(bitPattern: r.type)) << 32
+    func mix(_ v: UInt64) { h = (h ^ v) &* 0x9E37_79B9_7F4A_7C15; h ^= h >> 29 }
+    mix(UInt64(UInt32(bitPattern: r.attrs)))
+    if r.arity > 3 {
+      for k in 0 ..< Int(r.arity) { mix(UInt64(UInt32(bitPattern: pool[Int(r.a) + k]))) }
+    } else {
+      mix(UInt64(UInt32(bitPattern: r.a)) | UInt64(UInt32(bitPattern: r.b)) << 32)
+      mix(UInt64(UInt32(bitPattern: r.c)))
+    }
+    return h ^ h >> 32
+  }
+
+  private func same(_ x: Record, _ y: Record) -> Bool {
+    guard x.op == y.op, x.arity == y.arity, x.type == y.type, x.attrs == y.attrs else { return false }
+    if x.arity <= 3 { return x.a == y.a && x.b == y.b && x.c == y.c }
+    for k in 0 ..< Int(x.arity) where pool[Int(x.a) + k] != pool[Int(y.a) + k] { return false }
+    return true
+  }
+
+  private func grow() -> Bool {
+    let size = slots.count == 0 ? 256 : slots.count * 2
+    var bigger = Buffer<Int32>()
+    guard bigger.resize(size, filling: -1) else { return false }
+    let mask = UInt64(size - 1)
+    for i in 0 ..< records.count {
+      var s = hash(records[i]) & mask
+      while bigger[Int(s)] >= 0 { s = (s + 1) & mask }
+      bigger[Int(s)] = Int32(i)
+    }
+    slots = bigger
+    return true
+  }
+
+  /// The node equal to `r`, new or old.
+  func intern(_ r: Record) -> NodeID {
+    if records.count * 4 >= slots.count * 3, !grow() { return outOfMemory() }
+    let mask = UInt64(slots.count - 1)
+    var s = hash(r) & mask
+    while true {
+      let i = slots[Int(s)]
+      if i < 0 { break }
+      if same(records[Int(i)], r) {
+        if r.arity > 3, Int(r.a) + Int(r.arity) == pool.count { _ = pool.resize(Int(r.a), filling: 0) }
+        return NodeID(i)
+      }
+      s = (s + 1) & mask
+    }
+    guard records.count < Int32.max - 1, records.append(r) else { return outOfMemory() }
+    slots[Int(s)] = Int32(records.count - 1)
+    return NodeID(Int32(records.count - 1))
+  }
+
+  func outOfMemory() -> NodeID { fail(.memory, "tape: memory was refused at node \(records.count)") }
+
+  func add(_ op: OpCode, _ inputs: [NodeID], type: Int32, attrs: [Int]) -> NodeID {
+    var r = Record(op: op.raw, arity: UInt16(truncatingIfNeeded: inputs.count), type: type, a: -1, b: -1, c: -1, attrs: intern(attributes: attrs))
+    guard inputs.count < 65536 else { return fail(.invalid, "\(op.name): \(inputs.count) operands; at most 65535 are taken") }
+    if inputs.count > 3 {
+      r.a = Int32(pool.count)
+      for x in inputs where !pool.append(x.index) { return outOfMemory() }
+    } else {
+      if inputs.count > 0 { r.a = inputs[0].index }
+      if inputs.count > 1 { r.b = inputs[1].index }
+      if inputs.count > 2 { r.c = inputs[2].index }
+    }
+    return intern(r)
+  }
+
+  // MARK: leaves
+
+  package func input(_ type: TensorType) -> NodeID {
+    guard failure == nil else { return .none }
+    inputCount += 1
+    return intern(Record(op: Structural.input.rawValue, arity: 0, type: intern(type), a: inputCount, b: 0, c: 0, attrs: 0))
+  }
+
+  package func constant(_ dtype: DType, bits: UInt64) -> NodeID {
+    guard failure == nil else { return .none }
+    return intern(Record(op: Structural.constant.rawValue, arity: 0, type: dtype.rawValue,
+                         a: Int32(truncatingIfNeeded: bits), b: Int32(truncatingIfNeeded: bits >> 32), c: 0, attrs: 0))
+  }
+
+  /// The outer tape's node as an operand of this sub-tape.
+  func capture(_ outer: NodeID, _ type: TensorType) -> NodeID {
+    intern(Record(op: Structural.capture.rawValue, arity: 0, type: intern(type), a: outer.index, b: 0, c: 0, attrs: 0))
+  }
+
+  /// The node with this serial number and index, here; a node of an enclosing tape is captured. `none` when it is neither.
+  package func resolve(serial s: Int32, index: Int32) -> NodeID {
+    if s == serial { return index >= 0 && Int(index) < records.count ? NodeID(index) : .none }
+    guard let parent else { return .none }
+    let outer = parent.resolve(serial: s, index: index)
+    return outer.isNone ? .none : capture(outer, parent.type(outer))
+  }
+
+  func tupleType(_ members: [Int32]) -> Int32 {
+    if let i = tuples.firstIndex(of: members) { return -2 - Int32(i) }
+    tuples.append(members)
+    return -2 - Int32(tuples.count - 1)
+  }
+  package func tupleMembers(_ n: NodeID) -> [TensorType] { tuples[Int(-2 - records[n.i].type)].map { types[Int($0)] } }
+  package func isTuple(_ n: NodeID) -> Bool { records[n.i].type <= -2 }
+}
+
+/// A constant array in the tape's own memory.
+package struct ArrayConstant { package let data: UnsafeMutableRawPointer, bytes: Int, hash: UInt64 }
+
+/// The body of a loop: a tape with its inputs (carries, slices, then captured nodes) and outputs (carries, then y's).
+package final class Body {
+  package let tape: Tape
+  package let inputs: [NodeID], outputs: [NodeID]
+  package init(tape: Tape, inputs: [NodeID], outputs: [NodeID]) {
+    self.tape = tape
+    self.inputs = inputs
+    self.outputs = outputs
+  }
+}

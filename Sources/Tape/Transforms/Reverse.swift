@@ -1,0 +1,120 @@
+package import CKernels
+
+/// Reverse mode: each row's linearisation, transposed at once, visiting only nodes between inputs and outputs. (vjp is transpose after
+/// jvp; that composition is the test of this file.)
+extension Tape {
+  /// The cotangents of `inputs`; nil where no output depends on one. Inputs are cut off from what they depend on. With `linear`, an
+  /// operator that is not linear in what depends on the inputs is an error.
+  package func reverse(_ outputs: [(node: NodeID, ct: Masked)], wrt inputs: [NodeID], linear: Bool = false) -> [Masked?] {
+    let none = [Masked?](repeating: nil, count: inputs.count)
+    guard let first = inputs.map(\.index).min(), failure == nil, let nodes = order(outputs.map(\.node), from: first),
+          var active = PerNode<UInt8>(self, 0, from: first), var ct = Tangents(self, first) else { return none }
+    // 2 = an input, 1 = depends on one through differentiable values.
+    for n in inputs { active[n] = 2 }
+    for k in 0 ..< nodes.count where active[nodes[k]] == 0 {
+      let n = nodes[k], r = record(n)
+      if r.type >= 0, !types[Int(r.type)].dtype.isFloat { continue }
+      for slot in 0 ..< Int(r.arity) {
+        let x = input(of: r, slot)
+        if x.index >= first, active[x] != 0 { active[n] = 1; break }
+      }
+    }
+    for (n, c) in outputs where n.index >= first && active[n] != 0 { ct[n] = plus(ct[n], c) }
+    for k in stride(from: nodes.count - 1, through: 0, by: -1) {
+      let n = nodes[k]
+      guard active[n] == 1 else { continue }
+      let r = record(n)
+      func isActive(_ slot: Int) -> Bool {
+        let x = input(of: r, slot)
+        return x.index >= first && active[x] != 0
+      }
+      if r.type <= -2 {
+        if let cts = ct.tuples[n] {
+          let flags = (0 ..< Int(r.arity)).map(isActive)
+          for (slot, g) in scanReverse(n, cts, flags, linear: linear).enumerated() where g != nil { ct[input(of: r, slot)] = plus(ct[input(of: r, slot)], g) }
+        }
+      } else if let c = ct[n] {
+        if OpCode(raw: r.op).isElementwise {
+          for slot in 0 ..< Int(r.arity) where isActive(slot) {
+            if linear, !isLinear(r, slot, isActive) { notLinear(n); return none }
+            guard let p = partial(n, slot) else {
+              fail(.derivative, "\(op(n).name): has no derivative in operand \(slot)")
+              return none
+            }
+            if let g = product(p, c) { ct[input(of: r, slot)] = plus(ct[input(of: r, slot)], g) }
+          }
+        } else if r.op == Structural.part.rawValue {
+          let tuple = input(of: r, 0), member = attrs(n)[0]
+          var cts = ct.tuples[tuple] ?? [Masked?](repeating: nil, count: tupleMembers(tuple).count)
+          cts[member] = plus(cts[member], c)
+          ct.tuples[tuple] = cts
+        } else {
+          for (slot, g) in pull(n, r, c, (0 ..< Int(r.arity)).map(isActive), linear).enumerated() where g != nil {
+            ct[input(of: r, slot)] = plus(ct[input(of: r, slot)], g)
+          }
+        }
+      }
+      if failure != nil { return none }
+    }
+    return inputs.map { ct[$0] }
+  }
+
+  private func pull(_ n: NodeID, _ r: Record, _ c: Masked, _ active: [Bool], _ linear: Bool) -> [Masked?] {
+    var result = [Masked?](repeating: nil, count: active.count)
+    guard let s = Structural(rawValue: r.op) else { return result }
+    let rule = row(s), x = inputs(n)
+    switch rule.derivative {
+    case .zero, .loop: break
+    case .reducing(let f):
+      if linear { notLinear(n); return result }
+      let axes = attrs(n)
+      let wide = Masked(spread(c.value, over: x[0], axes), c.mask.map { spread($0, over: x[0], axes) })
+      result[0] = product(f(self, x[0], n, axes), wide)
+    case .linear(let transpose):
+      // slice and gather leave elements out: structural zeros of their transposes.
+      let mask: NodeID? = if case .same = rule.masks { c.mask ?? (s == .slice || s == .gather ? ones(mask: n) : nil) } else { nil }
+      for slot in x.indices where active[slot] && dtype(x[slot]).isFloat {
+        let g = transpose(self, n, c.value, slot)
+        if !g.isNone { result[slot] = Masked(g, mask.map { transpose(self, n, $0, slot) }) }
+      }
+    case .bilinear(let transpose):
+      if linear, active[0], active[1] { notLinear(n); return result }
+      for slot in 0 ..< 2 where active[slot] { result[slot] = transpose(self, n, c, slot) }
+    case .custom(let jvp, let transpose):
+      let slots = active.indices.filter { active[$0] && dtype(x[$0]).isFloat }
+      if slots.count == 1, let g = transpose?(self, n, c.value, slots[0]) {
+        result[slots[0]] = Masked(g)
+        return result
+      }
+      if linear { notLinear(n); return result }
+      // The jvp at placeholder tangents, which is linear in them, transposed.
+      let placeholders = slots.map { input(type(x[$0])) }
+      var tangents = [Masked?](repeating: nil, count: x.count)
+      for (slot, p) in zip(slots, placeholders) { tangents[slot] = Masked(p) }
+      guard let d = jvp(self, n, tangents) else { return result }
+      for (slot, g) in zip(slots, reverse([(d.value, c)], wrt: placeholders, linear: true)) { result[slot] = g }
+    }
+    return result
+  }
+
+  private func notLinear(_ n: NodeID) { fail(.invalid, "transpose: \(op(n).name) is not linear in what depends on the inputs") }
+
+  private func isLinear(_ r: Record, _ slot: Int, _ active: (Int) -> Bool) -> Bool {
+    switch OpCode(raw: r.op).elementwise {
+    case .unary(let u): u == .neg || u == .stop_gradient
+    case .binary(let b):
+      switch b {
+      case .add, .sub: true
+      case .mul: !active(1 - slot)
+      case .div: slot == 0 && !active(1)
+      default: false
+      }
+    case .ternary(let t):
+      switch t {
+      case .select: true
+      case .gate: !active(3 - slot)
+      case .clamp: false
+      }
+    }
+  }
+}

@@ -1,0 +1,101 @@
+package import CKernels
+
+/// Rebuilding: outputs made again from other operands, on this tape or another.
+extension Tape {
+  /// `n` with other operands; `self` is the tape that gets the node, `source` holds `n`.
+  func again(_ n: NodeID, from source: Tape, _ x: [NodeID]) -> NodeID {
+    guard failure == nil else { return .none }
+    let r = source.record(n), op = OpCode(raw: r.op)
+    if op.isElementwise { return elementwise(op, x[0], x.count > 1 ? x[1] : .none, x.count > 2 ? x[2] : .none) }
+    guard let s = Structural(rawValue: r.op) else { return .none }
+    switch s {
+    case .input, .capture: return fail(.invalid, "a node depends on an input that is not listed")
+    case .constant: return source === self ? n : constant(source.dtype(n), bits: source.constantBits(n))
+    case .array: return source === self ? n : array(source.type(n), source.arrays[Int(r.a)].data)
+    case .iota: return source === self ? n : iota(source.type(n), axis: source.attrs(n)[0])
+    case .part: return part(x[0], source.attrs(n)[0])
+    case .scan:
+      let s = source.scanShape(n), c = s.carries
+      return scan(s.body, Array(x[..<c]), Array(x[c ..< c + s.xs]), Array(x[(c + s.xs)...]), length: s.length, reverse: s.reverse)
+    default: return apply(s, x, source.attrs(n))
+    }
+  }
+
+  /// `outputs` of `source` built here, `seeds` standing in for its nodes. `visit` may return another node than `again` would.
+  func rewrite(_ source: Tape, _ outputs: [NodeID], _ seeds: [NodeID: NodeID],
+               _ visit: (NodeID, [NodeID]) -> NodeID?) -> [NodeID] {
+    let none = [NodeID](repeating: .none, count: outputs.count)
+    guard let nodes = source.order(outputs), var map = PerNode<Int32>(source, -1) else { return none }
+    for (old, new) in seeds { map[old] = new.index }
+    var x: [NodeID] = []
+    for k in 0 ..< nodes.count where map[nodes[k]] < 0 {
+      let n = nodes[k], r = source.record(n)
+      x.removeAll(keepingCapacity: true)
+      for slot in 0 ..< Int(r.arity) { x.append(NodeID(map[source.input(of: r, slot)])) }
+      // An operand that could not be made belongs to a branch that only a seed's own operands need.
+      if x.contains(where: \.isNone) { continue }
+      if r.arity == 0, source === self { map[n] = (visit(n, x) ?? n).index; continue }
+      if r.arity == 0, r.op == Structural.input.rawValue || r.op == Structural.capture.rawValue { continue }
+      map[n] = (visit(n, x) ?? again(n, from: source, x)).index
+      if failure != nil { return none }
+    }
+    return outputs.map { o in
+      let m = map[o]
+      return m < 0 ? fail(.invalid, "a node depends on an input that is not listed") : NodeID(m)
+    }
+  }
+
+  /// `body`'s outputs on this tape, from these operands.
+  func inline(_ body: Body, _ operands: [NodeID]) -> [NodeID] {
+    rewrite(body.tape, body.outputs, Dictionary(uniqueKeysWithValues: zip(body.inputs, operands))) { _, _ in nil }
+  }
+
+  package func substitute(_ outputs: [NodeID], _ inputs: [NodeID], _ replacements: [NodeID]) -> [NodeID] {
+    let none = [NodeID](repeating: .none, count: outputs.count)
+    guard check("substitute", outputs, "output"), check("substitute", inputs, "input"), check("substitute", replacements, "replacement"),
+          checkDistinct("substitute", inputs), checkTypes("substitute", replacements, like: inputs, "replacement") else { return none }
+    return rewrite(self, outputs, Dictionary(uniqueKeysWithValues: zip(inputs, replacements))) { n, x in
+      x.indices.allSatisfy { x[$0] == self.input(n, $0) } ? n : nil
+    }
+  }
+
+  /// A precision policy: every float operator behind `inputs` computes in `compute`; results are cast to `output`.
+  package func precision(_ outputs: [NodeID], _ inputs: [NodeID], compute: DType, output: DType) -> [NodeID] {
+    let none = [NodeID](repeating: .none, count: outputs.count)
+    guard check("precision", outputs, "output"), check("precision", inputs, "input"), checkDistinct("precision", inputs) else { return none }
+    guard compute.isFloat, output.isFloat else {
+      fail(.dtype, "precision: \(compute.name), \(output.name): floats are taken")
+      return none
+    }
+    let seeds = Dictionary(uniqueKeysWithValues: inputs.map { ($0, dtype($0).isFloat ? cast($0, compute) : $0) })
+    let results = rewrite(self, outputs, seeds) { n, x in self.inPrecision(n, x, compute) }
+    return results.map { contains($0) && dtype($0).isFloat ? cast($0, output) : $0 }
+  }
+
+  private func inPrecision(_ n: NodeID, _ x: [NodeID], _ d: DType) -> NodeID? {
+    switch structural(n) {
+    case .input, .capture, .array, .iota: return dtype(n).isFloat ? cast(n, d) : n
+    case .constant: return dtype(n).isFloat ? constant(d, Double(bitPattern: constantBits(n))) : n
+    case .cast: return attrs(n)[0] < 4 ? cast(x[0], d) : nil
+    case .random: return cast(n, d)     // the same numbers in every precision
+    case .cholesky, .triangularSolve, .solve:
+      // LAPACK knows f64 and f32.
+      let wide = d.isHalf ? DType.f32 : d
+      return cast(again(n, from: self, x.map { cast($0, wide) }), d)
+    case .scan:
+      let s = scanShape(n), inner = Tape()
+      let ins = s.body.inputs.map { inner.input(s.body.tape.type($0)) }
+      let outs = inner.inline(s.body, ins)
+      var low = inner.precision(outs, ins, compute: d, output: d)
+      low = zip(low, outs).map { inner.contains($0) && inner.contains($1) ? inner.cast($0, inner.dtype($1)) : .none }
+      if let f = inner.failure { return fail(f.code, f.message) }
+      // Carries keep their own dtype between steps.
+      let operands = zip(x, inputs(n)).map { contains($0) && contains($1) ? cast($0, dtype($1)) : .none }
+      let c = s.carries
+      return scan(Body(tape: inner, inputs: ins, outputs: low), Array(operands[..<c]), Array(operands[c ..< c + s.xs]), Array(operands[(c + s.xs)...]),
+                  length: s.length, reverse: s.reverse)
+    case .part: return cast(part(x[0], attrs(n)[0]), dtype(n).isFloat ? d : dtype(n))
+    default: return nil
+    }
+  }
+}

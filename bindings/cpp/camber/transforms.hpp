@@ -1,0 +1,214 @@
+/* Loops and derivatives: nodes in, nodes on the same tape out. The forms for one node return one node. */
+#ifndef CAMBER_TRANSFORMS_HPP
+#define CAMBER_TRANSFORMS_HPP
+
+#include "shapes.hpp"
+
+namespace camber {
+
+/* How a dense Jacobian is made. */
+enum class Mode : std::int32_t { automatic = CAMBER_AUTO, forward = CAMBER_FORWARD, reverse = CAMBER_REVERSE };
+
+/* Jacobian blocks: at(i, j) is d outputs[i] / d inputs[j]. */
+struct Blocks {
+  Nodes nodes;
+  std::size_t columns = 1;
+  const Node &at(std::size_t i, std::size_t j = 0) const { return nodes.at(i * columns + j); }
+};
+
+namespace detail {
+
+inline void same(std::size_t a, std::size_t b, const char *what) {
+  if (a != b) throw error(CAMBER_EINVAL, std::string(what) + ": " + std::to_string(a) + " and " + std::to_string(b) + " differ");
+}
+
+/* Calls f(tape, out) for `count` results on the innermost tape of all the nodes given. */
+template <class F>
+Nodes collect(TapeRef *tape, std::size_t count, F f) {
+  if (!tape) fail(tape);
+  std::vector<camber_node> out(count, CAMBER_NONE);
+  if (f(tape->handle.get(), out.data()) < 0) fail(tape);
+  return wrap(tape, out);
+}
+
+template <class N>
+using if_node = std::enable_if_t<std::is_same<N, Node>::value, int>;
+
+}  // namespace detail
+
+/* ---- Loops -------------------------------------------------------------------------------------------------------- */
+
+/* What a loop's body returns, and what the loop gives: the carries, and the y's (stacked along a new first axis). */
+struct Loop {
+  Nodes carry;
+  Nodes ys;
+};
+
+/* for i in 0 ..< length: carry, y[i] = body(carry, x[i]); body is called once: Loop body(const Nodes &carry, const Nodes &x).
+ * Nodes of the tapes around it may be used inside. */
+template <class Body>
+Loop scan(const Nodes &init, const Nodes &xs, std::int64_t length, Body body, bool reverse = false) {
+  detail::TapeRef *outer = detail::inner(detail::inner(init), detail::inner(xs));
+  Tape inside = Tape::sub(outer);
+  Nodes carry, slices;
+  for (const Node &n : init) carry.push_back(inside.input(n.dtype(), n.shape()));
+  for (const Node &n : xs) {
+    Shape shape = n.shape();
+    if (shape.empty()) throw error(CAMBER_ESHAPE, "scan: an x of rank 0 has no leading axis");
+    slices.push_back(inside.input(n.dtype(), Shape(shape.begin() + 1, shape.end())));
+  }
+  Loop step = body(carry, slices);
+  detail::same(step.carry.size(), init.size(), "scan: the counts of carries in and out");
+  auto in = detail::ids(carry), out = detail::ids(step.carry), start = detail::ids(init), over = detail::ids(xs);
+  for (const Node &n : slices) in.push_back(n.id());
+  for (const Node &n : step.ys) out.push_back(n.id());
+  Nodes all = detail::collect(outer, out.size(), [&](camber_tape *t, camber_node *results) {
+    return camber_scan(t, inside.handle(), in.data(), out.data(), start.size(), start.data(), over.size(), over.data(),
+                       step.ys.size(), length, reverse, results);
+  });
+  auto middle = all.begin() + static_cast<std::ptrdiff_t>(init.size());
+  return {Nodes(all.begin(), middle), Nodes(middle, all.end())};
+}
+
+/* ---- Products ------------------------------------------------------------------------------------------------------- */
+
+inline Nodes jvp(const Nodes &outputs, const Nodes &inputs, const Nodes &tangents) {
+  detail::same(inputs.size(), tangents.size(), "jvp: the counts of inputs and tangents");
+  auto y = detail::ids(outputs), x = detail::ids(inputs), v = detail::ids(tangents);
+  detail::TapeRef *tape = detail::inner(detail::inner(outputs), detail::inner(detail::inner(inputs), detail::inner(tangents)));
+  return detail::collect(tape, y.size(), [&](camber_tape *t, camber_node *out) {
+    return camber_jvp(t, y.data(), y.size(), x.data(), v.data(), x.size(), out);
+  });
+}
+template <class N, detail::if_node<N> = 0>
+Node jvp(const Node &y, const N &x, const N &v) { return jvp(Nodes{y}, Nodes{x}, Nodes{v})[0]; }
+
+namespace detail {
+using Pullback = camber_status (*)(camber_tape *, const camber_node *, const camber_node *, std::size_t, const camber_node *,
+                                   std::size_t, camber_node *);
+inline Nodes pull(Pullback f, const Nodes &outputs, const Nodes &cotangents, const Nodes &inputs) {
+  same(outputs.size(), cotangents.size(), "vjp: the counts of outputs and cotangents");
+  auto y = ids(outputs), w = ids(cotangents), x = ids(inputs);
+  return collect(inner(inner(outputs), inner(inner(inputs), inner(cotangents))), x.size(), [&](camber_tape *t, camber_node *out) {
+    return f(t, y.data(), w.data(), y.size(), x.data(), x.size(), out);
+  });
+}
+}  // namespace detail
+
+inline Nodes vjp(const Nodes &outputs, const Nodes &cotangents, const Nodes &inputs) {
+  return detail::pull(camber_vjp, outputs, cotangents, inputs);
+}
+template <class N, detail::if_node<N> = 0>
+Node vjp(const Node &y, const N &w, const N &x) { return vjp(Nodes{y}, Nodes{w}, Nodes{x})[0]; }
+
+/* The same of outputs that are linear in the inputs. */
+inline Nodes linear_transpose(const Nodes &outputs, const Nodes &cotangents, const Nodes &inputs) {
+  return detail::pull(camber_linear_transpose, outputs, cotangents, inputs);
+}
+
+/* The gradient of a scalar. */
+inline Nodes grad(const Node &output, const Nodes &inputs) {
+  auto x = detail::ids(inputs);
+  return detail::collect(detail::inner(output.tape_ref(), detail::inner(inputs)), x.size(), [&](camber_tape *t, camber_node *out) {
+    return camber_grad(t, output.id(), x.data(), x.size(), out);
+  });
+}
+template <class N, detail::if_node<N> = 0>
+Node grad(const Node &output, const N &x) { return grad(output, Nodes{x})[0]; }
+
+/* The Hessian of a scalar times vectors, one an input. */
+inline Nodes hvp(const Node &output, const Nodes &inputs, const Nodes &vectors) {
+  detail::same(inputs.size(), vectors.size(), "hvp: the counts of inputs and vectors");
+  auto x = detail::ids(inputs), v = detail::ids(vectors);
+  detail::TapeRef *tape = detail::inner(output.tape_ref(), detail::inner(detail::inner(inputs), detail::inner(vectors)));
+  return detail::collect(tape, x.size(), [&](camber_tape *t, camber_node *out) {
+    return camber_hvp(t, output.id(), x.data(), v.data(), x.size(), out);
+  });
+}
+template <class N, detail::if_node<N> = 0>
+Node hvp(const Node &output, const N &x, const N &v) { return hvp(output, Nodes{x}, Nodes{v})[0]; }
+
+/* ---- Matrices ------------------------------------------------------------------------------------------------------------ */
+
+inline Blocks jacobian(const Nodes &outputs, const Nodes &inputs, Mode mode = Mode::automatic) {
+  auto y = detail::ids(outputs), x = detail::ids(inputs);
+  detail::TapeRef *tape = detail::inner(detail::inner(outputs), detail::inner(inputs));
+  return {detail::collect(tape, y.size() * x.size(), [&](camber_tape *t, camber_node *out) {
+            return camber_jacobian(t, y.data(), y.size(), x.data(), x.size(), static_cast<std::int32_t>(mode), out);
+          }), x.size()};
+}
+template <class N, detail::if_node<N> = 0>
+Node jacobian(const Node &y, const N &x, Mode mode = Mode::automatic) { return jacobian(Nodes{y}, Nodes{x}, mode).nodes[0]; }
+
+inline Blocks hessian(const Node &output, const Nodes &inputs) {
+  auto x = detail::ids(inputs);
+  detail::TapeRef *tape = detail::inner(output.tape_ref(), detail::inner(inputs));
+  return {detail::collect(tape, x.size() * x.size(), [&](camber_tape *t, camber_node *out) {
+            return camber_hessian(t, output.id(), x.data(), x.size(), out);
+          }), x.size()};
+}
+template <class N, detail::if_node<N> = 0>
+Node hessian(const Node &output, const N &x) { return hessian(output, Nodes{x}).nodes[0]; }
+
+/* ---- Other transforms ------------------------------------------------------------------------------------------------------ */
+
+/* outputs for a whole batch: inputs[j] is replaced by batched[j], with one more, leading, axis. */
+inline Nodes batch(const Nodes &outputs, const Nodes &inputs, const Nodes &batched, std::int64_t size) {
+  detail::same(inputs.size(), batched.size(), "batch: the counts of inputs and batched inputs");
+  auto y = detail::ids(outputs), x = detail::ids(inputs), b = detail::ids(batched);
+  detail::TapeRef *tape = detail::inner(detail::inner(outputs), detail::inner(detail::inner(inputs), detail::inner(batched)));
+  return detail::collect(tape, y.size(), [&](camber_tape *t, camber_node *out) {
+    return camber_batch(t, y.data(), y.size(), x.data(), b.data(), x.size(), size, out);
+  });
+}
+inline Nodes substitute(const Nodes &outputs, const Nodes &inputs, const Nodes &replacements) {
+  detail::same(inputs.size(), replacements.size(), "substitute: the counts of inputs and replacements");
+  auto y = detail::ids(outputs), x = detail::ids(inputs), r = detail::ids(replacements);
+  detail::TapeRef *tape = detail::inner(detail::inner(outputs), detail::inner(detail::inner(inputs), detail::inner(replacements)));
+  return detail::collect(tape, y.size(), [&](camber_tape *t, camber_node *out) {
+    return camber_substitute(t, y.data(), y.size(), x.data(), r.data(), x.size(), out);
+  });
+}
+inline Nodes simplify(const Nodes &outputs) {
+  auto y = detail::ids(outputs);
+  return detail::collect(detail::inner(outputs), y.size(), [&](camber_tape *t, camber_node *out) {
+    return camber_simplify(t, y.data(), y.size(), out);
+  });
+}
+/* Float inputs keep their dtype, what is behind them computes in `compute`, results are cast to `output`. */
+inline Nodes precision(const Nodes &outputs, const Nodes &inputs, DType compute, DType output = f32) {
+  auto y = detail::ids(outputs), x = detail::ids(inputs);
+  return detail::collect(detail::inner(detail::inner(outputs), detail::inner(inputs)), y.size(), [&](camber_tape *t, camber_node *out) {
+    return camber_precision(t, y.data(), y.size(), x.data(), x.size(), raw(compute), raw(output), out);
+  });
+}
+
+/* ---- Penalties and clipping ---------------------------------------------------------------------------------------------------- */
+
+inline Node l1_penalty(const Nodes &nodes) {
+  auto n = detail::ids(nodes);
+  detail::TapeRef *tape = detail::inner(nodes);
+  if (!tape) detail::fail(tape);
+  return detail::made(tape, camber_l1_penalty(tape->handle.get(), n.data(), n.size()));
+}
+inline Node l2_penalty(const Nodes &nodes) {
+  auto n = detail::ids(nodes);
+  detail::TapeRef *tape = detail::inner(nodes);
+  if (!tape) detail::fail(tape);
+  return detail::made(tape, camber_l2_penalty(tape->handle.get(), n.data(), n.size()));
+}
+
+#define CAMBER_X(name)                                                                                     \
+  inline Nodes name(const Nodes &nodes, double limit) {                                                    \
+    auto n = detail::ids(nodes);                                                                           \
+    return detail::collect(detail::inner(nodes), n.size(), [&](camber_tape *t, camber_node *out) {         \
+      return camber_##name(t, n.data(), n.size(), limit, out);                                             \
+    });                                                                                                    \
+  }
+CAMBER_X(clip_by_global_norm)
+CAMBER_X(clip_by_value)
+CAMBER_X(clip_by_norm)
+#undef CAMBER_X
+
+}  // namespace camber
+#endif

@@ -1,0 +1,85 @@
+"""Errors: one class a status, each carrying the core's own sentence."""
+
+from __future__ import annotations
+
+
+class Error(Exception):
+    """Anything that Camber refuses. The sentence names the operator, the shapes and the argument."""
+
+    status = 0
+
+
+class InvalidError(Error, ValueError):
+    """An argument outside what the call takes."""
+
+    status = -1
+
+
+class ShapeError(Error, ValueError):
+    """Shapes that do not fit."""
+
+    status = -2
+
+
+class DtypeError(Error, TypeError):
+    """A dtype that the operator does not take, or dtypes that differ."""
+
+    status = -3
+
+
+class NodeError(Error, ValueError):
+    """A value of another trace: one that escaped the function it was made in."""
+
+    status = -4
+
+
+class MemoryRefused(Error, MemoryError):
+    """Memory was refused, or the size cannot exist."""
+
+    status = -5
+
+
+class HandleError(Error, RuntimeError):
+    """A handle that was freed, or one of another kind."""
+
+    status = -6
+
+
+class DerivativeError(Error, ArithmeticError):
+    """This derivative does not exist."""
+
+    status = -7
+
+
+class BusyError(Error, RuntimeError):
+    """The workspace is running in another thread."""
+
+    status = -8
+
+
+class FileError(Error, OSError):
+    """A file could not be read or written, or is not what it claims."""
+
+    status = -9
+
+
+class NonFiniteError(Error, ArithmeticError):
+    """An output is NaN or infinite, and ``check_finite`` asked."""
+
+    status = 1
+
+
+class TracedError(Error, TypeError):
+    """A traced value was forced to a number. Its value is known only when the program runs."""
+
+
+_BY_STATUS = {
+    cls.status: cls
+    for cls in (InvalidError, ShapeError, DtypeError, NodeError, MemoryRefused, HandleError, DerivativeError, BusyError,
+                FileError, NonFiniteError)
+}  # fmt: skip
+
+
+def error(status: int, sentence: str) -> Error:
+    """The exception for a status."""
+    return _BY_STATUS.get(status, Error)(sentence)
