@@ -38,16 +38,14 @@ INLINE V FN(relu)(V x) { return SEL(x <= 0, (E)0, x); }
 #define TINIER 0x1p-54          /* below it f(x) = x + O(x^2) rounds to x */
 #define HUGE_ 0x1p500           /* above it x^2 + 1 = x^2, well before x^2 overflows */
 #define NEARLY_OVER 709.0
-#define ENOUGH 64.0
-#define GROWTH 0x1.425982cf597cdp+91   /* e^ENOUGH / 2 */
+#define ENOUGH 115.0
+#define GROWTH 0x1.e103201f299b3p+164   /* e^ENOUGH / 2, true to 0.005 ulp */
 #define LN2 0x1.62e42fefa39efp-1
 #else
 #define TINY 0x1p-13f
 #define TINIER 0x1p-25f
 #define HUGE_ 0x1p60f
 #define NEARLY_OVER 88.0f
-#define ENOUGH 16.0f
-#define GROWTH 0x1.0f2ebep+22f
 #define LN2 0x1.62e43p-1f
 #endif
 #define SAME(f) INLINE V FN(f)(V x) { return RAW(f)(x); }
@@ -65,16 +63,25 @@ INLINE V FN(log1p)(V x) {
   RARELY(x > HUGE_, RAW(log)(x));
   return r;
 }
+#if WIDE == 64
+#define SINH_FAR(x) WITH_SIGN(RAW(exp)(ABS_(x) - ENOUGH) * GROWTH, x)
+#define COSH_FAR(x) (RAW(exp)(ABS_(x) - ENOUGH) * GROWTH)
+#else
+#define SINH_FAR(x) BY_HALVES(sinh_f64, x)
+#define COSH_FAR(x) BY_HALVES(cosh_f64, x)
+#endif
 INLINE V FN(sinh)(V x) {
   V r = SEL(ABS_(x) < TINY, x, RAW(sinh)(x));
-  RARELY(ABS_(x) > NEARLY_OVER, WITH_SIGN(RAW(exp)(ABS_(x) - ENOUGH) * GROWTH, x));
+  RARELY(ABS_(x) > NEARLY_OVER, SINH_FAR(x));
   return r;
 }
 INLINE V FN(cosh)(V x) {
   V r = RAW(cosh)(x);
-  RARELY(ABS_(x) > NEARLY_OVER, RAW(exp)(ABS_(x) - ENOUGH) * GROWTH);
+  RARELY(ABS_(x) > NEARLY_OVER, COSH_FAR(x));
   return r;
 }
+#undef SINH_FAR
+#undef COSH_FAR
 INLINE V FN(asinh)(V x) {
   V r = SEL(ABS_(x) < TINY, x, RAW(asinh)(x));
   RARELY(ABS_(x) > HUGE_, WITH_SIGN(RAW(log)(ABS_(x)) + LN2, x));
@@ -85,7 +92,20 @@ INLINE V FN(acosh)(V x) {
   RARELY(x > HUGE_, RAW(log)(x) + LN2);
   return r;
 }
+#if WIDE == 64
+/* SLEEF overflows a little early: an infinity out of finite operands is asked of libm. */
+INLINE V FN(pow)(V x, V y) {
+  V r = RAW(pow)(x, y);
+  const V huge = (E)__builtin_inf();
+  const I doubtful = (ABS_(r) == huge) & (ABS_(x) < huge) & (ABS_(y) < huge) & (x != 0);
+  if (ANY(doubtful))
+    for (int l = 0; l < (int)(sizeof(V) / sizeof(E)); l++)
+      if (doubtful[l]) r[l] = ck_pow(x[l], y[l]);
+  return r;
+}
+#else
 INLINE V FN(pow)(V x, V y) { return RAW(pow)(x, y); }
+#endif
 INLINE V FN(atan2)(V x, V y) { return RAW(atan2)(x, y); }
 INLINE V FN(hypot)(V x, V y) { return RAW(hypot)(x, y); }
 
@@ -106,24 +126,26 @@ INLINE V FN(sigmoid)(V x) {
 }
 INLINE V FN(softplus)(V x) { return FN(relu)(x) + FN(log1p)(FN(exp)(-ABS_(x))); }
 
-/* Below TAIL e^x would be subnormal before it is multiplied by x: it is computed STEP binades up, where x + STEP is exact. */
+/* Below TAIL e^x would be subnormal before it is multiplied by x: e^(x + STEP) is used, where x + STEP is exact;
+ * f32 goes through f64 there. */
 #if WIDE == 64
-#define TAIL -690.0
-#define STEP 64.0
-#define DOWN 0x1.969d47321e4ccp-93   /* e^-64 */
+#define TAIL -708.0
+#define STEP 117.0
+#define DOWN 0x1.2705b5b153fb8p-169  /* e^-117, true to 0.02 ulp */
 #else
-#define TAIL -80.0f
-#define STEP 16.0f
-#define DOWN 0x1.e355bcp-24f         /* e^-16 */
+#define TAIL -87.0f
 #endif
 INLINE V FN(silu)(V x) {
   const V c = SEL(x < (E)-2000, (E)-2000, x);
-  const I tail = c < TAIL;
-  const V e = FN(exp)(SEL(tail, c + STEP, -ABS_(c)));
-  const FN(parts) s = FN(logistic)(c, e);
-  const V r = c * s.high;
-  const V near = r + (FN(product_error)(c, s.high, r) + c * s.low);
-  return SEL(tail, c * e * DOWN, SEL(x == 0, x, near));   /* the correction loses the sign of a zero */
+  const FN(parts) s = FN(logistic)(c, FN(exp)(-ABS_(c)));
+  const V p = c * s.high, near = p + (FN(product_error)(c, s.high, p) + c * s.low);
+  V r = SEL((x == 0) | (x > 100), x, near);   /* no correction of a zero or an infinity */
+#if WIDE == 64
+  RARELY(x < TAIL, c * FN(exp)(c + STEP) * DOWN);
+#else
+  RARELY(x < TAIL, BY_HALVES(silu_f64, x));
+#endif
+  return r;
 }
 
 /* 1 / cosh^2 x = 4 t / (1 + t)^2, t = e^-2|x|, and the density of the logistic distribution t / (1 + t)^2, t = e^-|x|. */
@@ -133,49 +155,66 @@ INLINE V FN(ratio)(V n, V t) {  /* n / (1 + t)^2, 0 <= t <= 1 */
   return q.high + q.low;
 }
 INLINE V FN(sech_squared)(V x) {
-  const V c = (E)-2 * ABS_(x);
-  const I tail = c < TAIL;
-  const V t = FN(exp)(SEL(tail, c + STEP, c));
-  return SEL(tail, (E)4 * t * DOWN, FN(ratio)((E)4 * t, t));
+  const V c = (E)-2 * ABS_(x), t = FN(exp)(c);
+  V r = FN(ratio)((E)4 * t, t);
+#if WIDE == 64
+  RARELY(c < TAIL, (E)4 * FN(exp)(c + STEP) * DOWN);
+#else
+  RARELY(c < TAIL, BY_HALVES(sech_squared_f64, x));
+#endif
+  return r;
 }
 INLINE V FN(logistic_density)(V x) {
   const V t = FN(exp)(-ABS_(x));
   return FN(ratio)(t, t);
 }
 #undef TAIL
+#if WIDE == 64
 #undef STEP
 #undef DOWN
-
-#if WIDE == 64
-/* x Phi(x) = x erfc(t) / 2, t = -x / sqrt(2) in two parts: far out a relative error of t counts 2 t^2 times. The low part
- * enters through erfc'(t) / erfc(t) = -2 / (sqrt(pi) erfcx(t)), of which three digits suffice. Beyond LIMIT erfc(t) is subnormal. */
-INLINE V FN(gelu)(V x) {
-  const V low = (E)-37;
-  const V c = SEL(x < low, low, x);
-  const V t = c * (E)-0x1.6a09e667f3bcdp-1;
-  const V rest = FN(product_error)(c, (V)-0x1.6a09e667f3bcdp-1, t) + c * (E)0x1.bdd3413b26456p-55;
-  const V a = SEL(t > 0, t, (E)0), slope = a + __builtin_elementwise_sqrt(a * a + (E)1.2732395447351628);
-  const V tail = RAW(erfc)(t), correction = -tail * SEL(t > 1, slope * rest, (E)0);
-  const V half = (E)0.5 * c, p = half * tail;
-  const V near = p + (FN(product_error)(half, tail, p) + half * correction);
-  const V r = SEL(x == 0, x, near);   /* the correction loses the sign of a zero */
-  const I far = x < low;
-  if (!ANY(far)) return r;
-  V q = r;
-  for (int l = 0; l < (int)(sizeof(V) / sizeof(E)); l++)
-    if (far[l]) q[l] = ck_gelu_tail(x[l]);
-  return q;
-}
-#else
-INLINE V FN(gelu)(V x) { return BY_HALVES(gelu_f64, x); }
 #endif
 
+/* x Phi(x) = x erfc(t) / 2, t = -x / sqrt(2) in two parts: far out a relative error of t counts 2 t^2 times. The low part
+ * enters through erfc'(t) / erfc(t) = -2 / (sqrt(pi) erfcx(t)), of which three digits suffice. Below LOW erfc(t) is subnormal. */
+#if WIDE == 64
+#define LOW -37.0
+#define ROOT_HALF 0x1.6a09e667f3bcdp-1
+#define ROOT_HALF_REST -0x1.bdd3413b26456p-55
+#else
+#define LOW -12.5f
+#define ROOT_HALF 0x1.6a09e6p-1f
+#define ROOT_HALF_REST 0x1.9fcef4p-27f
+#endif
+INLINE V FN(gelu)(V x) {
+  const V c = SEL(x < LOW, LOW, x), t = c * -ROOT_HALF;
+  const V rest = FN(product_error)(c, (V)-ROOT_HALF, t) - c * ROOT_HALF_REST;
+  const V a = SEL(t > 0, t, (E)0), slope = a + __builtin_elementwise_sqrt(a * a + (E)1.2732395447351628);
+  const V tail = RAW(erfc)(t), correction = -tail * SEL(t > 0, slope * rest, (E)0);
+  const V half = (E)0.5 * c, p = half * tail;
+  const V near = p + (FN(product_error)(half, tail, p) + half * correction);
+  V r = SEL((x == 0) | (x > 100), x, near);   /* no correction of a zero or an infinity */
+#if WIDE == 64
+  const I far = x < LOW;
+  if (ANY(far))
+    for (int l = 0; l < (int)(sizeof(V) / sizeof(E)); l++)
+      if (far[l]) r[l] = ck_gelu_tail(x[l]);
+#else
+  RARELY(x < LOW, BY_HALVES(gelu_f64, x));
+#endif
+  return r;
+}
+#undef LOW
+#undef ROOT_HALF
+#undef ROOT_HALF_REST
+
+#if WIDE == 64
+#undef ENOUGH
+#undef GROWTH
+#endif
 #undef TINY
 #undef TINIER
 #undef HUGE_
 #undef NEARLY_OVER
-#undef ENOUGH
-#undef GROWTH
 #undef LN2
 #undef RARELY
 #undef FN

@@ -1,8 +1,8 @@
 /* Programs of single numbers, walked by direct threading. A code is a place in the tables of kernels; the cheap ones have a
- * label here, with the same bits, every other runs its kernel on one element. */
+ * step here, with the same bits, every other runs its kernel on one element. */
 #include "private.h"
 #pragma clang fp contract(off)
-#pragma clang diagnostic ignored "-Winitializer-overrides"   /* the table of labels */
+#pragma clang diagnostic ignored "-Winitializer-overrides"   /* the table of steps */
 
 enum { CODE_CASTS = CK_ROW_COUNT * CK_DTYPES, CODE_ROUNDS = CODE_CASTS + CK_DTYPES * CK_DTYPES, CODES = CODE_ROUNDS + CK_DTYPES };
 
@@ -37,7 +37,7 @@ int ck_scalar_code_round(int dtype) { return ck_round_kernel(dtype) ? CODE_ROUND
 FLOATS(double, f64, uint64_t)
 FLOATS(float, f32, uint32_t)
 
-/* Label, address and body of the operators that f64 and f32 share. */
+/* The operators that f64 and f32 share. */
 #define CHEAP(OP)                                                                                                    \
   OP(UNARY, neg, -x) OP(UNARY, abs, __builtin_elementwise_abs(x)) OP(UNARY, sqrt, __builtin_elementwise_sqrt(x))     \
   OP(UNARY, square, x *x) OP(UNARY, reciprocal, 1 / x) OP(UNARY, relu, x <= 0 ? 0 : x)                               \
@@ -50,68 +50,74 @@ FLOATS(float, f32, uint32_t)
 #define LOGIC(OP)                                                                                                    \
   OP(UNARY, logical_not, x == 0) OP(BINARY, logical_and, x & y) OP(BINARY, logical_or, x | y) OP(BINARY, logical_xor, x ^ y)
 
+/* One function per operator, each of which ends in a call of the next one: clang merges the jumps of a `goto *` into one, which
+ * the branch predictor then cannot tell apart; a tail call that must be a jump stays one. */
+typedef void step_function(const ck_instr *p, uint64_t *slots, const ck_instr *end, const ck_table *table);
+typedef step_function *step;
+static const step steps[CODES];
+
 #define AT(E, field) ({ E v_; memcpy(&v_, slots + p->field, sizeof v_); v_; })
 #define PUT(E, value) ({ const E v_ = (E)(value); memcpy(slots + p->out, &v_, sizeof v_); })
-#define NEXT do { if (++p == end) return; goto *labels[p->code]; } while (0)
+#define NEXT do { if (++p == end) return; __attribute__((musttail)) return steps[p->code](p, slots, end, table); } while (0)
+#define STEP(name) static void name(const ck_instr *p, uint64_t *slots, const ck_instr *end, const ck_table *table)
 
 #define READ_UNARY(E) const E x = AT(E, x)
 #define READ_BINARY(E) const E x = AT(E, x), y = AT(E, y)
-#define ADDRESS(DT, arity, name) [arity(name, DT)] = &&name##_##DT,
-#define BODY(DT, E, Z, arity, name, value) name##_##DT: { READ_##arity(E); PUT(Z, value); NEXT; }
+#define BODY(DT, E, Z, arity, name, value) STEP(name##_##DT) { READ_##arity(E); PUT(Z, value); NEXT; }
 #define CHOICES(DT, E)                                                                       \
-  select_##DT: { PUT(E, AT(uint8_t, x) ? AT(E, y) : AT(E, z)); NEXT; }                       \
-  gate_##DT: { PUT(E, AT(uint8_t, x) ? AT(E, y) * AT(E, z) : 0); NEXT; }
-
-void ck_scalar_run(const ck_instr *code, size_t count, uint64_t *slots) {
-  static const void *const labels[CODES] = {
-    [0 ... CODES - 1] = &&other,
-#define OP(arity, name, value) ADDRESS(CK_F64, arity, name) ADDRESS(CK_F32, arity, name)
-    CHEAP(OP) COMPARISONS(OP)
-#undef OP
-#define OP(arity, name, value) ADDRESS(CK_BOOL, arity, name)
-    LOGIC(OP)
-#undef OP
-    [TERNARY(select, CK_F64)] = &&select_CK_F64, [TERNARY(select, CK_F32)] = &&select_CK_F32,
-    [TERNARY(gate, CK_F64)] = &&gate_CK_F64, [TERNARY(gate, CK_F32)] = &&gate_CK_F32,
-    [CONVERSION(CK_F64, CK_F32)] = &&f64_to_f32, [CONVERSION(CK_F32, CK_F64)] = &&f32_to_f64,
-    [CONVERSION(CK_BOOL, CK_F64)] = &&bool_to_f64, [CONVERSION(CK_BOOL, CK_F32)] = &&bool_to_f32,
-  };
-  if (count == 0) return;
-  const ck_instr *p = code, *const end = code + count;
-  const ck_table *const table = ck_current();
-  goto *labels[p->code];
+  STEP(select_##DT) { PUT(E, AT(uint8_t, x) ? AT(E, y) : AT(E, z)); NEXT; }                  \
+  STEP(gate_##DT) { PUT(E, AT(uint8_t, x) ? AT(E, y) * AT(E, z) : 0); NEXT; }
 
 #define OP(arity, name, value) BODY(CK_F64, double, double, arity, name, value)
 #define LARGER max_f64
 #define SMALLER min_f64
-  CHEAP(OP)
+CHEAP(OP)
 #undef OP
 #undef LARGER
 #undef SMALLER
 #define OP(arity, name, value) BODY(CK_F32, float, float, arity, name, value)
 #define LARGER max_f32
 #define SMALLER min_f32
-  CHEAP(OP)
+CHEAP(OP)
 #undef OP
 #define OP(arity, name, value) BODY(CK_F64, double, uint8_t, arity, name, value) BODY(CK_F32, float, uint8_t, arity, name, value)
-  COMPARISONS(OP)
+COMPARISONS(OP)
 #undef OP
 #define OP(arity, name, value) BODY(CK_BOOL, uint8_t, uint8_t, arity, name, value)
+LOGIC(OP)
+#undef OP
+CHOICES(CK_F64, double)
+CHOICES(CK_F32, float)
+STEP(f64_to_f32) { PUT(float, AT(double, x)); NEXT; }
+STEP(f32_to_f64) { PUT(double, AT(float, x)); NEXT; }
+STEP(bool_to_f64) { PUT(double, AT(uint8_t, x)); NEXT; }
+STEP(bool_to_f32) { PUT(float, AT(uint8_t, x)); NEXT; }
+
+/* The three tables lie one after the other in the numbering of codes. */
+STEP(other) {
+  const int c = p->code;
+  const ck_kernel f = c < CODE_CASTS ? table->rows[c / CK_DTYPES][c % CK_DTYPES]
+                      : c < CODE_ROUNDS ? table->casts[(c - CODE_CASTS) / CK_DTYPES][(c - CODE_CASTS) % CK_DTYPES]
+                                        : table->rounds[c - CODE_ROUNDS];
+  f(slots + p->x, slots + p->y, slots + p->z, slots + p->out, 1);
+  NEXT;
+}
+
+static const step steps[CODES] = {
+  [0 ... CODES - 1] = other,
+#define ADDRESS(DT, arity, name) [arity(name, DT)] = name##_##DT,
+#define OP(arity, name, value) ADDRESS(CK_F64, arity, name) ADDRESS(CK_F32, arity, name)
+  CHEAP(OP) COMPARISONS(OP)
+#undef OP
+#define OP(arity, name, value) ADDRESS(CK_BOOL, arity, name)
   LOGIC(OP)
 #undef OP
-  CHOICES(CK_F64, double)
-  CHOICES(CK_F32, float)
-f64_to_f32: { PUT(float, AT(double, x)); NEXT; }
-f32_to_f64: { PUT(double, AT(float, x)); NEXT; }
-bool_to_f64: { PUT(double, AT(uint8_t, x)); NEXT; }
-bool_to_f32: { PUT(float, AT(uint8_t, x)); NEXT; }
+  [TERNARY(select, CK_F64)] = select_CK_F64, [TERNARY(select, CK_F32)] = select_CK_F32,
+  [TERNARY(gate, CK_F64)] = gate_CK_F64, [TERNARY(gate, CK_F32)] = gate_CK_F32,
+  [CONVERSION(CK_F64, CK_F32)] = f64_to_f32, [CONVERSION(CK_F32, CK_F64)] = f32_to_f64,
+  [CONVERSION(CK_BOOL, CK_F64)] = bool_to_f64, [CONVERSION(CK_BOOL, CK_F32)] = bool_to_f32,
+};
 
-other: {
-    /* The three tables lie one after the other in the numbering of codes. */
-    const int c = p->code;
-    const ck_kernel f = c < CODE_CASTS ? (&table->rows[0][0])[c] : c < CODE_ROUNDS ? (&table->casts[0][0])[c - CODE_CASTS]
-                                                                                : table->rounds[c - CODE_ROUNDS];
-    f(slots + p->x, slots + p->y, slots + p->z, slots + p->out, 1);
-    NEXT;
-  }
+void ck_scalar_run(const ck_instr *code, size_t count, uint64_t *slots) {
+  if (count) steps[code->code](code, slots, code + count, ck_current());
 }

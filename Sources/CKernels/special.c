@@ -38,10 +38,7 @@ double ck_gelu_tail(double x) {
   return (double)(0.5L * (wide)x * erfcl(-(wide)x * sqrtl(0.5L)));
 }
 
-double ck_lgamma(double x) {
-  int sign;
-  return lgamma_r(x, &sign);
-}
+double ck_pow(double x, double y) { return pow(x, y); }
 
 /* ---- digamma ------------------------------------------------------------------------------------------------------ */
 static wide digamma_positive(wide x) {

@@ -70,7 +70,7 @@ package final class Optimizer {
     let kept = arrays.dropFirst().map { t.input(TensorType($0.dtype, [$0.count])) }
     let numbers = (0 ..< method.scalarCount(options) + 1).map { _ in t.input(TensorType(.f64, [])) }
     let (outputs, aliases) = record(t, ps, gs, Array(kept), numbers)
-    do {
+    do throws(Failure) {
       let p = try Program(t, inputs: ps + kept + gs + numbers, outputs: outputs)
       for i in 0 ..< aliases { if let f = p.alias(output: i, input: i) { throw f } }
       workspace = try Workspace(p)

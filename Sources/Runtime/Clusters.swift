@@ -18,14 +18,21 @@ struct StepInfo: BitwiseCopyable {
 /// Clusters are connected elementwise nodes of equal element count, stage and level; all scalars of a stage and level are one
 /// cluster. Since a path out of a cluster ends on a higher level, none comes back, and the steps form no cycle.
 struct Clusters: ~Copyable {
-  var steps = List<StepInfo>()
+  var steps: List<StepInfo>
   /// Positions by step, ascending.
-  let members: Memory<Int32>
+  private(set) var members: Memory<Int32>
   /// Step numbers by time; stage k's are stageStart[k] ..< stageStart[k + 1].
-  var schedule = List<Int32>()
-  var stageStart: [Int] = []
+  var schedule: List<Int32>
+  var stageStart: [Int]
 
-  init(_ g: Graph) throws(Failure) {
+  static func make(_ g: Graph) throws(Failure) -> Clusters {
+    let none = try Memory<Int32>(0, filling: 0)
+    var c = Clusters(members: none)
+    try c.build(g)
+    return c
+  }
+
+  private mutating func build(_ g: Graph) throws(Failure) {
     let items = g.items, n = g.count
     try Clusters.group(g)
     // Steps are numbered by their first member.
@@ -60,6 +67,13 @@ struct Clusters: ~Copyable {
     }
     for p in 0 ..< n where items[p].kind == .part { items[p].step = items[g.operand(g.record(p), 0)].step }
     try order(g)
+  }
+
+  private init(members: Memory<Int32>) {
+    steps = List()
+    self.members = members
+    schedule = List()
+    stageStart = []
   }
 
   /// Leaves in `step` of each elementwise item the first position of its cluster.

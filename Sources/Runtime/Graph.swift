@@ -43,7 +43,7 @@ final class Graph {
   private(set) var maxLevel: Int32 = 0
 
   init(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
-    let order = try Order(tape, stages)
+    let order = try Order.make(tape, stages)
     self.tape = tape
     self.stages = stages
     count = order.nodes.count

@@ -2,21 +2,27 @@ import CKernels
 import Tape
 
 /// Inputs and outputs of one stage.
-package typealias Stage = (inputs: [NodeID], outputs: [NodeID])
+typealias Stage = (inputs: [NodeID], outputs: [NodeID])
 
 /// The nodes that a program needs, each after its operands: depth first from the outputs, by input slot. Everything that follows
 /// is derived from this order, so that it does not depend on node numbers.
 struct Order: ~Copyable {
   /// By node: its place in `nodes`, -1 where it is not needed.
   let position: Memory<Int32>
-  var nodes = List<Int32>()
+  var nodes: List<Int32>
   /// scan -> the scan whose members are read in its place.
-  private(set) var replaced: [Int32: Int32] = [:]
+  private(set) var replaced: [Int32: Int32]
 
   private static let leaf: Int32 = -3, open: Int32 = -2, none: Int32 = -1
 
-  init(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
-    position = try Memory(tape.count, filling: Order.none)
+  static func make(_ tape: Tape, _ stages: [Stage]) throws(Failure) -> Order {
+    let m = try Memory(tape.count, filling: Order.none)
+    var order = Order(position: m)
+    try order.build(tape, stages)
+    return order
+  }
+
+  private mutating func build(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
     _ = try walk(tape, stages)
     if tape.extensions.isEmpty { return }
     replaced = try candidates(tape, stages)
@@ -27,6 +33,12 @@ struct Order: ~Copyable {
       _ = try walk(tape, stages)
     }
     for (a, b) in replaced { position[Int(a)] = position[Int(b)] }
+  }
+
+  private init(position: Memory<Int32>) {
+    self.position = position
+    nodes = List()
+    replaced = [:]
   }
 
   /// False when the replacements close a cycle.

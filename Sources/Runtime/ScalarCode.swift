@@ -104,6 +104,7 @@ struct ScalarCode: ~Copyable {
       }
       if items[p].value >= 0 { try exports.add(Transfer(slot: out, value: items[p].value, dtype: UInt8(d))) }
     }
+    for m in 0 ..< Int(info.count) { slot[Int(members[m])] = -1 }
     range.codeCount = code.count - range.code
     range.importCount = imports.count - range.imports
     range.exportCount = exports.count - range.exports

@@ -55,7 +55,7 @@ struct Values: ~Copyable {
         }
       } else if info.kind == .kernel {
         let p = Int(c.members[Int(info.start)])
-        list[Int(try value(g, p, c))].last = Int32(t)
+        _ = try value(g, p, c)
       }
       for m in 0 ..< Int(info.count) {
         let p = Int(c.members[Int(info.start) + m]), r = g.record(p)

@@ -117,10 +117,8 @@ static void rows(void) {
   size_t listed = 0;
   camber_node f = scalar(0.5), key = camber_integer(t, CAMBER_I64, 3), m = camber_constant(t, CAMBER_BOOL, 1);
   const int LOGIC = 1, INTEGER = 2;
-#define X(name, takes, value) enum { is_##name = sizeof(#takes) };
 #define FIRST(takes) (!strcmp(takes, "LOGIC") || !strcmp(takes, "SELECT") || !strcmp(takes, "GATE") ? LOGIC : !strcmp(takes, "INTEGER") ? INTEGER : 0)
 #define OPERAND(k) ((k) == LOGIC ? m : (k) == INTEGER ? key : f)
-#undef X
 #define X(name, takes, value)                                                                     \
   {                                                                                               \
     camber_node in[1] = {OPERAND(FIRST(#takes))};                                                 \
@@ -153,7 +151,7 @@ static void rows(void) {
     for (int32_t slot = 0; slot < camber_op_arity(i); slot++) {
       double low = NAN, high = NAN;
       STATUS(camber_op_domain(i, (size_t)slot, &low, &high), CAMBER_OK);
-      CHECK(low < high || (low == 0 && high == 1));
+      CHECK(low <= high);
     }
     CHECK(camber_op_ulp(i) >= 0 && camber_op_ulp(i) < 1e6);
   }
@@ -229,8 +227,7 @@ static void reductions(void) {
 static void algebra(void) {
   camber_node a = array(LIST(4, 2, 2, 3), 2, 2), b = array(LIST(1, 2, 3, 4, 5, 6), 2, 3), v = array(LIST(1, 1), 2, 0), in[2] = {a, b};
   EXPECT(camber_matmul(t, a, b), 12, 18, 24, 14, 19, 24); EXPECT(camber_matmul(t, v, b), 5, 7, 9); EXPECT(camber_matmul(t, a, v), 6, 5);
-  EXPECT(camber_einsum(t, "ij,jk->ki", in, 2), 12, 14, 18, 19, 24, 24); EXPECT(camber_einsum(t, "ii->", in, 1) == CAMBER_NONE ? scalar(7) : scalar(7), 7);
-  camber_tape_clear(t);   /* a repeated letter may be refused */
+  EXPECT(camber_einsum(t, "ij,jk->ki", in, 2), 12, 14, 18, 19, 24, 24); EXPECT(camber_einsum(t, "ij->", in, 1), 11);
   EXPECT(camber_cholesky(t, a), 2, 0, 1, sqrt(2));
   EXPECT(camber_triangular_solve(t, array(LIST(2, 0, 1, 1), 2, 2), array(LIST(2, 3), 2, 1), 1, 0, 0), 1, 2);
   EXPECT(camber_triangular_solve(t, array(LIST(2, 0, 1, 1), 2, 2), array(LIST(4, 2), 2, 1), 1, 1, 0), 1, 2);
@@ -448,7 +445,9 @@ static void files(void) {
     }
   }
   camber_tensors_free(f), camber_tensors_free(NULL);
-  CHECK(camber_tensors_open(path, NULL) != NULL);
+  f = camber_tensors_open(path, NULL);
+  CHECK(f != NULL);
+  camber_tensors_free(f);
   unlink(path);
   CHECK(camber_tensors_open(path, &status) == NULL && status == CAMBER_EIO);
 }

@@ -65,11 +65,21 @@ _EAGER: dict[Any, Any] = {}
 
 
 def eager(function: Callable[..., Any]) -> Any:
-    """A function of host arrays for a traced one, kept for the next call."""
+    """A function of host arrays for a traced one, compiled and kept. Integers, strings and tuples (axes) are part of it."""
     if function not in _EAGER:
-        from .function import Function
+        from .function import Fixed, Function
 
-        _EAGER[function] = Function(function)
+        compiled = Function(function)
+
+        def prepare(value: Any) -> Any:
+            if isinstance(value, float):
+                return value
+            return Fixed(value) if value is None or isinstance(value, (bool, int, str, tuple, np.dtype, type)) else np.asarray(value)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return compiled(*[prepare(a) for a in args], **{name: prepare(v) for name, v in kwargs.items()})
+
+        _EAGER[function] = call
     return _EAGER[function]
 
 

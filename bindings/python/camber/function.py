@@ -17,7 +17,7 @@ from ._array import Array
 from ._dispatch import any_traced
 from ._errors import InvalidError
 from ._library import lib
-from ._tape import Tape, lift, state
+from ._tape import Tape, lift, nodes, state
 from .program import Program, Workspace, input_array, refuse
 
 SMALL = 4096  # bytes of an array that is copied into a kept buffer rather than passed by its address
@@ -111,7 +111,7 @@ def _bytes(shape: tuple[int, ...], code: int) -> int:
 class Compiled:
     """A program with the structure of its result, and the call that runs it."""
 
-    __slots__ = ("program", "places", "tree", "picks", "tape", "slots", "input_nodes", "output_nodes", "single")
+    __slots__ = ("program", "places", "tree", "picks", "slots", "single")
 
     def __init__(self, tape: Tape, inputs: list[Any], places: list[int], result: Any, check_finite: bool) -> None:
         leaves, self.tree = pytree.flatten(result)
@@ -119,10 +119,7 @@ class Compiled:
         distinct = list(dict.fromkeys(v._node for v in values))
         self.picks = [distinct.index(v._node) for v in values]
         self.places = places
-        self.input_nodes = [x._node for x in inputs]
-        self.output_nodes = distinct
-        self.program = Program(tape, self.input_nodes, distinct, check_finite=check_finite)
-        self.tape = tape
+        self.program = Program(tape, [x._node for x in inputs], distinct, check_finite=check_finite)
         self.slots: dict[int, Slot] = {}
         self.single = self.tree is pytree.LEAF
 
@@ -378,11 +375,11 @@ def tape_hash(f: Callable[..., Any], *args: Any, **kwargs: Any) -> int:
     >>> cb.tape_hash(lambda x: x * x, 1.0) == cb.tape_hash(lambda y: y * y, 2.0)
     True
     """
-    from ._tape import nodes
-
-    compiled, _ = (f if isinstance(f, Function) else Function(f))._find(args, kwargs)
-    inputs, outputs = compiled.input_nodes, [compiled.output_nodes[i] for i in compiled.picks]
-    value = lib.tape_hash(compiled.tape.handle, nodes(inputs), len(inputs), nodes(outputs), len(outputs))
+    traced = f if isinstance(f, Function) else Function(f)
+    leaves, tree = pytree.flatten((args, kwargs))
+    tape, inputs, _, result = traced._trace(tree, tuple([leaf_key(leaf) for leaf in leaves]))
+    outputs = pytree.leaves(result)
+    value = lib.tape_hash(tape.handle, nodes(x._node for x in inputs), len(inputs), nodes(x._node for x in outputs), len(outputs))
     if value == 0:
-        compiled.tape.fail()
+        tape.fail()
     return int(value)

@@ -1,0 +1,142 @@
+import Camber
+public import CCamber
+import Glibc
+import Runtime
+import Tape
+
+final class ProgramHandle: Handled {
+  let program: Program
+  let explanation: UnsafeMutablePointer<CChar>?
+  init(_ p: Program) {
+    program = p
+    explanation = strdup(p.explanation)
+  }
+  deinit { free(explanation) }
+}
+
+final class WorkspaceHandle: Handled {
+  let workspace: Workspace
+  init(_ w: Workspace) { workspace = w }
+}
+
+final class LinearHandle: Handled {
+  let linear: Linear
+  init(_ l: Linear) { linear = l }
+}
+
+/// Compiles what the nodes say; the tape gets the failure.
+private func compiled<T>(_ tape: OpaquePointer?, _ inputs: Nodes?, _ n: Int, _ outputs: Nodes?, _ m: Int, _ name: StaticString,
+                         _ body: (Tape, [NodeID], [NodeID]) throws(Failure) -> T) -> T? {
+  guard let h = tapeHandle(tape) else { return nil }
+  defer { h.settle() }
+  guard h.tape.failure == nil, let x = h.nodes(inputs, n, name), let y = h.nodes(outputs, m, name) else { return nil }
+  do { return try body(h.tape, x, y) } catch {
+    h.tape.fail(error.code, error.message)
+    return nil
+  }
+}
+
+@_cdecl("camber_program_new") @implementation public func camber_program_new(
+  _ tape: OpaquePointer!, _ inputs: Nodes!, _ input_count: Int, _ outputs: Nodes!, _ output_count: Int
+) -> OpaquePointer! {
+  let p = compiled(tape, inputs, input_count, outputs, output_count, "program") { t, x, y throws(Failure) in try Program(t, inputs: x, outputs: y) }
+  return p.flatMap { makeHandle(.program, ProgramHandle($0)) }
+}
+@_cdecl("camber_program_free") @implementation public func camber_program_free(_ program: OpaquePointer!) { freeHandle(.program, program) }
+
+@_cdecl("camber_program_set") @implementation public func camber_program_set(_ program: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ value: Double) -> camber_status {
+  guard let h = programHandle(program) else { return CAMBER_EHANDLE.raw }
+  guard let name else { return h.fail(Failure(.invalid, "program: the option's name is NULL")) }
+  return h.program.set(String(cString: name), value).map(h.fail) ?? 0
+}
+@_cdecl("camber_program_alias") @implementation public func camber_program_alias(_ program: OpaquePointer!, _ output: Int, _ input: Int) -> camber_status {
+  guard let h = programHandle(program) else { return CAMBER_EHANDLE.raw }
+  return h.program.alias(output: output, input: input).map(h.fail) ?? 0
+}
+@_cdecl("camber_program_message") @implementation public func camber_program_message(_ program: OpaquePointer!) -> UnsafePointer<CChar>! {
+  programHandle(program)?.text ?? camber_status_message(CAMBER_EHANDLE.raw)
+}
+@_cdecl("camber_program_input_count") @implementation public func camber_program_input_count(_ program: OpaquePointer!) -> Int {
+  programHandle(program)?.program.inputTypes[0].count ?? 0
+}
+@_cdecl("camber_program_output_count") @implementation public func camber_program_output_count(_ program: OpaquePointer!) -> Int {
+  programHandle(program)?.program.outputTypes[0].count ?? 0
+}
+
+private func describe(_ types: [TensorType], _ i: Int, _ dtype: UnsafeMutablePointer<camber_dtype>?, _ rank: UnsafeMutablePointer<Int>?,
+                      _ shape: UnsafeMutablePointer<Int64>?, _ capacity: Int) -> camber_status {
+  guard types.indices.contains(i) else { return CAMBER_EINVAL.raw }
+  dtype?.pointee = types[i].dtype.rawValue
+  rank?.pointee = types[i].rank
+  if let shape {
+    guard capacity >= types[i].rank else { return CAMBER_EINVAL.raw }
+    for (k, n) in types[i].shape.enumerated() { shape[k] = Int64(n) }
+  }
+  return 0
+}
+@_cdecl("camber_program_input_type") @implementation public func camber_program_input_type(
+  _ program: OpaquePointer!, _ i: Int, _ dtype: UnsafeMutablePointer<camber_dtype>!, _ rank: UnsafeMutablePointer<Int>!, _ shape: UnsafeMutablePointer<Int64>!, _ capacity: Int
+) -> camber_status {
+  programHandle(program).map { describe($0.program.inputTypes[0], i, dtype, rank, shape, capacity) } ?? CAMBER_EHANDLE.raw
+}
+@_cdecl("camber_program_output_type") @implementation public func camber_program_output_type(
+  _ program: OpaquePointer!, _ i: Int, _ dtype: UnsafeMutablePointer<camber_dtype>!, _ rank: UnsafeMutablePointer<Int>!, _ shape: UnsafeMutablePointer<Int64>!, _ capacity: Int
+) -> camber_status {
+  programHandle(program).map { describe($0.program.outputTypes[0], i, dtype, rank, shape, capacity) } ?? CAMBER_EHANDLE.raw
+}
+@_cdecl("camber_program_memory") @implementation public func camber_program_memory(_ program: OpaquePointer!) -> Int { programHandle(program)?.program.memory ?? 0 }
+@_cdecl("camber_program_explain") @implementation public func camber_program_explain(_ program: OpaquePointer!) -> UnsafePointer<CChar>! {
+  programHandle(program)?.explanation.map { UnsafePointer($0) } ?? camber_status_message(CAMBER_EHANDLE.raw)
+}
+
+@_cdecl("camber_workspace_new") @implementation public func camber_workspace_new(_ program: OpaquePointer!) -> OpaquePointer! {
+  guard let h = programHandle(program), let w = try? Workspace(h.program) else { return nil }
+  return makeHandle(.workspace, WorkspaceHandle(w))
+}
+@_cdecl("camber_workspace_free") @implementation public func camber_workspace_free(_ workspace: OpaquePointer!) { freeHandle(.workspace, workspace) }
+@_cdecl("camber_workspace_message") @implementation public func camber_workspace_message(_ workspace: OpaquePointer!) -> UnsafePointer<CChar>! {
+  workspaceHandle(workspace)?.text ?? camber_status_message(CAMBER_EHANDLE.raw)
+}
+
+@_cdecl("camber_run") @implementation public func camber_run(
+  _ program: OpaquePointer!, _ workspace: OpaquePointer!, _ inputs: UnsafePointer<UnsafeRawPointer?>!, _ outputs: UnsafePointer<UnsafeMutableRawPointer?>!
+) -> camber_status {
+  guard let p = programHandle(program), let w = workspaceHandle(workspace) else { return CAMBER_EHANDLE.raw }
+  guard w.workspace.program === p.program else { return w.fail(Failure(.handle, "run: the workspace belongs to another program")) }
+  guard let inputs = inputs ?? (p.program.inputTypes[0].isEmpty ? UnsafePointer(bitPattern: 8) : nil),
+        let outputs = outputs ?? (p.program.outputTypes[0].isEmpty ? UnsafePointer(bitPattern: 8) : nil) else {
+    return w.fail(Failure(.invalid, "run: the array of inputs or outputs is NULL"))
+  }
+  let code = w.workspace.run(stage: 0, inputs: inputs, outputs: outputs)
+  if code != .ok, code != .busy { w.say(w.workspace.message) }
+  return code.rawValue
+}
+
+// MARK: linearised functions
+
+@_cdecl("camber_linear_new") @implementation public func camber_linear_new(
+  _ tape: OpaquePointer!, _ inputs: Nodes!, _ input_count: Int, _ outputs: Nodes!, _ output_count: Int
+) -> OpaquePointer! {
+  let l = compiled(tape, inputs, input_count, outputs, output_count, "linear") { t, x, y throws(Failure) in try Linear(t, inputs: x, outputs: y) }
+  return l.flatMap { makeHandle(.linear, LinearHandle($0)) }
+}
+@_cdecl("camber_linear_free") @implementation public func camber_linear_free(_ linear: OpaquePointer!) { freeHandle(.linear, linear) }
+@_cdecl("camber_linear_message") @implementation public func camber_linear_message(_ linear: OpaquePointer!) -> UnsafePointer<CChar>! {
+  linearHandle(linear)?.text ?? camber_status_message(CAMBER_EHANDLE.raw)
+}
+
+private func run(_ linear: OpaquePointer?, _ stage: Linear.Stage, _ inputs: UnsafePointer<UnsafeRawPointer?>?, _ outputs: UnsafePointer<UnsafeMutableRawPointer?>?) -> camber_status {
+  guard let h = linearHandle(linear) else { return CAMBER_EHANDLE.raw }
+  let code = h.linear.run(stage, inputs, outputs)
+  if code != .ok { h.say(h.linear.message) }
+  return code.rawValue
+}
+@_cdecl("camber_linear_at") @implementation public func camber_linear_at(
+  _ linear: OpaquePointer!, _ inputs: UnsafePointer<UnsafeRawPointer?>!, _ outputs: UnsafePointer<UnsafeMutableRawPointer?>!
+) -> camber_status { run(linear, .point, inputs, outputs) }
+@_cdecl("camber_linear_jvp") @implementation public func camber_linear_jvp(
+  _ linear: OpaquePointer!, _ tangents: UnsafePointer<UnsafeRawPointer?>!, _ out_tangents: UnsafePointer<UnsafeMutableRawPointer?>!
+) -> camber_status { run(linear, .jvp, tangents, out_tangents) }
+@_cdecl("camber_linear_vjp") @implementation public func camber_linear_vjp(
+  _ linear: OpaquePointer!, _ cotangents: UnsafePointer<UnsafeRawPointer?>!, _ gradients: UnsafePointer<UnsafeMutableRawPointer?>!
+) -> camber_status { run(linear, .vjp, cotangents, gradients) }

@@ -1,0 +1,273 @@
+import CKernels
+import Tape
+
+/// A place that instructions of a block program read or write: a register (a block of elements in scratch) or a value's memory.
+struct BlockEntry: BitwiseCopyable {
+  var value: Int32 = -1
+  var register: Int32 = -1
+  /// Bytes an element.
+  var size: Int32
+  /// Memory whose pointer moves on with the block.
+  var advances = false
+  /// Memory that is stretched: element i is (i / rep) % period.
+  var rep = 1, period = 1
+}
+
+/// kernel(x, y, z, out) on the block; without a kernel, `out` is made to show the stretched memory `x`.
+struct BlockInstruction {
+  var kernel: ck_kernel?
+  var x: Int32, y: Int32, z: Int32, out: Int32
+  init(kernel: ck_kernel?, x: Int32, y: Int32 = 0, z: Int32 = 0, out: Int32) {
+    self.kernel = kernel
+    self.x = x
+    self.y = y
+    self.z = z
+    self.out = out
+  }
+}
+
+/// A register filled once a run: a number or a short row that every block repeats.
+struct BlockFill: BitwiseCopyable {
+  var source: Int32, target: Int32
+  /// 2 or 3 for the 16-bit formats, which are widened through `temporary`.
+  var dtype: UInt8
+}
+
+struct BlockUse: BitwiseCopyable {
+  var value: Int32
+  /// The instruction that reads it last, or writes it.
+  var instruction: Int32
+}
+
+/// A cluster of elementwise nodes over arrays of `count` elements, run block by block: all instructions on one block, then the
+/// next. Values used only inside live in registers that hold one block. Registers of 16-bit formats hold f32, rounded.
+struct BlockCode {
+  let count: Int
+  private(set) var block = 0
+  private(set) var registers = 0
+  private(set) var registerBytes = 0
+  /// Number 0 stands for no operand.
+  private(set) var entries = [BlockEntry(size: 0)]
+  private(set) var instructions: [BlockInstruction] = []
+  private(set) var fills: [BlockFill] = []
+  /// Register through which stretched 16-bit memory is widened.
+  private(set) var temporary: Int32 = 0
+  private(set) var inputs: [BlockUse] = [], outputs: [BlockUse] = []
+  let operations: Int
+
+  private var free: [Int32] = []
+  private var widest = 1
+  private var hoisted = 1
+
+  var scratch: Int { registers &* registerBytes }
+
+  /// Scratch by position, -1 between steps.
+  final class Local {
+    let entry: Memory<Int32>, last: Memory<Int32>
+    init(_ n: Int) throws(Failure) {
+      entry = try Memory(n, filling: -1)
+      last = try Memory(n, filling: -1)
+    }
+  }
+
+  init(_ g: Graph, _ c: borrowing Clusters, _ values: borrowing Values, step s: Int, _ local: Local) throws(Failure) {
+    let info = c.steps[s], members = c.members.p + Int(info.start), items = g.items
+    let entry = local.entry.p, last = local.last.p
+    count = g.elements(Int(members[0]))
+    operations = Int(info.count)
+    var small: [Int] = []
+    for m in 0 ..< operations {
+      let r = g.record(Int(members[m]))
+      for k in 0 ..< Int(r.arity) {
+        let o = g.operand(r, k)
+        last[key(g, o, s)] = Int32(m)
+        let period = g.elements(Int(items[o].root))
+        if !g.isFull(o), items[o].rep == 1, period > 1, period <= 512, !small.contains(period) { small.append(period) }
+      }
+    }
+    for p in small {
+      let l = hoisted / gcd(hoisted, p) * p
+      if l <= 1024 { hoisted = l }
+    }
+    for m in 0 ..< operations { try emit(g, values, Int(members[m]), Int32(m), s, info.stage, entry, last) }
+    for m in 0 ..< operations {
+      let p = Int(members[m]), r = g.record(p)
+      entry[p] = -1
+      last[p] = -1
+      for k in 0 ..< Int(r.arity) {
+        let q = key(g, g.operand(r, k), s)
+        entry[q] = -1
+        last[q] = -1
+      }
+    }
+    // As many elements as let registers and memory stay in the first-level cache.
+    if registers == 0 {
+      block = max(count, 1)
+    } else {
+      block = min(max(24_576 / ((registers + entries.count) * widest), 128), 1024) & ~63
+      block = max(hoisted, block / hoisted * hoisted)
+      block = max(min(block, count), 1)
+    }
+    registerBytes = up(block &* widest, 64)
+  }
+
+  /// What an operand is remembered by: the member or value it shows in full, or the stretching view itself.
+  private func key(_ g: Graph, _ o: Int, _ s: Int) -> Int {
+    g.isFull(o) ? Int(g.items[o].root) : o
+  }
+
+  private mutating func register(_ size: Int) -> Int32 {
+    widest = max(widest, size)
+    let n: Int32
+    if let f = free.popLast() { n = f } else {
+      n = Int32(registers)
+      registers += 1
+    }
+    entries.append(BlockEntry(register: n, size: Int32(size)))
+    return Int32(entries.count - 1)
+  }
+
+  private mutating func release(_ e: Int32) {
+    if e > 0, entries[Int(e)].register >= 0, e != temporary, !fills.contains(where: { $0.target == e }) { free.append(entries[Int(e)].register) }
+  }
+
+  private mutating func memory(_ value: Int, _ dtype: UInt8) -> Int32 {
+    entries.append(BlockEntry(value: Int32(value), size: size(dtype), advances: true))
+    return Int32(entries.count - 1)
+  }
+
+  private mutating func add(_ k: ck_kernel?, _ x: Int32, _ y: Int32 = 0, _ z: Int32 = 0, out: Int32) throws(Failure) {
+    guard let k else { throw Failure(.invalid, "program: a kernel is missing") }
+    for e in [x, y, z] where e > 0 && entries[Int(e)].advances { reads(entries[Int(e)].value) }
+    if entries[Int(out)].advances { outputs.append(BlockUse(value: entries[Int(out)].value, instruction: Int32(instructions.count))) }
+    instructions.append(BlockInstruction(kernel: k, x: x, y: y, z: z, out: out))
+  }
+
+  private mutating func reads(_ v: Int32) {
+    let use = BlockUse(value: v, instruction: Int32(instructions.count))
+    if let i = inputs.lastIndex(where: { $0.value == v }) { inputs[i] = use } else { inputs.append(use) }
+  }
+
+  /// The entry that shows operand `o` block by block, loaded on first use.
+  private mutating func load(_ g: Graph, _ values: borrowing Values, _ o: Int, _ s: Int, _ stage: UInt8, _ entry: UnsafeMutablePointer<Int32>) throws(Failure) -> Int32 {
+    let k = key(g, o, s)
+    if entry[k] >= 0 { return entry[k] }
+    let q = Int(g.items[o].root), d = g.dtype(o), v = values.seen(g, q, stage: stage)
+    let half = d == 2 || d == 3
+    var e = memory(v, d)
+    if g.isFull(o) {
+      if half {
+        let r = register(4)
+        try add(ck_cast_kernel(Int32(d), 1), e, out: r)
+        e = r
+      }
+      entry[k] = e
+      return e
+    }
+    let period = g.elements(q), rep = Int(g.items[o].rep)
+    entries[Int(e)].advances = false
+    entries[Int(e)].rep = rep
+    entries[Int(e)].period = period
+    if half, temporary == 0 { temporary = register(2) }
+    if period == 1 || (rep == 1 && hoisted % max(period, 1) == 0) {
+      // A register of its own, never written again: taken fresh, since fills run before the blocks.
+      let kept = free
+      free = []
+      let r = register(half ? 4 : Int(size(d)))
+      free = kept
+      fills.append(BlockFill(source: e, target: r, dtype: d))
+      entry[k] = r
+      return r
+    }
+    let r = register(half ? 4 : Int(size(d)))
+    instructions.append(BlockInstruction(kernel: nil, x: e, out: half ? temporary : r))
+    if half { try add(ck_cast_kernel(Int32(d), 1), temporary, out: r) }
+    entry[k] = r
+    return r
+  }
+
+  private mutating func emit(_ g: Graph, _ values: borrowing Values, _ p: Int, _ m: Int32, _ s: Int, _ stage: UInt8,
+                             _ entry: UnsafeMutablePointer<Int32>, _ last: UnsafeMutablePointer<Int32>) throws(Failure) {
+    let r = g.record(p), d = g.dtype(p), half = d == 2 || d == 3, width = half ? 4 : Int(size(d))
+    let escapes = g.items[p].value >= 0, used = last[p] >= 0
+    let isCast = r.op == Structural.cast.rawValue
+    var x: (Int32, Int32, Int32) = (0, 0, 0)
+    var direct = false   // a cast reads its operand as it lies in memory
+    if isCast, !half {
+      let o = g.operand(r, 0), k = key(g, o, s)
+      if entry[k] < 0, g.isFull(o) {
+        x.0 = memory(values.seen(g, Int(g.items[o].root), stage: stage), g.dtype(o))
+        direct = true
+      }
+    }
+    if !direct {
+      for k in 0 ..< min(Int(r.arity), 3) {
+        let e = try load(g, values, g.operand(r, k), s, stage, entry)
+        if k == 0 { x.0 = e } else if k == 1 { x.1 = e } else { x.2 = e }
+      }
+    }
+    // Registers that die here may take the result if their elements are as wide.
+    var later: [Int32] = []
+    if !direct {
+      for k in 0 ..< min(Int(r.arity), 3) {
+        let q = key(g, g.operand(r, k), s)
+        guard last[q] == m else { continue }
+        last[q] = -2
+        if Int(entries[Int(entry[q])].size) == width { release(entry[q]) } else { later.append(entry[q]) }
+      }
+    }
+    let inMemory = escapes && !half
+    let out = inMemory ? memory(Int(g.items[p].value), d) : register(width)
+    entry[p] = out
+    var stored = false
+    if isCast {
+      stored = try cast(from: g.dtype(g.operand(r, 0)), to: d, x.0, out, direct: direct, value: escapes ? Int(g.items[p].value) : -1, used: used)
+    } else {
+      let rd = Rows.classes.withUnsafeBufferPointer { b in b.baseAddress.map { g.rowDType(r, p, $0) } ?? 0 }
+      try add(ck_row_kernel(Int32(r.op), rd == 2 || rd == 3 ? 1 : Int32(rd)), x.0, x.1, x.2, out: out)
+      // The store rounds by itself.
+      if half, used, !Rows.exact[Int(r.op)] { try add(ck_round_kernel(Int32(d)), out, out: out) }
+    }
+    for e in later { release(e) }
+    if half, escapes, !stored { try add(ck_cast_kernel(1, Int32(d)), out, out: memory(Int(g.items[p].value), d)) }
+    if !used { release(out) }
+  }
+
+  /// True when the value has been stored already.
+  private mutating func cast(from: UInt8, to: UInt8, _ x: Int32, _ out: Int32, direct: Bool, value: Int, used: Bool) throws(Failure) -> Bool {
+    if direct {
+      try add(ck_cast_kernel(Int32(from), Int32(to)), x, out: out)
+      return false
+    }
+    let compute: UInt8 = from == 2 || from == 3 ? 1 : from
+    if to == 2 || to == 3 {
+      if compute == 1 {
+        try add(ck_round_kernel(Int32(to)), x, out: out)
+        return false
+      }
+      // Rounded once, through storage.
+      let t = value >= 0 ? memory(value, to) : register(2)
+      try add(ck_cast_kernel(Int32(compute), Int32(to)), x, out: t)
+      if used { try add(ck_cast_kernel(Int32(to), 1), t, out: out) }
+      if value < 0 { release(t) }
+      return value >= 0
+    }
+    if compute == to {
+      try add(ck_row_kernel(Int32(Rows.stopGradient), Int32(to)), x, out: out)
+    } else {
+      try add(ck_cast_kernel(Int32(compute), Int32(to)), x, out: out)
+    }
+    return false
+  }
+}
+
+func size(_ dtype: UInt8) -> Int32 {
+  switch dtype {
+  case 0, 4: 8
+  case 1, 5: 4
+  case 2, 3: 2
+  default: 1
+  }
+}
+
+private func gcd(_ a: Int, _ b: Int) -> Int { b == 0 ? a : gcd(b, a % b) }

@@ -1,0 +1,71 @@
+import CKernels
+import Glibc
+
+/// Runs a block program. `base` holds where each entry begins; behind it stands where it is now.
+func run(_ b: RunBlock, _ base: Table) {
+  if b.count == 0 { return }
+  let now = base + b.entries
+  for i in 0 ..< b.fillCount {
+    let f = b.fills[i], s = b.shapes[Int(f.source)]
+    guard let from = base[Int(f.source)], let to = base[Int(f.target)] else { continue }
+    let n = min(b.block, b.count)
+    if f.dtype == 2 || f.dtype == 3 {
+      guard let middle = base[b.temporary] else { continue }
+      stretch(from, middle, 2, start: 0, n, rep: s.rep, period: s.period)
+      ck_cast_kernel(Int32(f.dtype), 1)?(middle, nil, nil, to, n)
+    } else {
+      stretch(from, to, Int(s.size), start: 0, n, rep: s.rep, period: s.period)
+    }
+  }
+  var start = 0
+  while start < b.count {
+    let n = min(b.block, b.count - start)
+    for i in 0 ..< b.movingCount {
+      let (e, size) = b.moving[i]
+      now[Int(e)] = base[Int(e)].map { $0 + start * Int(size) }
+    }
+    for i in 0 ..< b.instructionCount {
+      let p = b.instructions[i]
+      if let k = p.kernel {
+        k(now[Int(p.x)], now[Int(p.y)], now[Int(p.z)], now[Int(p.out)], n)
+      } else if let from = base[Int(p.x)], let to = base[Int(p.out)] {
+        let s = b.shapes[Int(p.x)], size = Int(s.size), within = start % s.period
+        if s.rep == 1, within + n <= s.period {
+          now[Int(p.out)] = from + within * size
+        } else {
+          stretch(from, to, size, start: start, n, rep: s.rep, period: s.period)
+          now[Int(p.out)] = to
+        }
+      }
+    }
+    start += n
+  }
+}
+
+/// to[i] = from[((start + i) / rep) % period] for i < n.
+func stretch(_ from: UnsafeMutableRawPointer, _ to: UnsafeMutableRawPointer, _ size: Int, start: Int, _ n: Int, rep: Int, period: Int) {
+  if period == 1 {
+    ck_fill(size, from, to, n)
+    return
+  }
+  var done = 0
+  if rep == 1 {
+    var k = start % period
+    while done < n {
+      let m = min(period - k, n - done)
+      memcpy(to + done * size, from + k * size, m * size)
+      done += m
+      k = 0
+    }
+    return
+  }
+  var k = (start / rep) % period, within = start % rep
+  while done < n {
+    let m = min(rep - within, n - done)
+    ck_fill(size, from + k * size, to + done * size, m)
+    done += m
+    within = 0
+    k += 1
+    if k == period { k = 0 }
+  }
+}

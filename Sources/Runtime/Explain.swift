@@ -1,0 +1,43 @@
+import CKernels
+import Tape
+
+/// One line a step: what it does to how many elements, and where the results lie.
+func explain(_ plan: Plan) -> String {
+  let s = plan.structure
+  var text = ""
+  for k in 0 ..< s.stages {
+    if s.stages > 1 { text += "stage \(k)\n" }
+    for t in plan.stepStart[k] ..< plan.stepStart[k + 1] {
+      let r = plan.steps[t], n = Int(r.code)
+      switch r.kind {
+      case .scalar:
+        let x = s.scalars.ranges[n]
+        text += "scalar: \(x.codeCount) instructions, \(x.importCount) in, \(x.exportCount) out\n"
+      case .block:
+        let b = s.blocks[n]
+        text += "elementwise: \(b.operations) operators on \(b.count) elements by \(b.block), \(b.inputs.count) in, \(b.outputs.count) out, \(b.registers) registers"
+        text += b.outputs.map { " -> " + place(plan, r.table, b, $0.value) }.joined() + "\n"
+      case .scan:
+        let x = s.scans[n]
+        text += "scan: \(x.length) steps\(x.reverse ? " backwards" : ""), \(x.carries) carries, body of \(x.body.steps.count) steps in \(x.body.memory) bytes\n"
+      default:
+        let x = s.kernels[n]
+        text += "\(x.name): \(x.types.map(\.description).joined(separator: ", ")) -> \(x.type.description) \(place(plan.table[r.table + x.operands.count]))\n"
+      }
+    }
+  }
+  return text
+}
+
+private func place(_ plan: Plan, _ table: Int, _ b: BlockCode, _ value: Int32) -> String {
+  for (i, e) in b.entries.enumerated() where e.value == value { return place(plan.table[table + i]) }
+  return "?"
+}
+
+private func place(_ r: Ref) -> String {
+  switch r.region {
+  case .input: "input \(r.offset)"
+  case .output: "output \(r.offset)"
+  default: "at \(r.offset)"
+  }
+}

@@ -1,0 +1,225 @@
+import CKernels
+import Glibc
+import Tape
+
+typealias HostInputs = UnsafePointer<UnsafeRawPointer?>
+typealias HostOutputs = UnsafePointer<UnsafeMutableRawPointer?>
+typealias Table = UnsafeMutablePointer<UnsafeMutableRawPointer?>
+
+/// A block program with raw pointers to its parts, which the structure owns.
+struct RunBlock {
+  var count: Int, block: Int
+  var entries: Int
+  var instructions: UnsafeMutablePointer<BlockInstruction>
+  var instructionCount: Int
+  /// The memory that moves with the blocks: entry and bytes an element.
+  var moving: UnsafeMutablePointer<(Int32, Int32)>
+  var movingCount: Int
+  var shapes: UnsafeMutablePointer<BlockEntry>
+  var fills: UnsafeMutablePointer<BlockFill>
+  var fillCount: Int
+  var temporary: Int
+}
+
+/// A plan bound to an arena: all that one running thread needs. A run allocates nothing.
+final class Instance {
+  let plan: Plan
+  private let arena: UnsafeMutableRawPointer
+  private let constants: UnsafeMutableRawPointer
+  private let table: Table
+  private let tableMemory: Memory<UInt>
+  private let stepTable: UnsafeMutablePointer<RunStep>
+  private let calls: UnsafeMutablePointer<Call>
+  private let kernels: UnsafeMutablePointer<(borrowing Call) -> String?>
+  private let blocks: UnsafeMutablePointer<RunBlock>
+  private let blockMemory: [Memory<UInt64>]
+  private let scans: [Instance]
+  private let callCount: Int, blockCount: Int
+  /// What a kernel said when a run failed.
+  private(set) var message = ""
+
+  init(_ plan: Plan, arena: UnsafeMutableRawPointer) throws(Failure) {
+    self.plan = plan
+    self.arena = arena
+    let s = plan.structure
+    constants = UnsafeMutableRawPointer(s.constants.p)
+    stepTable = plan.steps.p
+    tableMemory = try Memory<UInt>(plan.table.count, filling: 0)
+    table = UnsafeMutableRawPointer(tableMemory.p).bindMemory(to: UnsafeMutableRawPointer?.self, capacity: plan.table.count)
+    for i in 0 ..< plan.table.count {
+      switch plan.table[i].region {
+      case .arena: table[i] = arena + plan.table[i].offset
+      case .constants: table[i] = constants + plan.table[i].offset
+      default: table[i] = nil
+      }
+    }
+    var children: [Instance] = [], memory: [Memory<UInt64>] = [], runs: [RunBlock] = []
+    for t in 0 ..< plan.steps.count {
+      let r = plan.steps[t]
+      if r.kind == .scan {
+        let x = s.scans[Int(r.code)], at = r.table + x.operands.count + x.carries + x.ys + x.carries + x.operands.count + x.carries + x.ys
+        children.append(try Instance(x.body, arena: table[at] ?? arena))
+      }
+      if r.kind == .block { runs.append(try Instance.block(s.blocks[Int(r.code)], &memory)) }
+    }
+    scans = children
+    blockMemory = memory
+    blockCount = runs.count
+    blocks = UnsafeMutablePointer<RunBlock>.allocate(capacity: max(runs.count, 1))
+    for (i, b) in runs.enumerated() { (blocks + i).initialize(to: b) }
+    callCount = s.kernels.count
+    calls = UnsafeMutablePointer<Call>.allocate(capacity: max(callCount, 1))
+    kernels = UnsafeMutablePointer<(borrowing Call) -> String?>.allocate(capacity: max(callCount, 1))
+    for t in 0 ..< plan.steps.count where plan.steps[t].kind == .kernel {
+      let r = plan.steps[t], k = s.kernels[Int(r.code)]
+      let x = UnsafeRawPointer(table + r.table).assumingMemoryBound(to: UnsafeRawPointer.self)
+      (calls + Int(r.code)).initialize(to: Call(x: x, out: table[r.table + k.operands.count] ?? arena, scratch: table[r.table + k.operands.count + 1],
+                                                types: k.types, type: k.type, attrs: k.attrs))
+      (kernels + Int(r.code)).initialize(to: k.kernel)
+    }
+    prepare()
+  }
+
+  deinit {
+    calls.deinitialize(count: callCount)
+    kernels.deinitialize(count: callCount)
+    calls.deallocate()
+    kernels.deallocate()
+    blocks.deallocate()
+  }
+
+  /// A block program's lists, packed.
+  private static func block(_ b: BlockCode, _ memory: inout [Memory<UInt64>]) throws(Failure) -> RunBlock {
+    func pack<T>(_ list: [T]) throws(Failure) -> UnsafeMutablePointer<T> {
+      let m = try Memory<UInt64>(list.count * MemoryLayout<T>.stride / 8 + 1, filling: 0)
+      memory.append(m)
+      let p = UnsafeMutableRawPointer(m.p).bindMemory(to: T.self, capacity: max(list.count, 1))
+      for (i, e) in list.enumerated() { (p + i).initialize(to: e) }
+      return p
+    }
+    let moving = b.entries.indices.filter { b.entries[$0].advances }.map { (Int32($0), b.entries[$0].size) }
+    return RunBlock(count: b.count, block: b.block, entries: b.entries.count, instructions: try pack(b.instructions), instructionCount: b.instructions.count,
+                    moving: try pack(moving), movingCount: moving.count, shapes: try pack(b.entries),
+                    fills: try pack(b.fills), fillCount: b.fills.count, temporary: Int(b.temporary))
+  }
+
+  /// Puts the constants of scalar programs into their slots. A loop's body does so before each loop: other steps use its arena.
+  func prepare() {
+    let c = plan.structure.scalars.constants.count
+    if c > 0, let p = plan.structure.scalars.constants.p { arena.copyMemory(from: p, byteCount: c * 8) }
+  }
+
+  @inline(__always) private func resolve(_ r: Ref, _ inputs: HostInputs, _ outputs: HostOutputs) -> UnsafeMutableRawPointer {
+    switch r.region {
+    case .constants: constants + r.offset
+    case .input: UnsafeMutableRawPointer(mutating: inputs[r.offset]) ?? arena
+    case .output: outputs[r.offset] ?? arena
+    default: arena + r.offset
+    }
+  }
+
+  private func copy(_ range: Range<Int>, _ inputs: HostInputs, _ outputs: HostOutputs) {
+    for i in range {
+      let c = plan.copies[i]
+      let from = resolve(c.from, inputs, outputs), to = resolve(c.to, inputs, outputs)
+      if from != to { memmove(to, from, c.bytes) }
+    }
+  }
+
+  /// False with a message when a kernel fails. Pointers are not null, except to arrays without elements.
+  func execute(_ stage: Int, _ inputs: HostInputs, _ outputs: HostOutputs) -> Bool {
+    let plan = plan
+    for i in plan.patchStart[stage] ..< plan.patchStart[stage + 1] {
+      let p = plan.patches[i]
+      table[p.table] = (p.output ? outputs[Int(p.host)] : UnsafeMutableRawPointer(mutating: inputs[Int(p.host)])) ?? arena
+    }
+    copy(plan.keeps[stage], inputs, outputs)
+    for t in plan.stepStart[stage] ..< plan.stepStart[stage + 1] {
+      let s = stepTable[t]
+      switch s.kind {
+      case .scalar: scalar(plan.structure.scalars.ranges[Int(s.code)], inputs, outputs)
+      case .block: run(blocks[Int(s.code)], table + s.table)
+      case .kernel: if !kernel(s) { return false }
+      case .scan: if !scan(s) { return false }
+      default: break
+      }
+    }
+    copy(plan.saves[stage], inputs, outputs)
+    copy(plan.finals[stage], inputs, outputs)
+    return true
+  }
+
+  private func kernel(_ s: RunStep) -> Bool {
+    let n = Int(s.code), call = calls + n
+    // `out` may be the host's: it stands second in a Call.
+    let out = table[s.table + call.pointee.types.count] ?? arena
+    UnsafeMutableRawPointer(call).storeBytes(of: out, toByteOffset: MemoryLayout<UnsafeRawPointer>.stride, as: UnsafeMutableRawPointer.self)
+    if let sentence = kernels[n](call.pointee) {
+      message = sentence
+      return false
+    }
+    return true
+  }
+
+  // MARK: single numbers
+
+  private func scalar(_ r: ScalarRange, _ inputs: HostInputs, _ outputs: HostOutputs) {
+    let slots = arena.assumingMemoryBound(to: UInt64.self)
+    if let imports = plan.imports.p {
+      for i in r.imports ..< r.imports + r.importCount {
+        let t = imports[i], from = resolve(Ref(offset: t.offset, region: t.region), inputs, outputs), slot = slots + Int(t.slot)
+        switch t.dtype {
+        case 0, 4: slot.pointee = from.loadUnaligned(as: UInt64.self)
+        case 1, 5: slot.pointee = UInt64(from.loadUnaligned(as: UInt32.self))
+        case 6: slot.pointee = UInt64(from.load(as: UInt8.self))
+        default: ck_cast_kernel(Int32(t.dtype), 1)?(from, nil, nil, slot, 1)
+        }
+      }
+    }
+    ck_scalar_run(plan.structure.scalars.code.p.map { UnsafePointer($0) + r.code }, r.codeCount, slots)
+    if let exports = plan.exports.p {
+      for i in r.exports ..< r.exports + r.exportCount {
+        let t = exports[i], to = resolve(Ref(offset: t.offset, region: t.region), inputs, outputs), slot = slots + Int(t.slot)
+        switch t.dtype {
+        case 0, 4: to.storeBytes(of: slot.pointee, as: UInt64.self)
+        case 1, 5: to.storeBytes(of: UInt32(truncatingIfNeeded: slot.pointee), as: UInt32.self)
+        case 6: to.storeBytes(of: UInt8(truncatingIfNeeded: slot.pointee), as: UInt8.self)
+        default: ck_cast_kernel(1, Int32(t.dtype))?(slot, nil, nil, to, 1)
+        }
+      }
+    }
+  }
+
+  // MARK: loops
+
+  private func scan(_ s: RunStep) -> Bool {
+    let x = plan.structure.scans[Int(s.code)], body = scans[Int(s.code)]
+    let operands = table + s.table, members = operands + x.operands.count, other = members + x.carries + x.ys
+    let ins = other + x.carries, outs = ins + x.operands.count
+    let C = x.carries, X = x.xs, Y = x.ys, length = x.length
+    return x.bytes.withUnsafeBufferPointer { bytes in
+      if length == 0 {
+        for c in 0 ..< C { if let from = operands[c], let to = members[c] { memmove(to, from, bytes[c]) } }
+        return true
+      }
+      body.prepare()
+      for k in C + X ..< x.operands.count { ins[k] = operands[k] }
+      for c in 0 ..< C { ins[c] = operands[c] }
+      let i = UnsafeRawPointer(ins).assumingMemoryBound(to: UnsafeRawPointer?.self)
+      for step in 0 ..< length {
+        let at = x.reverse ? length - 1 - step : step
+        for k in 0 ..< X { ins[C + k] = operands[C + k].map { $0 + at * bytes[C + k] } }
+        for k in 0 ..< Y { outs[C + k] = members[C + k].map { $0 + at * bytes[C + X + k] } }
+        // The last step writes the result itself, the one before it the other half.
+        let final = (length - 1 - step) & 1 == 0
+        for c in 0 ..< C { outs[c] = final ? members[c] : other[c] }
+        if !body.execute(0, i, UnsafePointer(outs)) {
+          message = body.message
+          return false
+        }
+        for c in 0 ..< C { ins[c] = outs[c] }
+      }
+      return true
+    }
+  }
+}

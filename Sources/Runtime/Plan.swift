@@ -1,0 +1,131 @@
+import CKernels
+import Tape
+
+/// A step as it runs: the number among its kind and its part of the pointer table.
+struct RunStep: BitwiseCopyable {
+  var kind: Kind
+  var code: Int32
+  var table: Int
+}
+
+/// A pointer of the table that each run takes from the host.
+struct Patch: BitwiseCopyable {
+  var table: Int
+  var host: Int32
+  var output: Bool
+}
+
+struct RunTransfer: BitwiseCopyable {
+  var offset: Int
+  var slot: Int32
+  var region: Region
+  var dtype: UInt8
+}
+
+struct RunCopy: BitwiseCopyable {
+  var from: Ref, to: Ref
+  var bytes: Int
+}
+
+/// A structure with places: everything that runs share. Pointers of steps stand in one table, resolved once by each workspace;
+/// those of the host's arrays are written anew by each run.
+final class Plan {
+  let structure: Structure
+  let memory: Int
+  let steps: Memory<RunStep>
+  /// By stage, one more at the end.
+  let stepStart: [Int]
+  private(set) var table = List<Ref>()
+  private(set) var patches = List<Patch>()
+  private(set) var patchStart: [Int] = []
+  private(set) var imports = List<RunTransfer>(), exports = List<RunTransfer>()
+  /// Copies by stage: inputs kept for later stages; inputs saved from outputs over them; outputs.
+  private(set) var keeps: [Range<Int>] = [], saves: [Range<Int>] = [], finals: [Range<Int>] = []
+  private(set) var copies = List<RunCopy>()
+
+  init(_ s: Structure, aliases: [Alias]) throws(Failure) {
+    structure = s
+    let place = try Placement.make(s, aliases: aliases)
+    memory = max(place.memory, 64)
+    steps = try Memory(s.clusters.schedule.count, filling: RunStep(kind: .kernel, code: 0, table: 0))
+    stepStart = s.clusters.stageStart
+    try add(Ref())   // entry 0 is no pointer
+    for k in 0 ..< s.stages {
+      patchStart.append(patches.count)
+      for t in stepStart[k] ..< stepStart[k + 1] { try step(t, place) }
+      try copies(k, place)
+    }
+    patchStart.append(patches.count)
+    for i in 0 ..< s.scalars.imports.count { try imports.add(transfer(s.scalars.imports[i], place)) }
+    for i in 0 ..< s.scalars.exports.count { try exports.add(transfer(s.scalars.exports[i], place)) }
+  }
+
+  private func transfer(_ t: Transfer, _ place: borrowing Placement) -> RunTransfer {
+    let r = place.ref[Int(t.value)]
+    return RunTransfer(offset: r.offset, slot: t.slot, region: r.region, dtype: t.dtype)
+  }
+
+  private func add(_ r: Ref) throws(Failure) {
+    if r.region == .input || r.region == .output {
+      try patches.add(Patch(table: table.count, host: Int32(r.offset), output: r.region == .output))
+    }
+    try table.add(r)
+  }
+
+  private func step(_ t: Int, _ place: borrowing Placement) throws(Failure) {
+    let s = structure, kind = s.clusters.steps[Int(s.clusters.schedule[t])].kind, n = Int(s.code[t])
+    steps[t] = RunStep(kind: kind, code: s.code[t], table: table.count)
+    let scratch = place.scratch[t]
+    switch kind {
+    case .kernel:
+      for v in s.kernels[n].operands { try add(place.ref[Int(v)]) }
+      try add(place.ref[Int(s.kernels[n].out)])
+      try add(s.kernels[n].scratch > 0 ? Ref(offset: scratch, region: .arena) : Ref())
+    case .block:
+      // Where entries begin, then where they are in the current block.
+      let b = s.blocks[n]
+      for e in b.entries {
+        try add(e.value >= 0 ? place.ref[Int(e.value)] : e.register >= 0 ? Ref(offset: scratch + Int(e.register) * b.registerBytes, region: .arena) : Ref())
+      }
+      for e in b.entries {
+        try table.add(e.register >= 0 ? Ref(offset: scratch + Int(e.register) * b.registerBytes, region: .arena) : Ref())
+      }
+    case .scan:
+      let x = s.scans[n]
+      for v in x.operands { try add(place.ref[Int(v)]) }
+      for k in 0 ..< x.carries + x.ys { try add(place.ref[Int(x.members) + k]) }
+      var at = scratch + up(x.body.memory, 64)
+      for k in 0 ..< x.carries {
+        try add(Ref(offset: at, region: .arena))
+        at += up(x.bytes[k], 64)
+      }
+      // The body's inputs and outputs, then where its arena begins.
+      for _ in 0 ..< 2 * x.carries + x.xs + x.consts + x.ys { try table.add(Ref()) }
+      try add(Ref(offset: scratch, region: .arena))
+    default: break
+    }
+  }
+
+  private func copies(_ k: Int, _ place: borrowing Placement) throws(Failure) {
+    let s = structure
+    let first = copies.count
+    for i in 0 ..< s.values.list.count {
+      let v = s.values.list[i]
+      if v.origin == .kept, Int(v.stage) == k { try copies.add(RunCopy(from: place.ref[v.place], to: place.ref[i], bytes: v.bytes)) }
+    }
+    let second = copies.count
+    for o in 0 ..< s.values.outputs.count where Int(s.values.outputs[o].stage) == k && place.saved[o].region != .none {
+      let v = Int(s.values.outputs[o].value)
+      try copies.add(RunCopy(from: place.ref[v], to: place.saved[o], bytes: s.values.list[v].bytes))
+    }
+    let third = copies.count
+    for o in 0 ..< s.values.outputs.count where Int(s.values.outputs[o].stage) == k && !place.bound[o] {
+      let v = Int(s.values.outputs[o].value)
+      let from = place.saved[o].region != .none ? place.saved[o] : place.ref[v]
+      try copies.add(RunCopy(from: from, to: Ref(offset: Int(s.values.outputs[o].index), region: .output), bytes: s.values.list[v].bytes))
+    }
+    keeps.append(first ..< second)
+    saves.append(second ..< third)
+    finals.append(third ..< copies.count)
+  }
+}

@@ -1,0 +1,135 @@
+import CKernels
+import Tape
+
+/// A step that runs a row's kernel.
+struct KernelStep {
+  let operands: [Int32]
+  let out: Int32
+  let types: [TensorType]
+  let type: TensorType
+  let attrs: [Int]
+  let scratch: Int
+  let name: String
+  let kernel: (borrowing Call) -> String?
+}
+
+/// A step that runs a body `length` times.
+struct ScanStep {
+  let operands: [Int32]
+  /// The first of its members' values.
+  let members: Int32
+  let carries: Int, xs: Int, consts: Int, ys: Int, length: Int
+  let reverse: Bool
+  /// Bytes: of each carry, then of a slice of each x, then of a slice of each y.
+  let bytes: [Int]
+  let body: Plan
+
+  /// The other halves of the carries' ping-pong stand behind the body's arena.
+  var scratch: Int { carries == 0 ? body.memory : bytes[..<carries].reduce(up(body.memory, 64)) { $0 &+ up($1, 64) } }
+}
+
+/// What a program computes, in steps and values, before anything has a place in memory. Immutable.
+final class Structure {
+  let stages: Int
+  let inputTypes: [[TensorType]], outputTypes: [[TensorType]]
+  let inputCount: [Int], outputCount: [Int]
+  let clusters: Clusters
+  let values: Values
+  let scalars: ScalarCode
+  private(set) var blocks: [BlockCode] = []
+  private(set) var kernels: [KernelStep] = []
+  private(set) var scans: [ScanStep] = []
+  /// By time: the number among steps of its kind.
+  let code: Memory<Int32>
+  let constants: Memory<UInt8>
+  /// Host inputs that are read: by stage, value numbers by input, -1 where unread.
+  private(set) var hosts: [[Int32]] = []
+
+  init(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
+    if let f = tape.failure { throw f }
+    guard stages.count >= 1, stages.count <= 64 else { throw Failure(.invalid, "program: \(stages.count) stages; 1 to 64 are taken") }
+    for s in stages {
+      for (what, list) in [("input", s.inputs), ("output", s.outputs)] {
+        for (i, n) in list.enumerated() where !tape.contains(n) || tape.isTuple(n) {
+          throw Failure(.node, "program: \(what) \(i) is not a node of this tape")
+        }
+      }
+    }
+    self.stages = stages.count
+    inputTypes = stages.map { $0.inputs.map { tape.type($0) } }
+    outputTypes = stages.map { $0.outputs.map { tape.type($0) } }
+    inputCount = stages.map(\.inputs.count)
+    outputCount = stages.map(\.outputs.count)
+    let g = try Graph(tape, stages)
+    var c = try Clusters.make(g)
+    let v = try Values(g, &c)
+    scalars = try ScalarCode(g, c, v)
+    code = try Memory(c.schedule.count, filling: 0)
+    constants = try Structure.constantBlock(g, v)
+    clusters = c
+    values = v
+    hosts = stages.map { [Int32](repeating: -1, count: $0.inputs.count) }
+    for i in 0 ..< values.list.count where values.list[i].origin == .host { hosts[Int(values.list[i].stage)][values.list[i].place] = Int32(i) }
+    try compile(g)
+  }
+
+  private func compile(_ g: Graph) throws(Failure) {
+    var local: BlockCode.Local?
+    var scalar: Int32 = 0
+    for t in 0 ..< clusters.schedule.count {
+      let s = Int(clusters.schedule[t]), info = clusters.steps[s], p = Int(clusters.members[Int(info.start)])
+      switch info.kind {
+      case .scalar:
+        code[t] = scalar
+        scalar += 1
+      case .block:
+        code[t] = Int32(blocks.count)
+        let l: BlockCode.Local
+        if let known = local { l = known } else { l = try BlockCode.Local(g.count) }
+        local = l
+        blocks.append(try BlockCode(g, clusters, values, step: s, l))
+      case .scan:
+        code[t] = Int32(scans.count)
+        scans.append(try scan(g, p, info))
+      default:
+        code[t] = Int32(kernels.count)
+        kernels.append(kernel(g, p, info))
+      }
+    }
+  }
+
+  private func operands(_ g: Graph, _ p: Int, _ stage: UInt8) -> [Int32] {
+    let r = g.record(p)
+    return (0 ..< Int(r.arity)).map { Int32(values.seen(g, Int(g.items[g.operand(r, $0)].root), stage: stage)) }
+  }
+
+  private func kernel(_ g: Graph, _ p: Int, _ info: StepInfo) -> KernelStep {
+    let t = g.tape, n = NodeID(g.items[p].node), types = t.inputs(n).map { t.type($0) }, attrs = t.attrs(n)
+    let r = row(t.op(n).structural ?? .part)
+    return KernelStep(operands: operands(g, p, info.stage), out: g.items[p].value, types: types, type: t.type(n), attrs: attrs,
+                      scratch: r.scratch(types, attrs, t.type(n)), name: r.name, kernel: r.kernel)
+  }
+
+  private func scan(_ g: Graph, _ p: Int, _ info: StepInfo) throws(Failure) -> ScanStep {
+    let n = NodeID(g.items[p].node), s = g.tape.scanShape(n)
+    let body = s.body.tape, b = try Structure(body, [(s.body.inputs, s.body.outputs)])
+    let bytes = s.body.inputs.prefix(s.carries + s.xs).map { body.type($0).bytes } + s.body.outputs.dropFirst(s.carries).map { body.type($0).bytes }
+    return ScanStep(operands: operands(g, p, info.stage), members: g.items[p].value, carries: s.carries, xs: s.xs, consts: s.consts, ys: s.ys,
+                    length: s.length, reverse: s.reverse, bytes: bytes, body: try Plan(b, aliases: []))
+  }
+
+  private static func constantBlock(_ g: Graph, _ v: borrowing Values) throws(Failure) -> Memory<UInt8> {
+    let block = try Memory<UInt8>(v.constantBytes, filling: 0)
+    for i in 0 ..< v.constants.count {
+      let x = v.list[Int(v.constants[i])], n = NodeID(g.items[Int(x.position)].node), r = g.tape.record(n)
+      let p = UnsafeMutableRawPointer(block.p + x.place)
+      if r.op == Structural.array.rawValue {
+        p.copyMemory(from: g.tape.arrays[Int(r.a)].data, byteCount: x.bytes)
+      } else {
+        var slot = slotBits(g.tape.constantBits(n), x.dtype)
+        if x.dtype == 2 || x.dtype == 3 { ck_cast_kernel(1, Int32(x.dtype))?(&slot, nil, nil, p, 1) } else { p.copyMemory(from: &slot, byteCount: x.bytes) }
+      }
+    }
+    return block
+  }
+}

@@ -1,0 +1,71 @@
+import CKernels
+import Synchronization
+package import Tape
+
+/// The memory of one running thread. Its runs allocate nothing.
+package final class Workspace {
+  package let program: Program
+  /// What went wrong in the last run that failed.
+  package private(set) var message = ""
+  private let arena: UnsafeMutableRawPointer
+  private let instance: Instance
+  private let busy = Atomic<Bool>(false)
+  /// Stages that have run, as bits.
+  private var done: UInt64 = 0
+
+  package init(_ program: Program) throws(Failure) {
+    self.program = program
+    let plan = try program.plan()
+    guard let a = ck_alloc(plan.memory) else { throw Failure(.memory, "workspace: \(plan.memory) bytes were refused") }
+    arena = a
+    do throws(Failure) {
+      instance = try Instance(plan, arena: a)
+    } catch {
+      ck_free(a)
+      throw error
+    }
+  }
+
+  deinit { ck_free(arena) }
+
+  /// inputs[i] and outputs[i] are the stage's arrays, borrowed for the call.
+  package func run(stage: Int = 0, inputs: UnsafePointer<UnsafeRawPointer?>, outputs: UnsafePointer<UnsafeMutableRawPointer?>) -> Code {
+    guard busy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else { return .busy }
+    defer { busy.store(false, ordering: .releasing) }
+    let s = program.structure
+    guard stage >= 0, stage < s.stages else { return fail(.invalid, "run: stage \(stage) of \(s.stages)") }
+    let missing = s.values.needs[stage] & ~done
+    guard missing == 0 else { return fail(.invalid, "run: stage \(stage) needs what stage \(missing.trailingZeroBitCount) keeps; run that first") }
+    let inCount = s.inputCount[stage], outCount = s.outputCount[stage]
+    for i in 0 ..< inCount where inputs[i] == nil {
+      if program.inputTypes[stage][i].count > 0 { return fail(.invalid, "run: input \(i) is NULL") }
+    }
+    for i in 0 ..< outCount where outputs[i] == nil {
+      if program.outputTypes[stage][i].count > 0 { return fail(.invalid, "run: output \(i) is NULL") }
+    }
+    let saved = ck_fenv_enter()
+    let ok = instance.execute(stage, inputs, outputs)
+    let bad = ok && program.checkFinite ? firstNonfinite(stage, outputs) : -1
+    ck_fenv_leave(saved)
+    guard ok else {
+      done &= ~(1 << UInt64(stage))
+      return fail(.invalid, instance.message)
+    }
+    done |= 1 << UInt64(stage)
+    if bad >= 0 { return fail(.nonfinite, "run: output \(bad) has a NaN or an infinity") }
+    return .ok
+  }
+
+  private func fail(_ code: Code, _ sentence: String) -> Code {
+    message = sentence
+    return code
+  }
+
+  private func firstNonfinite(_ stage: Int, _ outputs: UnsafePointer<UnsafeMutableRawPointer?>) -> Int {
+    let types = program.outputTypes[stage]
+    for i in 0 ..< types.count where types[i].dtype.isFloat {
+      if let p = outputs[i], !ck_all_finite(types[i].dtype.rawValue, p, types[i].count) { return i }
+    }
+    return -1
+  }
+}

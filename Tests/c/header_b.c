@@ -1,0 +1,3 @@
+#include HEADER
+int other_unit(void);
+int other_unit(void) { return 0; }

@@ -1,0 +1,109 @@
+/* camber_run allocates nothing after a workspace's first run: every allocation of the process is counted. */
+#define _GNU_SOURCE
+#include <camber_easy.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "check.h"
+
+/* These take the place of libc's for the library too. Memory comes from libc's own names. */
+static atomic_long count;
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
+extern void __libc_free(void *);
+
+void *malloc(size_t n) { count++; return __libc_malloc(n); }
+void *calloc(size_t n, size_t m) { count++; return __libc_calloc(n, m); }
+void *realloc(void *p, size_t n) { count++; return __libc_realloc(p, n); }
+void free(void *p) { if (p) count++; __libc_free(p); }
+void *memalign(size_t a, size_t n) { count++; return __libc_memalign(a, n); }
+void *aligned_alloc(size_t a, size_t n) { count++; return __libc_memalign(a, n); }
+int posix_memalign(void **p, size_t a, size_t n) { count++; return (*p = __libc_memalign(a, n)) ? 0 : ENOMEM; }
+
+/* Runs twice to warm up, then counts the allocations of 100 runs. */
+static long allocations(camber_tape *t, const camber_node *in, size_t ins, const camber_node *out, size_t outs, const void *const *at, void *const *to) {
+  camber_program *p = camber_program_new(t, in, ins, out, outs);
+  if (!CHECK(p != NULL)) return camber_easy_check(stderr, t), -1;
+  camber_workspace *w = camber_workspace_new(p);
+  STATUS(camber_run(p, w, at, to), CAMBER_OK);
+  long before = atomic_load(&count);
+  int bad = 0;
+  for (int i = 0; i < 100; i++) bad += camber_run(p, w, at, to) != CAMBER_OK;
+  long made = atomic_load(&count) - before;
+  CHECK(bad == 0);
+  camber_workspace_free(w), camber_program_free(p);
+  return made;
+}
+
+static double a[512 * 512], b[512 * 512], r[3][512 * 512];
+
+int main(void) {
+  for (int i = 0; i < 512 * 512; i++) a[i] = (i % 17) / 17.0, b[i] = (i % 13) / 13.0;
+  long probe = atomic_load(&count);
+  free(malloc(8));
+  CHECK(atomic_load(&count) == probe + 2);
+
+  const void *at[2] = {a, b};
+  void *to[3] = {r[0], r[1], r[2]};
+  {   /* scalars */
+    camber_tape *t = camber_tape_new();
+    camber_node x = camber_input(t, CAMBER_F64, NULL, 0), out[2] = {camber_mul(t, camber_sin(t, x), camber_exp(t, x))};
+    camber_grad(t, out[0], &x, 1, &out[1]);
+    CHECK(allocations(t, &x, 1, out, 2, at, to) == 0);
+    camber_tape_free(t);
+  }
+  for (int64_t n = 4; n <= 512; n *= 4) {   /* products small and large, reductions, their gradients */
+    camber_tape *t = camber_tape_new();
+    camber_node in[2] = {camber_easy_matrix(t, CAMBER_F64, n, n), camber_easy_matrix(t, CAMBER_F64, n, n)}, out[3];
+    out[0] = camber_easy_sum(t, camber_log_softmax(t, camber_tanh(t, camber_matmul(t, in[0], in[1])), -1));
+    camber_grad(t, out[0], in, 2, out + 1);
+    CHECK(allocations(t, in, 2, out, 3, at, to) == 0);
+    camber_tape_free(t);
+  }
+  {   /* a loop, gather, sort of everything that keeps memory */
+    camber_tape *t = camber_tape_new();
+    camber_node x = camber_easy_vector(t, CAMBER_F64, 1000), key = camber_integer(t, CAMBER_I64, 7), init = camber_constant(t, CAMBER_F64, 0), scanned[2], out[2];
+    int64_t n = 1000;
+    camber_tape *body = camber_tape_sub(t);
+    camber_node bi[2] = {camber_input(body, CAMBER_F64, NULL, 0), camber_input(body, CAMBER_F64, NULL, 0)}, bo[2];
+    bo[0] = bo[1] = camber_tanh(body, camber_add(body, bi[0], bi[1]));
+    STATUS(camber_scan(t, body, bi, bo, 1, &init, 1, &x, 1, 1000, 0, scanned), CAMBER_OK);
+    camber_node noisy = camber_add(t, scanned[1], camber_random_normal(t, key, CAMBER_F64, &n, 1));
+    camber_node gathered = camber_gather(t, noisy, camber_iota(t, CAMBER_I64, &n, 1, 0), 0);
+    out[0] = camber_easy_sum(t, camber_cumsum(t, gathered, 0, 0));
+    camber_grad(t, out[0], &x, 1, &out[1]);
+    CHECK(allocations(t, &x, 1, out, 2, at, to) == 0);
+    camber_tape_free(body), camber_tape_free(t);
+  }
+  {   /* factorisations */
+    camber_tape *t = camber_tape_new();
+    camber_node x = camber_easy_matrix(t, CAMBER_F64, 30, 30), out[2];
+    int64_t shape[2] = {30, 30};
+    double eye[900] = {0};
+    for (int i = 0; i < 30; i++) eye[31 * i] = 60;
+    camber_node spd = camber_add(t, camber_matmul(t, x, camber_transpose(t, x, NULL, 2)), camber_array(t, CAMBER_F64, shape, 2, eye));
+    out[0] = camber_easy_sum(t, camber_solve(t, camber_cholesky(t, spd), x));
+    camber_grad(t, out[0], &x, 1, &out[1]);
+    CHECK(allocations(t, &x, 1, out, 2, at, to) == 0);
+    camber_tape_free(t);
+  }
+  {   /* linearised, and an optimizer's step */
+    camber_tape *t = camber_tape_new();
+    camber_node x = camber_easy_vector(t, CAMBER_F64, 100), y = camber_sin(t, x);
+    camber_linear *l = camber_linear_new(t, &x, 1, &y, 1);
+    STATUS(camber_linear_at(l, at, to), CAMBER_OK); STATUS(camber_linear_jvp(l, at, to), CAMBER_OK); STATUS(camber_linear_vjp(l, at, to), CAMBER_OK);
+    long before = atomic_load(&count);
+    for (int i = 0; i < 100; i++) camber_linear_at(l, at, to), camber_linear_jvp(l, at, to), camber_linear_vjp(l, at, to);
+    CHECK(atomic_load(&count) == before);
+    camber_linear_free(l), camber_tape_free(t);
+    camber_optimizer *o = camber_optimizer_new("adamw");
+    int64_t n = 100;
+    STATUS(camber_optimizer_add(o, "p", CAMBER_F64, &n, 1), CAMBER_OK); STATUS(camber_optimizer_step(o, to, at), CAMBER_OK);
+    before = atomic_load(&count);
+    for (int i = 0; i < 100; i++) camber_optimizer_step(o, to, at);
+    CHECK(atomic_load(&count) == before);
+    camber_optimizer_free(o);
+  }
+  return check_done();
+}

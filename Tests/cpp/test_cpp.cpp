@@ -1,0 +1,230 @@
+/* camber.hpp: every class and function of it. */
+#include <cmath>
+#include <complex>
+#include <cstdio>
+#include <memory>
+#include <thread>
+#include <unistd.h>
+
+#include <camber.hpp>
+
+#include "../c/check.h"
+
+using camber::Arrays, camber::DType, camber::Node, camber::Nodes, camber::Shape, camber::f32, camber::f64, camber::i32, camber::i64;
+using Doubles = std::vector<double>;
+
+namespace {
+
+/* The value of a node without inputs. */
+Doubles value(const Node &y) { return camber::Program({}, {cast(y, f64)})({})[0]; }
+
+void is(const Node &y, const Doubles &want, int line, double tolerance = 1e-14) {
+  Doubles got = value(y);
+  if (!check_that(got.size() == want.size(), "the size of a value", __FILE__, line)) return;
+  for (std::size_t i = 0; i < got.size(); i++) check_near(got[i], want[i], tolerance, "a value", __FILE__, line);
+}
+#define IS(node, ...) is((node), Doubles{__VA_ARGS__}, __LINE__)
+
+/* The call throws camber::error with this status and a sentence that has `word` in it. */
+template <class F>
+void throws(F f, camber_status status, const char *word, int line) {
+  try {
+    f();
+    check_that(0, "an exception", __FILE__, line);
+  } catch (const camber::error &e) {
+    if (status && e.status() != status) std::fprintf(stderr, "status %d: %s\n", e.status(), e.what());
+    check_that(status == 0 || e.status() == status, "the status of an exception", __FILE__, line);
+    if (!strstr(e.what(), word)) std::fprintf(stderr, "'%s' is not in '%s'\n", word, e.what());
+    check_that(strstr(e.what(), word) != nullptr, "the sentence of an exception", __FILE__, line);
+  }
+}
+#define THROWS(status, word, ...) throws([&] { (void)(__VA_ARGS__); }, (status), (word), __LINE__)
+
+/* One text for doubles and nodes: argument-dependent lookup. */
+template <class T>
+T generic(const T &x) {
+  using std::exp, std::pow, std::sin, std::sqrt, std::abs, std::isfinite;
+  return sin(x) * exp(-x) + pow(x, 2) + sqrt(abs(x)) / (1 + x * x);
+}
+
+void operators() {
+  camber::Tape t;
+  Node x = t.array(Doubles{1, 2, 3}), one = t.constant(2.0), k = t.integer(3), h = t.constant(0.5, f32), m = t.constant(1, camber::boolean);
+  IS(generic(t.constant(0.7)), generic(0.7));
+  IS(x + 1, 2, 3, 4); IS(1 - x, 0, -1, -2); IS(x * x, 1, 4, 9); IS(6.0 / x, 6, 3, 2); IS(-x, -1, -2, -3); IS(+x, 1, 2, 3);
+  IS(x == 2, 0, 1, 0); IS(x != 2, 1, 0, 1); IS(x < 2.5, 1, 1, 0); IS(2 <= x, 0, 1, 1); IS(x > one, 0, 0, 1); IS(x >= one, 0, 1, 1);
+  IS((x > 1) & (x < 3), 0, 1, 0); IS((x < 2) | (x > 2), 1, 0, 1); IS((x > 0) ^ (x > 1), 1, 0, 0); IS(!(x > 1), 1, 0, 0);
+  Node y = x;
+  y += 1, y *= 2, y -= x, y /= 2;
+  IS(y, 1.5, 2, 2.5);
+  IS(maximum(x, 2), 2, 2, 3); IS(select(x > 2, x, 0.0), 0, 0, 3); IS(clamp(x, 1.5, 2.5), 1.5, 2, 2.5); IS(atan2(x, 1), std::atan(1), std::atan(2), std::atan(3));
+  IS(camber::gate(x > 1, 2.0, x), 0, 4, 6); IS(camber::apply("hypot", {one, one}), std::sqrt(8)); IS(relu(x - 2), 0, 0, 1); IS(hypot(x, 0), 1, 2, 3);
+
+  /* dtypes: NumPy's promotion, numbers are weak */
+  CHECK((h + 1.5).dtype() == f32); CHECK((h + x).dtype() == f64); CHECK((k + 1).dtype() == i64); CHECK((k + 0.5).dtype() == f64); CHECK((k + h).dtype() == f64);
+  CHECK((m + 1).dtype() == i64); CHECK((k / 2).dtype() == f64); CHECK(sqrt(k).dtype() == f64); CHECK((k * m).dtype() == i64); CHECK((t.integer(1, i32) + m).dtype() == i32);
+  CHECK(select(m, 1.0, 0).dtype() == f64); CHECK(select(m, h, 0).dtype() == f32); CHECK((h < k).dtype() == camber::boolean); CHECK(clamp(k, 0, 1).dtype() == i64);
+  CHECK(camber::promote(camber::f16, camber::bf16) == f32); CHECK(camber::promote(i32, f32) == f64); CHECK(camber::promote(camber::boolean, camber::f16) == camber::f16);
+  IS(k / 2, 1.5); IS(k & m, 1); IS(fold_key(k, 1) == fold_key(k, 1), 1); IS(fold_key(k, 1) == fold_key(k, 2), 0);
+  /* shapes: NumPy's broadcasting */
+  Node column = t.array(Doubles{10, 20}, {2, 1});
+  CHECK((x + column).shape() == (Shape{2, 3})); IS(x + column, 11, 12, 13, 21, 22, 23);
+  THROWS(CAMBER_ESHAPE, "[3]", x + t.array(Doubles{1, 2}));
+  THROWS(CAMBER_ENODE, "node", Node() + 1);
+  THROWS(CAMBER_ENODE, "node", x + Node());
+  THROWS(CAMBER_ENODE, "node", sin(Node()));
+  camber::Tape other;
+  THROWS(CAMBER_ENODE, "add", x + other.constant(1));
+  IS(x + 1, 2, 3, 4);   /* the tape goes on after an error */
+#define CAMBER_X(name, takes, text) { auto p = static_cast<Node (*)(const Node &)>(&camber::name); CHECK(p != nullptr); }
+  CAMBER_UNARY_OPS(CAMBER_X)
+#undef CAMBER_X
+#define CAMBER_X(name, takes, text) { auto p = &camber::name<Node, double>; CHECK(p != nullptr); }
+  CAMBER_BINARY_OPS(CAMBER_X)
+#undef CAMBER_X
+}
+
+void shapes() {
+  camber::Tape t;
+  Node x = t.array(Doubles{1, 2, 3, 4, 5, 6}, {2, 3}), v = t.array(Doubles{3, 1, 2});
+  CHECK(x.rank() == 2 && x.dim(-1) == 3 && x.size() == 6 && x.dtype() == f64 && std::string(sin(x).op()) == "sin");
+  IS(x[1], 4, 5, 6); IS(x[-1][0], 4); IS(at(x, 1, 1), 2, 5); IS(x.T(), 1, 4, 2, 5, 3, 6); IS(transpose(x, {0, 1}), 1, 2, 3, 4, 5, 6);
+  IS(x.slice(1, 0, 3, 2), 1, 3, 4, 6); IS(x.slice(1, -2, 3), 2, 3, 5, 6); IS(slice(x, {0, 2}, {1, -1}, {1, -1}), 3, 2, 1);
+  IS(x.reshape({-1}).slice(0, 1, 3), 2, 3); IS(v.broadcast({2, 3}), 3, 1, 2, 3, 1, 2); IS(x.cast(i64), 1, 2, 3, 4, 5, 6);
+  IS(pad(v, {1}, {2}), 0, 3, 1, 2, 0, 0); IS(pad(v, {0}, {0}, {1}), 3, 0, 1, 0, 2);
+  IS(camber::concat({v, t.integer(4).reshape({1})}), 3, 1, 2, 4); IS(camber::stack({v, v}, 1), 3, 3, 1, 1, 2, 2);
+  Node index = t.array(std::vector<std::int64_t>{2, 0});
+  IS(gather(v, index), 2, 3); IS(gather(x, index, 1), 3, 1, 6, 4); IS(scatter_add(v, index, t.array(Doubles{10, 20})), 23, 1, 12);
+  IS(one_hot(index, 3), 0, 0, 1, 1, 0, 0); IS(t.iota(f64, {2, 2}), 0, 1, 0, 1);
+  IS(sum(x), 21); IS(x.sum(0), 5, 7, 9); IS(sum(x, {0, 1}), 21); IS(mean(x, -1), 2, 5); IS(x.mean(), 3.5); IS(prod(v), 6); IS(max(x, 1), 3, 6); IS(min(x), 1);
+  CHECK(sum(x, -1, true).shape() == (Shape{2, 1}));
+  IS(any(x > 5, 1), 0, 1); IS(all(x > 0), 1); IS(logsumexp(v * 0), std::log(3)); IS(norm(t.array(Doubles{3, 4})), 5); IS(argmax(x), 2, 2); IS(argmin(v, 0), 1);
+  IS(sum(softmax(v)), 1); IS(sum(exp(log_softmax(v))), 1); IS(cumsum(v), 3, 4, 6); IS(cumsum(v, 0, true), 6, 3, 2);
+  IS(matmul(x, v), 11, 29); IS(camber::einsum("ij,j->i", {x, v}), 11, 29); IS(matmul(x, index.reshape({1, 2}).T().broadcast({2, 2})[0].reshape({2, 1}).broadcast({2, 3}).T()), 12, 12, 30, 30);
+  Node a = t.array(Doubles{4, 2, 2, 3}, {2, 2}), b = t.array(Doubles{8, 8}, {2, 1});
+  IS(cholesky(a), 2, 0, 1, std::sqrt(2)); IS(solve(a, b), 1, 2); IS(triangular_solve(t.array(Doubles{2, 0, 1, 1}, {2, 2}), t.array(Doubles{2, 3}, {2, 1})), 1, 2);
+  Node key = t.key(5), u = random_uniform(key, {100}), n = random_normal(key, {100}, f32);
+  IS(all((u >= 0) & (u < 1)), 1); CHECK(n.dtype() == f32); IS(all(u == random_uniform(t.key(5), {100})), 1); IS(max(dropout(u * 0 + 1, key, 0.5)), 2);
+  THROWS(CAMBER_EINVAL, "at", x[2]); THROWS(CAMBER_ESHAPE, "reshape", x.reshape({4})); THROWS(0, "slice", slice(x, {0}, {1, 2})); THROWS(0, "matmul", matmul(x, x));
+  THROWS(CAMBER_ESHAPE, "array", t.array(Doubles{1, 2}, {3})); THROWS(CAMBER_EINVAL, "axis", x.dim(7)); THROWS(0, "sum", sum(x, 4)); THROWS(0, "concat", camber::concat({}));
+}
+
+void transforms() {
+  camber::Tape t;
+  Node x = t.input(f64, {2}), v = t.input(f64, {2}), s = t.input();
+  Node y = x[0] * x[0] * x[1] * x[1] * x[1];   /* a^2 b^3 */
+  auto at = [&](const Node &n) { return camber::Program({x, v, s}, {n})({{1, 2}, {1, -1}, {0.5}})[0]; };
+  auto eq = [&](const Node &n, const Doubles &want, int line) {
+    Doubles got = at(n);
+    check_that(got.size() == want.size(), "the size", __FILE__, line);
+    for (std::size_t i = 0; i < std::min(got.size(), want.size()); i++) check_near(got[i], want[i], 1e-14, "a derivative", __FILE__, line);
+  };
+#define EQ(node, ...) eq((node), Doubles{__VA_ARGS__}, __LINE__)
+  EQ(grad(y, x), 16, 12); EQ(grad(y, {x})[0], 16, 12); EQ(jvp(y, x, v), 4); EQ(camber::jvp({y}, {x}, {v})[0], 4); EQ(vjp(y, t.constant(2), x), 32, 24); EQ(camber::vjp({y}, {t.constant(2)}, {x})[0], 32, 24);
+  EQ(hvp(y, x, v), -8, 12); EQ(hvp(y, {x}, {v})[0], -8, 12); EQ(hessian(y, x), 16, 24, 24, 12); EQ(hessian(y, {x}).at(0, 0), 16, 24, 24, 12);
+  for (auto mode : {camber::Mode::automatic, camber::Mode::forward, camber::Mode::reverse}) EQ(jacobian(square(x), x, mode), 2, 0, 0, 4);
+  camber::Blocks J = camber::jacobian({y, x * v}, {x, v});
+  CHECK(J.columns == 2 && J.nodes.size() == 4);
+  EQ(J.at(0, 0), 16, 12); EQ(J.at(0, 1), 0, 0); EQ(J.at(1, 1), 1, 0, 0, 2);
+  EQ(camber::linear_transpose({x * 3}, {v}, {x})[0], 3, -3);
+  Node third = sin(s);
+  for (int i = 0; i < 3; i++) third = grad(third, s);
+  EQ(third, -std::cos(0.5));
+  EQ(camber::batch({s * exp(s)}, {s}, {x}, 2)[0], std::exp(1), 2 * std::exp(2)); EQ(camber::substitute({s * s}, {s}, {t.constant(3)})[0], 9); EQ(camber::simplify({s * 1 + 0 * s})[0], 0.5);
+  CHECK(camber::precision({s * s}, {s}, camber::bf16, f32)[0].dtype() == f32);
+  EQ(camber::l1_penalty({x, v}), 5); EQ(camber::l2_penalty({x, v}), 3.5); EQ(camber::clip_by_value({x}, 1.5)[0], 1, 1.5);
+  EQ(camber::clip_by_norm({x}, 1)[0], 1 / std::sqrt(5), 2 / std::sqrt(5)); EQ(camber::clip_by_global_norm({x, v}, 100)[1], 1, -1);
+
+  /* carry = carry * x[i] + s, y = carry; s from outside; a loop inside a loop */
+  auto loop = camber::scan({t.constant(1)}, {x}, 2, [&](const Nodes &c, const Nodes &xi) -> camber::Loop { Node n = c[0] * xi[0] + s; return {{n}, {n}}; });
+  EQ(loop.carry[0], 3.5); EQ(loop.ys[0], 1.5, 3.5); EQ(grad(loop.carry[0], s), 3); EQ(grad(loop.carry[0], x), 2, 1.5);
+  auto nested = camber::scan({t.constant(0)}, {x}, 2, [&](const Nodes &c, const Nodes &xi) -> camber::Loop {
+    auto inner = camber::scan({c[0]}, {v}, 2, [&](const Nodes &d, const Nodes &vj) -> camber::Loop { return {{d[0] + vj[0] * vj[0] * xi[0] * s}, {}}; });
+    return {inner.carry, {}};
+  });
+  EQ(nested.carry[0], 3); EQ(grad(nested.carry[0], s), 6);
+  THROWS(0, "scan", camber::scan({s}, {x}, 3, [&](const Nodes &c, const Nodes &) -> camber::Loop { return {c, {}}; }));
+  THROWS(0, "scan", camber::scan({s}, {x}, 2, [&](const Nodes &c, const Nodes &) -> camber::Loop { return {{c[0], c[0]}, {}}; }));
+  THROWS(CAMBER_ESHAPE, "grad", grad(x, x)); THROWS(CAMBER_EINVAL, "jvp", camber::jvp({y}, {x}, {})); THROWS(0, "hvp", hvp(y, x, s));
+}
+
+void programs() {
+  auto tape = std::make_unique<camber::Tape>();
+  Node x = tape->input(f64, {3}), k = tape->input(i64), y = sin(x) * k.cast(f64);
+  camber::Tape moved = std::move(*tape);   /* nodes stay good when their tape moves */
+  tape.reset();
+  camber::Program p({x, k}, {y, sum(y), x > 1, argmax(y)});
+  CHECK(p.input_count() == 2 && p.output_count() == 4 && p.input_type(0).shape == (Shape{3}) && p.output_type(3).dtype == i64 && p.output_type(2).dtype == camber::boolean && p.memory() < 1 << 20 && !p.explain().empty());
+  Arrays r = p({{0.5, 1, 1.5}, {2}});
+  NEAR(r[0][1], 2 * std::sin(1), 1e-15); NEAR(r[2][2], 1, 0); NEAR(r[2][0], 0, 0); NEAR(r[3][0], 2, 0);
+  THROWS(CAMBER_EINVAL, "program", p({{1, 2, 3}})); THROWS(CAMBER_EINVAL, "program", p({{1, 2}, {2}})); THROWS(0, "", camber::Program({x}, {y})); THROWS(0, "check_finite", p.set("checkfinite", 1));
+  THROWS(0, "program", camber::Program({}, {}));
+
+  camber::Program q({x}, {log(x)});
+  q.set("check_finite", 1).alias(0, 0);
+  camber::Workspace w(q);
+  double in[3] = {1, 2, -1};
+  CHECK(q.run(w, {in}, {in}) == CAMBER_NONFINITE && std::isnan(in[2]));
+  NEAR(in[1], std::log(2), 1e-15);
+  THROWS(CAMBER_EINVAL, "", q.run(w, {nullptr}, {in}));
+
+  const camber::Program shared({x}, {sum(exp(x))});
+  double got[4];
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; i++)
+    threads.emplace_back([&shared, &got, i] {
+      camber::Workspace own(shared);
+      double at[3] = {0.1, 0.2, 0.3};
+      for (int n = 0; n < 100; n++) shared.run(own, {at}, {&got[i]});
+    });
+  for (std::thread &t : threads) t.join();
+  for (double g : got) CHECK(g == got[0]);
+
+  camber::Linear l({x}, {sin(x)});
+  double at[3] = {0, 1, 2}, v[3] = {1, 1, 1}, out[3];
+  THROWS(CAMBER_EINVAL, "", l.jvp({v}, {out}));
+  l.at({at}, {out}); NEAR(out[1], std::sin(1), 1e-15);
+  l.jvp({v}, {out}); NEAR(out[2], std::cos(2), 1e-15);
+  l.vjp({v}, {out}); NEAR(out[0], 1, 1e-15);
+  CHECK(moved.node_count() > 0 && moved.bytes() > 0 && moved.hash({x}, {sin(x)}) == moved.hash({x}, {sin(x)}) && moved.hash({x}, {sin(x)}) != moved.hash({x}, {cos(x)}));
+  CHECK(camber::version() == camber_version() && strlen(camber::header_digest()) == 16);
+}
+
+void training() {
+  double p[2] = {1, -2}, g[2] = {0.5, 0.25};
+  camber::Schedule s("cosine", {{"steps", 10}});
+  NEAR(s(5), 0.5, 1e-15);
+  camber::Optimizer o("sgd", {{"learning_rate", 0.1}});
+  o.schedule(s).add("p", f64, {2});
+  CHECK(o.step({p}, {g}) == CAMBER_OK && o.steps() == 1);
+  NEAR(p[0], 0.95, 1e-15); NEAR(o.gradient_norm(), std::hypot(0.5, 0.25), 1e-15);
+  for (const auto &state : o.state()) CHECK(state.name && state.data);
+  g[0] = NAN;
+  CHECK(o.step({p}, {g}) == CAMBER_NONFINITE);
+  THROWS(0, "adagrad", camber::Optimizer("adagrad")); THROWS(0, "rate", o.set("rate", 1)); THROWS(0, "tides", camber::Schedule("tides"));
+  camber::Scaler k({{"initial", 4}});
+  g[0] = 8, g[1] = 4;
+  CHECK(k.scale() == 4 && k.unscale({g}, {f64}, {2}) == CAMBER_OK && g[0] == 2 && k.skipped() == 0);
+  THROWS(0, "", k.set("nothing", 1));
+
+  std::string path = "/tmp/camber-cpp-" + std::to_string(getpid()) + ".safetensors";
+  std::int32_t ids[3] = {1, 2, 3};
+  camber::save_tensors(path, {{"p", {f64, {2}}, p}, {"ids", {i32, {3, 1}}, ids}});
+  camber::Tensors file(path);
+  CHECK(file.size() == 2 && file.at("ids").type.shape == (Shape{3, 1}) && static_cast<const std::int32_t *>(file.at("ids").data)[2] == 3);
+  CHECK(static_cast<const double *>(file.at("p").data)[0] == p[0] && file[0].type.bytes() > 0);
+  THROWS(CAMBER_EINVAL, "q", file.at("q")); THROWS(CAMBER_EINVAL, "", file[9]);
+  unlink(path.c_str());
+  THROWS(CAMBER_EIO, "/nowhere", camber::Tensors("/nowhere")); THROWS(CAMBER_EIO, "/nowhere", camber::save_tensors("/nowhere/x", {}));
+}
+
+}  // namespace
+
+int main() try {
+  operators(), shapes(), transforms(), programs(), training();
+  return check_done();
+} catch (const std::exception &e) {
+  std::fprintf(stderr, "test_cpp: %s\n", e.what());
+  CHECK(!"an exception");
+  return check_done();
+}

@@ -1,0 +1,305 @@
+"""Derivatives of functions: grad, value_and_grad, jvp, hvp, jacobian, hessian. They nest with each other to any order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import _dtypes as dt
+from . import pytree
+from ._array import Array
+from ._errors import InvalidError, ShapeError
+from ._library import constants
+from ._tape import broadcast, cast, constant, lift, nodes, typed
+from ._trace import Argnums, Placed, as_argnums, call, derived, is_number, on_tape, scalar
+from .function import Function
+
+_MODES = {"auto": constants["CAMBER_AUTO"], "forward": constants["CAMBER_FORWARD"], "reverse": constants["CAMBER_REVERSE"]}
+
+
+def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """A function that gives the value of `f` and its gradient.
+
+    Parameters
+    ----------
+    f
+        Gives a float scalar, or (scalar, aux) with `has_aux`.
+    argnums
+        The argument, or the tuple of arguments, to differentiate by; each may be a tree.
+
+    Returns
+    -------
+    (value, gradient), or ((value, aux), gradient). The gradient has the argument's structure; a tuple of them for a tuple.
+
+    >>> import numpy as np, camber as cb
+    >>> cb.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+
+    def inner(args: tuple[Any, ...], kwargs: dict[str, Any], fresh: bool) -> Any:
+        chosen = as_argnums(argnums, args, "grad")
+        placed = Placed(args, chosen, fresh, "grad")
+        result = f(*placed.args, **kwargs)
+        if has_aux:
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise InvalidError("grad: with has_aux=True the function gives a pair (scalar, aux)")
+            result, aux = result
+        tape = placed.tape
+        out = scalar(result, tape, "grad")
+        slopes = call(tape, "grad", out._node, nodes(placed.inputs), len(placed.inputs), count=len(placed.inputs))
+        extra, structure = pytree.flatten(aux if has_aux else ())
+        extra = [on_tape(leaf, tape) if is_number(leaf) else leaf for leaf in extra]
+        traced = [i for i, leaf in enumerate(extra) if isinstance(leaf, Array)]
+        back = placed.arrays([out._node, *slopes, *[extra[i]._node for i in traced]])
+        for i, leaf in zip(traced, back[1 + len(slopes) :]):
+            extra[i] = leaf
+        rest = iter(back[1 : 1 + len(slopes)])
+        trees = tuple(_fill(tree, rest) for tree in placed.trees)
+        gradient = trees[0] if isinstance(argnums, int) else trees
+        value = (back[0], pytree.unflatten(structure, extra)) if has_aux else back[0]
+        return value, gradient
+
+    return _named(f, inner, "value_and_grad", (argnums if isinstance(argnums, int) else tuple(argnums), has_aux))
+
+
+def _fill(tree: pytree.Tree, rest: Any) -> Any:
+    return pytree.unflatten(tree, (next(rest) for _ in range(tree.size)))
+
+
+def _named(f: Callable[..., Any], inner: Callable[..., Any], name: str, key: Any) -> Function:
+    return derived(f, (name, key), lambda: Function(f, inner=inner))
+
+
+def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """A function that gives the gradient of `f`; (gradient, aux) with `has_aux`. See value_and_grad.
+
+    Keep the function that it gives: each is traced once and then runs compiled.
+
+    >>> import numpy as np, camber as cb
+    >>> cb.grad(lambda x, y: x * np.sin(y), argnums=(0, 1))(2.0, 0.0)
+    (np.float64(0.0), np.float64(2.0))
+    """
+    both = value_and_grad(f, argnums, has_aux)
+
+    def inner(args: tuple[Any, ...], kwargs: dict[str, Any], fresh: bool) -> Any:
+        value, gradient = both._inner(args, kwargs, fresh)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return _named(f, inner, "grad", (argnums if isinstance(argnums, int) else tuple(argnums), has_aux))
+
+
+# ---- Forward -----------------------------------------------------------------------------------------------------------------
+
+
+def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
+    """The value of `f` at `primals` and its derivative along `tangents`.
+
+    Parameters
+    ----------
+    primals, tangents
+        Tuples with one entry an argument, of the same structure. Tangents of integers are None or anything: they count as zero.
+
+    >>> import numpy as np, camber as cb
+    >>> cb.jvp(np.sin, (0.0,), (2.0,))
+    (np.float64(0.0), np.float64(2.0))
+    """
+    _pairs(primals, tangents, "jvp")
+
+    def inner(args: tuple[Any, ...], kwargs: dict[str, Any], fresh: bool) -> Any:
+        points, directions = args
+        placed = Placed(points, range(len(points)), fresh, "jvp", floats=False)
+        outs, structure = _outputs(f(*placed.args), placed.tape)
+        along = tangent_nodes(placed, points, directions)
+        real = [o for o in outs if o._code in dt.FLOATS]
+        slopes = call(placed.tape, "jvp", nodes(o._node for o in real), len(real), nodes(placed.inputs), nodes(along),
+                      len(along), count=len(real))  # fmt: skip
+        back = placed.arrays([*[o._node for o in outs], *slopes])
+        slope = iter(back[len(outs) :])
+        dots = [next(slope) if o._code in dt.FLOATS else broadcast(constant(placed.tape, 0, o._code), o.shape) for o in outs]
+        return pytree.unflatten(structure, back[: len(outs)]), pytree.unflatten(structure, dots)
+
+    return _named(f, inner, "jvp", len(primals))(tuple(primals), tuple(tangents))  # type: ignore[no-any-return]
+
+
+def _pairs(primals: Any, tangents: Any, what: str) -> None:
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise InvalidError(f"{what}: primals and tangents are tuples with one entry an argument, such as (x,), (v,)")
+    if len(primals) != len(tangents):
+        raise InvalidError(f"{what}: {len(primals)} primals and {len(tangents)} tangents")
+
+
+def _outputs(result: Any, tape: Any) -> tuple[list[Any], pytree.Tree]:
+    leaves, structure = pytree.flatten(result)
+    return [on_tape(leaf, tape) for leaf in leaves], structure
+
+
+def tangent_nodes(placed: Placed, points: Any, directions: Any) -> list[int]:
+    """One tangent node for each input that was placed."""
+    leaves = pytree.leaves(points)
+    given = pytree.broadcast_prefix(directions, pytree.flatten(points)[1], "tangents")
+    real = [(p, d) for p, d in zip(leaves, given) if is_number(p) and lift(p, placed.tape)._code in dt.FLOATS]
+    return [_like(d, v, placed.tape, "tangent")._node for (_, d), v in zip(real, placed.values)]
+
+
+def _like(direction: Any, value: Any, tape: Any, what: str) -> Any:
+    if direction is None:
+        return broadcast(constant(tape, 0, value._code), value.shape)
+    direction = constant(tape, direction, value._code) if not isinstance(direction, Array) else cast(direction, value._code)
+    if direction.shape != value.shape:
+        raise ShapeError(f"{what}: shape {list(direction.shape)} where the value has {list(value.shape)}")
+    return direction
+
+
+def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
+    """The Hessian of the scalar `f` at `x` times `v`: forward over reverse.
+
+    Parameters
+    ----------
+    x, v
+        Trees of the same structure; `f` takes x as its one argument.
+
+    >>> import numpy as np, camber as cb
+    >>> cb.hvp(lambda x: np.sum(x**3), np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+    array([6., 0.])
+    """
+
+    def inner(args: tuple[Any, ...], kwargs: dict[str, Any], fresh: bool) -> Any:
+        point, direction = args
+        placed = Placed((point,), (0,), fresh, "hvp")
+        out = scalar(f(*placed.args), placed.tape, "hvp")
+        along = tangent_nodes(placed, point, direction)
+        products = call(placed.tape, "hvp", out._node, nodes(placed.inputs), nodes(along), len(along), count=len(along))
+        return _fill(placed.trees[0], iter(placed.arrays(products)))
+
+    return _named(f, inner, "hvp", 0)(x, v)
+
+
+# ---- Dense matrices -----------------------------------------------------------------------------------------------------------
+
+
+def jacobian(f: Callable[..., Any], argnums: Argnums = 0, mode: str = "auto", has_aux: bool = False) -> Function:
+    """A function that gives the Jacobian of `f`.
+
+    Parameters
+    ----------
+    argnums
+        As in grad.
+    mode
+        'forward' (a sweep for each input element), 'reverse' (one for each output element) or 'auto': whichever are fewer.
+
+    Returns
+    -------
+    Blocks of shape output.shape + input.shape: the output's tree, each leaf replaced by the argument's tree of blocks.
+
+    >>> import numpy as np, camber as cb
+    >>> cb.jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    if mode not in _MODES:
+        raise InvalidError(f"jacobian: mode '{mode}' is none of {', '.join(_MODES)}")
+
+    def inner(args: tuple[Any, ...], kwargs: dict[str, Any], fresh: bool) -> Any:
+        chosen = as_argnums(argnums, args, "jacobian")
+        placed = Placed(args, chosen, fresh, "jacobian")
+        result = f(*placed.args, **kwargs)
+        result, aux = result if has_aux else (result, ())
+        outs, structure = _outputs(result, placed.tape)
+        count = len(placed.inputs)
+        blocks = call(placed.tape, "jacobian", nodes(o._node for o in outs), len(outs), nodes(placed.inputs), count, _MODES[mode],
+                      count=len(outs) * count)  # fmt: skip
+        extras, extra = _outputs(aux, placed.tape)
+        back = placed.arrays([*blocks, *[e._node for e in extras]])
+        out = pytree.unflatten(structure, [_row(placed, back[i * count : (i + 1) * count], argnums) for i in range(len(outs))])
+        return (out, pytree.unflatten(extra, back[len(blocks) :])) if has_aux else out
+
+    return _named(f, inner, "jacobian", (argnums if isinstance(argnums, int) else tuple(argnums), mode, has_aux))
+
+
+def _row(placed: Placed, blocks: list[Any], argnums: Argnums) -> Any:
+    rest = iter(blocks)
+    trees = tuple(_fill(tree, rest) for tree in placed.trees)
+    return trees[0] if isinstance(argnums, int) else trees
+
+
+def jacfwd(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """`jacobian` in forward mode."""
+    return jacobian(f, argnums, "forward", has_aux)
+
+
+def jacrev(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """`jacobian` in reverse mode."""
+    return jacobian(f, argnums, "reverse", has_aux)
+
+
+def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Function:
+    """A function that gives the Hessian of `f`: a tree of trees of blocks of shape (output.shape +) x.shape + x.shape.
+
+    >>> import numpy as np, camber as cb
+    >>> cb.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
+    """
+    whole = jacobian(jacobian(f, argnums, "reverse"), argnums, "forward")
+
+    def inner(args: tuple[Any, ...], kwargs: dict[str, Any], fresh: bool) -> Any:
+        chosen = as_argnums(argnums, args, "hessian")
+        placed = Placed(args, chosen, fresh, "hessian")
+        result = f(*placed.args, **kwargs)
+        if not isinstance(result, Array) or result.shape != () or result._code not in dt.FLOATS:
+            return whole._inner(args, kwargs, fresh)
+        count = len(placed.inputs)
+        blocks = call(placed.tape, "hessian", result._node, nodes(placed.inputs), count, count=count * count)
+        back = placed.arrays(blocks)
+        rows = [_row(placed, back[i * count : (i + 1) * count], argnums) for i in range(count)]
+        return _row(placed, rows, argnums)
+
+    return _named(f, inner, "hessian", argnums if isinstance(argnums, int) else tuple(argnums))
+
+
+# ---- Policies ------------------------------------------------------------------------------------------------------------------
+
+
+def stop_gradient(tree: Any) -> Any:
+    """The same values, through which no derivative flows.
+
+    >>> import camber as cb
+    >>> cb.grad(lambda x: x * cb.stop_gradient(x))(3.0)
+    np.float64(3.0)
+    """
+    from .ops import traced
+
+    return pytree.map(lambda x: traced("stop_gradient", x) if isinstance(x, Array) and x._code != dt.BOOL else x, tree)
+
+
+def precision(f: Callable[..., Any], compute: str = "bf16", output: str = "f32") -> Function:
+    """`f` with its arguments in the dtypes they have, its operators in `compute` and its results in `output`.
+
+    >>> import numpy as np, camber as cb
+    >>> float(cb.precision(lambda x: x / 3, compute="f16")(np.float32(1)))
+    0.333251953125
+    """
+    codes = dt.code_of(compute), dt.code_of(output)
+
+    def inner(args: tuple[Any, ...], kwargs: dict[str, Any], fresh: bool) -> Any:
+        placed = Placed(args, range(len(args)), fresh, "precision", floats=False)
+        outs, structure = _outputs(f(*placed.args, **kwargs), placed.tape)
+        results = call(placed.tape, "precision", nodes(o._node for o in outs), len(outs), nodes(placed.inputs),
+                       len(placed.inputs), *codes, count=len(outs))  # fmt: skip
+        return pytree.unflatten(structure, placed.arrays(results))
+
+    return _named(f, inner, "precision", codes)
+
+
+def simplify(f: Callable[..., Any]) -> Function:
+    """`f` from fewer nodes: constants folded, common parts shared; the same bits."""
+
+    def inner(args: tuple[Any, ...], kwargs: dict[str, Any], fresh: bool) -> Any:
+        tape = Placed((), (), True, "simplify").tape
+        outs, structure = _outputs(f(*args, **kwargs), tape)
+        results = call(tape, "simplify", nodes(o._node for o in outs), len(outs), count=len(outs))
+        return pytree.unflatten(structure, [typed(tape, node) for node in results])
+
+    return _named(f, inner, "simplify", 0)
+
+
