@@ -4,7 +4,7 @@ BUILD := build
 PREFIX ?= /usr/local
 VERSION := $(shell awk '/define CAMBER_VERSION_(MAJOR|MINOR|PATCH)/ {v = v sep $$3; sep = "."} END {print v}' include/camber.h)
 
-LIBFLAGS = -c release --product camber --scratch-path .build-lib -Xswiftc -static-stdlib -Xswiftc -use-ld=lld \
+LIBFLAGS = -c release --product camber --scratch-path .build-lib -Xswiftc -static-stdlib -Xswiftc -use-ld=lld -Xswiftc -enforce-exclusivity=unchecked \
   -Xlinker -soname -Xlinker libcamber.so.0 -Xlinker --version-script=$(CURDIR)/exports.map \
   -Xlinker --gc-sections -Xlinker -z -Xlinker nodelete
 

@@ -53,7 +53,7 @@ INLINE V FN(relu)(V x) { return SEL(x <= 0, (E)0, x); }
 /* `value` where `condition` holds, which is rare: the test is on the whole vector, the choice lane by lane. */
 #define RARELY(condition, value) do { const I c_ = (condition); if (ANY(c_)) r = SEL(c_, value, r); } while (0)
 
-SAME(exp) SAME(exp2) SAME(log) SAME(log2) SAME(log10) SAME(cos) SAME(acos) SAME(cbrt) SAME(erf) SAME(erfc) SAME(lgamma)
+SAME(exp) SAME(exp2) SAME(log) SAME(log2) SAME(log10) SAME(cos) SAME(acos) SAME(cbrt) SAME(erf) SAME(erfc)
 ODD(sin) ODD(tan) ODD(asin) ODD(atan) ODD(tanh) ODD(atanh)
 #undef SAME
 #undef ODD
@@ -92,8 +92,24 @@ INLINE V FN(acosh)(V x) {
   RARELY(x > HUGE_, RAW(log)(x) + LN2);
   return r;
 }
+/* SLEEF overflows a little early in lgamma and pow. */
 #if WIDE == 64
-/* SLEEF overflows a little early: an infinity out of finite operands is asked of libm. */
+INLINE V FN(lgamma)(V x) {
+  V r = RAW(lgamma)(x);
+  const I far = (x > 0x1p1000) & (x < (E)__builtin_inf());
+  if (ANY(far))
+    for (int l = 0; l < (int)(sizeof(V) / sizeof(E)); l++)
+      if (far[l]) r[l] = ck_lgamma_far(x[l]);
+  return r;
+}
+#else
+INLINE V FN(lgamma)(V x) {
+  V r = RAW(lgamma)(x);
+  RARELY(x > 0x1p100f, BY_HALVES(lgamma_f64, x));
+  return r;
+}
+#endif
+#if WIDE == 64
 INLINE V FN(pow)(V x, V y) {
   V r = RAW(pow)(x, y);
   const V huge = (E)__builtin_inf();
@@ -175,7 +191,8 @@ INLINE V FN(logistic_density)(V x) {
 #endif
 
 /* x Phi(x) = x erfc(t) / 2, t = -x / sqrt(2) in two parts: far out a relative error of t counts 2 t^2 times. The low part
- * enters through erfc'(t) / erfc(t) = -2 / (sqrt(pi) erfcx(t)), of which three digits suffice. Below LOW erfc(t) is subnormal. */
+ * enters through erfc'(t) / erfc(t) = -2 / (sqrt(pi) erfcx(t)), of which three digits suffice. For x > 0 it is x plus the
+ * value at -x. Below LOW erfc(t) is subnormal. */
 #if WIDE == 64
 #define LOW -37.0
 #define ROOT_HALF 0x1.6a09e667f3bcdp-1
@@ -186,13 +203,12 @@ INLINE V FN(logistic_density)(V x) {
 #define ROOT_HALF_REST 0x1.9fcef4p-27f
 #endif
 INLINE V FN(gelu)(V x) {
-  const V c = SEL(x < LOW, LOW, x), t = c * -ROOT_HALF;
+  const V m = -ABS_(x), c = SEL(m < LOW, LOW, m), t = c * -ROOT_HALF;
   const V rest = FN(product_error)(c, (V)-ROOT_HALF, t) - c * ROOT_HALF_REST;
-  const V a = SEL(t > 0, t, (E)0), slope = a + __builtin_elementwise_sqrt(a * a + (E)1.2732395447351628);
-  const V tail = RAW(erfc)(t), correction = -tail * SEL(t > 0, slope * rest, (E)0);
-  const V half = (E)0.5 * c, p = half * tail;
-  const V near = p + (FN(product_error)(half, tail, p) + half * correction);
-  V r = SEL((x == 0) | (x > 100), x, near);   /* no correction of a zero or an infinity */
+  const V slope = t + __builtin_elementwise_sqrt(t * t + (E)1.2732395447351628);
+  const V tail = RAW(erfc)(t), half = (E)0.5 * c, p = half * tail;
+  const V g = p + (FN(product_error)(half, tail, p) - half * tail * slope * rest);
+  V r = SEL(x > 0, x + g, SEL(x == 0, x, g));   /* a corrected zero has lost its sign */
 #if WIDE == 64
   const I far = x < LOW;
   if (ANY(far))

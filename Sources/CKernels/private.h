@@ -46,6 +46,7 @@ const ck_table *ck_current(void);
 
 /* Scalar functions, applied lane by lane. Compiled once, so the same bits everywhere. */
 double ck_gelu_tail(double x);
+double ck_lgamma_far(double x);
 double ck_pow(double x, double y);
 double ck_digamma(double x);
 double ck_polygamma(double n, double x);

@@ -1,19 +1,31 @@
 /* Reductions: the folds of folds.h, put together by operator, dtype and shape. Columns go in strips of STRIP, which bounds the
- * scratch on the stack; a column's bits do not depend on its strip. */
+ * scratch on the stack; a column's bits do not depend on its strip.
+ *
+ * Rows of a contiguous axis no longer than SHORT are transposed into columns first, STRIP rows at a time, whatever their count:
+ * such an axis is added in sequence. */
 #include <math.h>
 #include "private.h"
 #pragma clang fp contract(off)
 
-enum { STRIP = 256 };
+enum { STRIP = 256, SHORT = 16 };
 typedef union strip { double f64[STRIP]; float f32[STRIP]; int64_t i64[STRIP]; int32_t i32[STRIP]; uint8_t b[STRIP]; } strip;
 
 static bool is_half(int dtype) { return dtype == CK_F16 || dtype == CK_BF16; }
 static int accumulator(int dtype) { return is_half(dtype) ? CK_F32 : dtype; }
 
-/* The columns [c, c + width) of one slab [n, inner] that starts at x, to be folded in `as`. */
-static ck_span span_of(const ck_table *t, int dtype, int as, const void *x, size_t n, size_t inner, size_t c, size_t width) {
-  const size_t size = ck_sizes[dtype];
-  return (ck_span){(const char *)x + c * size, size, n, inner, width, dtype == as ? NULL : t->casts[dtype][as], NULL, NULL};
+typedef union short_rows { uint64_t aligned; char bytes[8 * SHORT * STRIP]; } short_rows;
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* `rows` rows of n elements as n rows of `pitch`, or back. Never 1 column apart: folds read a step of 1 as one line. */
+static size_t pitch_of(size_t rows) { return rows > 1 ? rows : 2; }
+static void turn(bool forth, size_t size, size_t rows, size_t n, const void *from, void *to) {
+  const int64_t shape[] = {(int64_t)n, (int64_t)rows}, line[] = {1, (int64_t)n}, column[] = {(int64_t)pitch_of(rows), 1};
+  ck_copy_strided(size, 2, shape, from, forth ? line : column, to, forth ? column : line);
+}
+
+/* `width` columns of n rows `stride` apart, to be folded in `as`. */
+static ck_span span_of(const ck_table *t, int dtype, int as, const void *x, size_t n, size_t stride, size_t width) {
+  return (ck_span){x, ck_sizes[dtype], n, stride, width, dtype == as ? NULL : t->casts[dtype][as], NULL, NULL};
 }
 static void fold(const ck_table *t, ck_fold_name name, int as, ck_span s, const void *shift, void *out) {
   s.shift = shift;
@@ -81,31 +93,43 @@ EXPONENTIALS(double, f64, CK_F64)
 EXPONENTIALS(float, f32, CK_F32)
 
 /* ---- ck_reduce ------------------------------------------------------------------------------------------------------- */
+static void reduce_strip(const ck_table *t, Reduction op, int dtype, const void *x, size_t n, size_t stride, size_t width, void *out) {
+  static const ck_fold_name plain[] = {CK_FOLD_SUM, CK_FOLD_PROD, CK_FOLD_MAX, CK_FOLD_MIN};
+  const int as = op == Reduction_norm ? CK_F64 : accumulator(dtype);
+  const ck_span s = span_of(t, dtype, as, x, n, stride, width);
+  strip result;
+  if (op == Reduction_norm) norms(t, dtype, &s, result.f64);
+  else if (op == Reduction_logsumexp && as == CK_F64) logsumexps_f64(t, &s, result.f64);
+  else if (op == Reduction_logsumexp) logsumexps_f32(t, &s, result.f32);
+  else fold(t, plain[op], as, s, NULL, &result);
+  t->casts[as][dtype](&result, NULL, NULL, out, width);
+}
+
 void ck_reduce(Reduction op, int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner) {
   if (n == 0) { neutral(op, dtype, out, outer * inner); return; }
-  const ck_table *t = ck_current();
-  const int as = op == Reduction_norm ? CK_F64 : accumulator(dtype);
   if ((op == Reduction_norm || op == Reduction_logsumexp) && dtype > CK_BF16) return;
-  static const ck_fold_name plain[] = {CK_FOLD_SUM, CK_FOLD_PROD, CK_FOLD_MAX, CK_FOLD_MIN};
-  strip result;
-  for (size_t o = 0; o < outer; o++)
-    for (size_t c = 0; c < inner; c += STRIP) {
-      const size_t size = ck_sizes[dtype], width = inner - c < STRIP ? inner - c : STRIP;
-      const ck_span s = span_of(t, dtype, as, (const char *)x + o * n * inner * size, n, inner, c, width);
-      char *const to = (char *)out + (o * inner + c) * size;
-      if (op == Reduction_norm) norms(t, dtype, &s, result.f64);
-      else if (op == Reduction_logsumexp && as == CK_F64) logsumexps_f64(t, &s, result.f64);
-      else if (op == Reduction_logsumexp) logsumexps_f32(t, &s, result.f32);
-      else fold(t, plain[op], as, s, NULL, &result);
-      t->casts[as][dtype](&result, NULL, NULL, to, width);
+  const ck_table *t = ck_current();
+  const size_t size = ck_sizes[dtype];
+  if (inner == 1 && n <= SHORT) {
+    short_rows columns;
+    for (size_t o = 0; o < outer; o += STRIP) {
+      const size_t rows = least(outer - o, STRIP);
+      turn(true, size, rows, n, (const char *)x + o * n * size, &columns);
+      reduce_strip(t, op, dtype, &columns, n, pitch_of(rows), rows, (char *)out + o * size);
     }
+    return;
+  }
+  for (size_t o = 0; o < outer; o++)
+    for (size_t c = 0; c < inner; c += STRIP)
+      reduce_strip(t, op, dtype, (const char *)x + (o * n * inner + c) * size, n, inner, least(inner - c, STRIP),
+                   (char *)out + (o * inner + c) * size);
 }
 
 double ck_sum_squares(int dtype, const void *x, size_t n) {
   const ck_table *t = ck_current();
   const double one = 1;
   double sum = 0;
-  fold(t, CK_FOLD_SQUARES, CK_F64, span_of(t, dtype, CK_F64, x, n, 1, 0, 1), &one, &sum);
+  fold(t, CK_FOLD_SQUARES, CK_F64, span_of(t, dtype, CK_F64, x, n, 1, 1), &one, &sum);
   return sum;
 }
 bool ck_all_finite(int dtype, const void *x, size_t n) {
@@ -123,28 +147,42 @@ static void normalise(const ck_table *t, int dtype, int as, const void *x, const
   t->casts[as][dtype](&wide, NULL, NULL, out, n);
 }
 
+static void softmax_strip(const ck_table *t, int dtype, const char *x, char *out, size_t n, size_t stride, size_t width) {
+  const int as = accumulator(dtype);
+  const size_t size = ck_sizes[dtype];
+  const ck_span s = span_of(t, dtype, as, x, n, stride, width);
+  strip largest, sum;
+  if (as == CK_F64) softmax_parts_f64(t, &s, largest.f64, sum.f64);
+  else softmax_parts_f32(t, &s, largest.f32, sum.f32);
+  if (stride > 1) {
+    for (size_t i = 0; i < n; i++)
+      normalise(t, dtype, as, x + i * stride * size, &largest, &sum, out + i * stride * size, width);
+    return;
+  }
+  ck_fill(ck_sizes[as], &largest, &largest, least(n, STRIP));
+  ck_fill(ck_sizes[as], &sum, &sum, least(n, STRIP));
+  for (size_t i = 0; i < n; i += STRIP)
+    normalise(t, dtype, as, x + i * size, &largest, &sum, out + i * size, least(n - i, STRIP));
+}
+
 void ck_softmax(int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner) {
   if (dtype > CK_BF16 || n == 0) return;
   const ck_table *t = ck_current();
-  const int as = accumulator(dtype);
   const size_t size = ck_sizes[dtype];
-  strip largest, sum;
+  if (inner == 1 && n <= SHORT) {
+    short_rows columns;
+    for (size_t o = 0; o < outer; o += STRIP) {
+      const size_t rows = least(outer - o, STRIP);
+      turn(true, size, rows, n, (const char *)x + o * n * size, &columns);
+      softmax_strip(t, dtype, columns.bytes, columns.bytes, n, pitch_of(rows), rows);
+      turn(false, size, rows, n, &columns, (char *)out + o * n * size);
+    }
+    return;
+  }
   for (size_t o = 0; o < outer; o++)
     for (size_t c = 0; c < inner; c += STRIP) {
-      const size_t width = inner - c < STRIP ? inner - c : STRIP, start = (o * n * inner + c) * size;
-      const char *from = (const char *)x + start;
-      char *to = (char *)out + start;
-      const ck_span s = span_of(t, dtype, as, from, n, inner, 0, width);
-      if (as == CK_F64) softmax_parts_f64(t, &s, largest.f64, sum.f64);
-      else softmax_parts_f32(t, &s, largest.f32, sum.f32);
-      if (inner == 1) {
-        ck_fill(ck_sizes[as], &largest, &largest, n < STRIP ? n : STRIP);
-        ck_fill(ck_sizes[as], &sum, &sum, n < STRIP ? n : STRIP);
-        for (size_t i = 0; i < n; i += STRIP)
-          normalise(t, dtype, as, from + i * size, &largest, &sum, to + i * size, n - i < STRIP ? n - i : STRIP);
-      } else
-        for (size_t i = 0; i < n; i++)
-          normalise(t, dtype, as, from + i * inner * size, &largest, &sum, to + i * inner * size, width);
+      const size_t at = (o * n * inner + c) * size;
+      softmax_strip(t, dtype, (const char *)x + at, (char *)out + at, n, inner, least(inner - c, STRIP));
     }
 }
 
@@ -182,36 +220,61 @@ void ck_cumsum(int dtype, const void *x, void *out, size_t outer, size_t n, size
 }
 
 /* ---- Position of the largest ------------------------------------------------------------------------------------------ */
-/* `better` is strict, so the first of equals stays; a NaN beats every number and is never beaten. */
-#define ARGMAX(E)                                                                                    \
+/* Column by column. `better` is strict, so the first of equals stays; a NaN beats every number and is never beaten. */
+#define ARGMAX_COLUMNS(E)                                                                            \
   for (size_t i = 0; i < n; i++) {                                                                   \
-    if (dtype == as) from = (const char *)x + ((o * n + i) * inner + c) * size;                      \
-    else t->casts[dtype][as]((const char *)x + ((o * n + i) * inner + c) * size, NULL, NULL, &wide, width); \
-    const E *v = (const E *)from;                                                                    \
+    const E *v = (const E *)(x + i * stride * size);                                                 \
+    if (dtype != as) { t->casts[dtype][as](v, NULL, NULL, &wide, width); v = (const E *)&wide; }     \
     E *best = (E *)&kept;                                                                            \
     for (size_t l = 0; l < width; l++) {                                                             \
       const bool better = i == 0 || (best[l] == best[l] && (v[l] != v[l] || (minimum ? v[l] < best[l] : v[l] > best[l]))); \
       best[l] = better ? v[l] : best[l];                                                             \
-      where[l] = better ? (int64_t)i : where[l];                                                     \
+      out[l] = better ? (int64_t)i : out[l];                                                         \
     }                                                                                                \
   }
-void ck_argmax(int dtype, bool minimum, const void *x, int64_t *out, size_t outer, size_t n, size_t inner) {
-  const ck_table *t = ck_current();
+/* A line: its extreme by a fold, then the first place where that stands. */
+#define ARGMAX_LINE(E)                                                                               \
+  {                                                                                                  \
+    E extreme;                                                                                       \
+    fold(t, minimum ? CK_FOLD_MIN : CK_FOLD_MAX, as, span_of(t, dtype, as, x, n, 1, 1), NULL, &extreme); \
+    for (size_t i = 0; i < n; i += STRIP) {                                                          \
+      const size_t count = least(n - i, STRIP);                                                      \
+      const E *v = (const E *)(x + i * size);                                                        \
+      if (dtype != as) { t->casts[dtype][as](v, NULL, NULL, &wide, count); v = (const E *)&wide; }   \
+      unsigned found = 0;                                                                            \
+      for (size_t l = 0; l < count; l++) found |= (v[l] == extreme) | ((v[l] != v[l]) & (extreme != extreme)); \
+      for (size_t l = 0; found && l < count; l++)                                                    \
+        if (v[l] == extreme || (v[l] != v[l] && extreme != extreme)) { *out = (int64_t)(i + l); return; } \
+    }                                                                                                \
+  }
+#define ARGMAX(E) do { if (stride == 1) ARGMAX_LINE(E) else ARGMAX_COLUMNS(E) } while (0)
+static void argmax_strip(const ck_table *t, int dtype, bool minimum, const char *x, int64_t *out, size_t n, size_t stride, size_t width) {
   const int as = accumulator(dtype);
   const size_t size = ck_sizes[dtype];
   strip wide, kept;
-  for (size_t o = 0; o < outer; o++)
-    for (size_t c = 0; c < inner; c += STRIP) {
-      const size_t width = inner - c < STRIP ? inner - c : STRIP;
-      int64_t *where = out + o * inner + c;
-      const char *from = (const char *)&wide;
-      for (size_t l = 0; l < width; l++) where[l] = 0;
-      switch (as) {
-      case CK_F64: ARGMAX(double) break;
-      case CK_F32: ARGMAX(float) break;
-      case CK_I64: ARGMAX(int64_t) break;
-      case CK_I32: ARGMAX(int32_t) break;
-      default: ARGMAX(uint8_t) break;
-      }
+  switch (as) {
+  case CK_F64: ARGMAX(double); break;
+  case CK_F32: ARGMAX(float); break;
+  case CK_I64: ARGMAX(int64_t); break;
+  case CK_I32: ARGMAX(int32_t); break;
+  default: ARGMAX(uint8_t); break;
+  }
+}
+
+void ck_argmax(int dtype, bool minimum, const void *x, int64_t *out, size_t outer, size_t n, size_t inner) {
+  if (n == 0) return;
+  const ck_table *t = ck_current();
+  const size_t size = ck_sizes[dtype];
+  if (inner == 1 && n <= SHORT) {
+    short_rows columns;
+    for (size_t o = 0; o < outer; o += STRIP) {
+      const size_t rows = least(outer - o, STRIP);
+      turn(true, size, rows, n, (const char *)x + o * n * size, &columns);
+      argmax_strip(t, dtype, minimum, columns.bytes, out + o, n, pitch_of(rows), rows);
     }
+    return;
+  }
+  for (size_t o = 0; o < outer; o++)
+    for (size_t c = 0; c < inner; c += STRIP)
+      argmax_strip(t, dtype, minimum, (const char *)x + (o * n * inner + c) * size, out + o * inner + c, n, inner, least(inner - c, STRIP));
 }

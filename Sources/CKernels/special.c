@@ -38,6 +38,9 @@ double ck_gelu_tail(double x) {
   return (double)(0.5L * (wide)x * erfcl(-(wide)x * sqrtl(0.5L)));
 }
 
+/* Stirling's formula where all but its first term are far below an ulp. */
+double ck_lgamma_far(double x) { return (double)((wide)x * (logl(x) - 1)); }
+
 double ck_pow(double x, double y) { return pow(x, y); }
 
 /* ---- digamma ------------------------------------------------------------------------------------------------------ */

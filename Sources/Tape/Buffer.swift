@@ -18,11 +18,14 @@ package struct Buffer<Element: BitwiseCopyable>: ~Copyable {
 
   @inline(__always)
   package mutating func append(_ e: Element) -> Bool {
-    if count == capacity, !reserve(Swift.max(64, capacity + capacity / 2)) { return false }
+    if !makeRoom() { return false }
     base.unsafelyUnwrapped[count] = e
     count += 1
     return true
   }
+
+  /// Room for one more.
+  @inline(__always) package mutating func makeRoom() -> Bool { count < capacity || reserve(Swift.max(64, capacity + capacity / 2)) }
 
   package mutating func reserve(_ wanted: Int) -> Bool {
     if wanted <= capacity { return true }

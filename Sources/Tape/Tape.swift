@@ -22,8 +22,9 @@ package final class Tape {
 
   var records = Buffer<Record>()
   var pool = Buffer<Int32>()
-  /// Open addressing over `records`, -1 = free; at most 3/4 full.
-  var slots = Buffer<Int32>()
+  /// The hash table: lines of eight entries, and what did not fit into its line.
+  private var lines = Buffer<UInt64>(), spills = Buffer<UInt64>()
+  private var spillCount = 0
   package private(set) var types: [TensorType] = []
   private var typeIndex: [TensorType: Int32] = [:]
   private var boolTypes: [Int32] = []
@@ -46,7 +47,7 @@ package final class Tape {
 
   package var count: Int { records.count }
   package var bytes: Int {
-    var sum = records.bytes + pool.bytes + slots.bytes + types.count * 64 + attributes.count * 64
+    var sum = records.bytes + pool.bytes + lines.bytes + spills.bytes + types.count * 64 + attributes.count * 64
     for a in arrays { sum += a.bytes }
     for b in bodies { sum += b.tape.bytes }
     return sum
@@ -138,7 +139,7 @@ package final class Tape {
       mix(UInt64(UInt32(bitPattern: r.a)) | UInt64(UInt32(bitPattern: r.b)) << 32)
       mix(UInt64(UInt32(bitPattern: r.c)))
     }
-    return h ^ h >> 32
+    return h
   }
 
   private func same(_ x: Record, _ y: Record) -> Bool {
@@ -148,37 +149,83 @@ package final class Tape {
     return true
   }
 
-  private func grow() -> Bool {
-    let size = slots.count == 0 ? 256 : slots.count * 2
-    var bigger = Buffer<Int32>()
-    guard bigger.resize(size, filling: -1) else { return false }
-    let mask = UInt64(size - 1)
+  /// The line of eight entries where a node lies: that of its latest operand, so that what is recorded together lies together.
+  @inline(__always) private func line(_ r: Record, _ hash: UInt64) -> Int {
+    let latest: Int32 = r.arity == 0 || r.arity > 3 ? Int32(truncatingIfNeeded: hash >> 33) : max(r.a, r.b, r.c)
+    return Int(latest) & (lines.count / 8 - 1)
+  }
+
+  /// An entry: 32 bits of hash above, the index below; all ones = free.
+  @inline(__always) private func entry(_ hash: UInt64, _ i: Int) -> UInt64 { hash & 0xFFFF_FFFF_0000_0000 | UInt64(i) }
+  private static let free = UInt64.max
+
+  private func growLines() -> Bool {
+    let size = lines.count == 0 ? 512 : lines.count * 2
+    var bigger = Buffer<UInt64>()
+    guard bigger.resize(size, filling: Tape.free) else { return false }
+    lines = bigger
+    spills.removeAll()
+    spillCount = 0
     for i in 0 ..< records.count {
-      var s = hash(records[i]) & mask
-      while bigger[Int(s)] >= 0 { s = (s + 1) & mask }
-      bigger[Int(s)] = Int32(i)
+      let r = records[i], h = hash(r)
+      guard find(r, h, inserting: i) == i else { return false }
     }
-    slots = bigger
     return true
+  }
+
+  private func growSpills() -> Bool {
+    var bigger = Buffer<UInt64>()
+    let size = spills.count == 0 ? 64 : spills.count * 2
+    guard bigger.resize(size, filling: Tape.free) else { return false }
+    for k in 0 ..< spills.count where spills[k] != Tape.free {
+      let i = Int(spills[k] & 0xFFFF_FFFF)
+      var s = Int(truncatingIfNeeded: hash(records[i])) & (size - 1)
+      while bigger[s] != Tape.free { s = (s + 1) & (size - 1) }
+      bigger[s] = spills[k]
+    }
+    spills = bigger
+    return true
+  }
+
+  /// The index of the node equal to `r`, or `new`, under which it is now filed; -1 when memory is refused.
+  private func find(_ r: Record, _ h: UInt64, inserting new: Int) -> Int {
+    let tag = h & 0xFFFF_FFFF_0000_0000, start = line(r, h) * 8
+    for k in start ..< start + 8 {
+      let e = lines[k]
+      if e == Tape.free {
+        lines[k] = entry(h, new)
+        return new
+      }
+      if e & 0xFFFF_FFFF_0000_0000 == tag, same(records[Int(e & 0xFFFF_FFFF)], r) { return Int(e & 0xFFFF_FFFF) }
+    }
+    // The line is full: open addressing for the rest.
+    if spillCount * 2 >= spills.count, !growSpills() { return -1 }
+    let mask = spills.count - 1
+    var s = Int(truncatingIfNeeded: h) & mask
+    while spills[s] != Tape.free {
+      let e = spills[s]
+      if e & 0xFFFF_FFFF_0000_0000 == tag, same(records[Int(e & 0xFFFF_FFFF)], r) { return Int(e & 0xFFFF_FFFF) }
+      s = (s + 1) & mask
+    }
+    spills[s] = entry(h, new)
+    spillCount += 1
+    return new
   }
 
   /// The node equal to `r`, new or old.
   func intern(_ r: Record) -> NodeID {
-    if records.count * 4 >= slots.count * 3, !grow() { return outOfMemory() }
-    let mask = UInt64(slots.count - 1)
-    var s = hash(r) & mask
-    while true {
-      let i = slots[Int(s)]
-      if i < 0 { break }
-      if same(records[Int(i)], r) {
-        if r.arity > 3, Int(r.a) + Int(r.arity) == pool.count { _ = pool.resize(Int(r.a), filling: 0) }
-        return NodeID(i)
-      }
-      s = (s + 1) & mask
+    guard records.count < Int32.max - 1 else { return outOfMemory() }
+    if records.count * 8 >= lines.count * 5, !growLines() { return outOfMemory() }
+    guard records.makeRoom() else { return outOfMemory() }
+    let i = find(r, hash(r), inserting: records.count)
+    if i == records.count {
+      _ = records.append(r)
+    } else if i < 0 {
+      return outOfMemory()
+    } else if r.arity > 3, Int(r.a) + Int(r.arity) == pool.count {
+      _ = pool.resize(Int(r.a), filling: 0)
     }
-    guard records.count < Int32.max - 1, records.append(r) else { return outOfMemory() }
-    slots[Int(s)] = Int32(records.count - 1)
-    return NodeID(Int32(records.count - 1))
+    return NodeID(Int32(truncatingIfNeeded: i))
   }
 
   func outOfMemory() -> NodeID { fail(.memory, "tape: memory was refused at node \(records.count)") }

@@ -41,7 +41,8 @@ static double a[512 * 512], b[512 * 512], r[3][512 * 512];
 int main(void) {
   for (int i = 0; i < 512 * 512; i++) a[i] = (i % 17) / 17.0, b[i] = (i % 13) / 13.0;
   long probe = atomic_load(&count);
-  free(malloc(8));
+  void *volatile probed = malloc(8);
+  free(probed);
   CHECK(atomic_load(&count) == probe + 2);
 
   const void *at[2] = {a, b};

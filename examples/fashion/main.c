@@ -45,7 +45,7 @@ static long long whole(const char *name, const char *text, long long low) {
 }
 
 static Options parse(int argc, char **argv) {
-  Options o = {"/usr/share/datasets/fashion-mnist", "fashion.safetensors", "f32", 8, 1, 60000};
+  Options o = {"/usr/share/datasets/fashion-mnist", "fashion.safetensors", "f32", 10, 1, 60000};
   for (int i = 1; i < argc; i += 2) {
     const char *name = argv[i], *value = argv[i + 1];
     if (i + 1 == argc) fail("%s wants a value; options: --precision --epochs --seed --limit --data --out", name);

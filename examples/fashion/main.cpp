@@ -20,7 +20,7 @@ const std::vector<std::string> names = {"w1", "b1", "w2", "b2", "w3", "b3"};
 
 struct Options {
   std::string data = "/usr/share/datasets/fashion-mnist", out = "fashion.safetensors", precision = "f32";
-  std::int64_t epochs = 8, seed = 1, limit = 60000;
+  std::int64_t epochs = 10, seed = 1, limit = 60000;
 };
 
 struct Dataset {

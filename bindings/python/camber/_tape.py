@@ -40,9 +40,9 @@ class Tape:
                 parent.fail()
             raise error(-5, "a tape's memory was refused")
 
-    def __del__(self) -> None:
+    def __del__(self, free: Any = lib.tape_free) -> None:
         if getattr(self, "handle", None):
-            lib.tape_free(self.handle)
+            free(self.handle)
             self.handle = None
 
     def __enter__(self) -> Tape:

@@ -32,13 +32,14 @@ class _Handle:
     kind = ""
 
     def __init__(self, *args: Any) -> None:
+        self._free = getattr(lib, f"{self.kind}_free")
         self.handle = getattr(lib, f"{self.kind}_new")(*args)
         if not self.handle:
             raise InvalidError(f"{self.kind}: {b' '.join(a for a in args if a).decode()} is none that the core knows")
 
     def __del__(self) -> None:
         if getattr(self, "handle", None):
-            getattr(lib, f"{self.kind}_free")(self.handle)
+            self._free(self.handle)
 
     def _check(self, status: int) -> int:
         if status < 0:

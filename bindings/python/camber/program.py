@@ -27,9 +27,9 @@ class Workspace:
         if not self.handle:
             raise error(-5, "a workspace's memory was refused")
 
-    def __del__(self) -> None:
+    def __del__(self, free: Any = lib.workspace_free) -> None:
         if getattr(self, "handle", None):
-            lib.workspace_free(self.handle)
+            free(self.handle)
 
 
 class Program:
@@ -55,9 +55,9 @@ class Program:
         if check_finite:
             self.set("check_finite", 1)
 
-    def __del__(self) -> None:
+    def __del__(self, free: Any = lib.program_free) -> None:
         if getattr(self, "handle", None):
-            lib.program_free(self.handle)
+            free(self.handle)
 
     def _type(self, function: Any, i: int) -> Type:
         code, rank = ctypes.c_int32(), ctypes.c_size_t()

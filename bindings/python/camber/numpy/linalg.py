@@ -354,7 +354,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
         return FUNCTIONS[np.sum](cast(ops.traced("ne", x, 0.0), x._code), axis=axis, keepdims=keepdims)
     if ord == 1:
         return FUNCTIONS[np.sum](size, axis=axis, keepdims=keepdims)
-    return FUNCTIONS[np.power](FUNCTIONS[np.sum](FUNCTIONS[np.power](size, float(ord)), axis=axis, keepdims=keepdims), 1.0 / ord)
+    return UFUNCS[np.power](FUNCTIONS[np.sum](UFUNCS[np.power](size, float(ord)), axis=axis, keepdims=keepdims), 1.0 / ord)
 
 
 @implements(np.linalg.matrix_norm)
