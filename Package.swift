@@ -23,7 +23,7 @@ let package = Package(
     .target(name: "Runtime", dependencies: ["Tape", "CKernels"], swiftSettings: swift),
     .target(name: "Optimize", dependencies: ["Runtime", "Tape", "CKernels"], swiftSettings: swift),
     .target(name: "Camber", dependencies: ["Optimize", "Runtime", "Tape", "CKernels"], swiftSettings: swift),
-    .target(name: "CamberC", dependencies: ["Camber", "Optimize", "Runtime", "Tape", "CKernels", "CCamber", "CBuilders"], swiftSettings: swift),
+    .target(name: "CamberC", dependencies: ["Optimize", "Runtime", "Tape", "CKernels", "CCamber", "CBuilders"], swiftSettings: swift),
     .testTarget(name: "TapeTests", dependencies: ["Tape", "Runtime", "CKernels"], swiftSettings: swift),
     .testTarget(name: "RuntimeTests", dependencies: ["Tape", "Runtime", "CKernels"], swiftSettings: swift),
     .testTarget(name: "CamberTests", dependencies: ["Camber", "Optimize", "Runtime", "Tape"], swiftSettings: swift),

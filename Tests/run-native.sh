@@ -1,12 +1,12 @@
 #!/bin/sh
 # Builds and runs the C and C++ tests against a library: Tests/run-native.sh [folder of libcamber.so] [test ...]
 # Each test's closing line is printed after its name; the exit status is non-zero when one fails. Tests: headers, api, easy,
-# bad_input, threads, noalloc, cpp, adbench, quickstart. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
+# bad_input, threads, noalloc, cpp, adbench, quickstart, package. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 lib=$(cd "${1:-$root/build}" && pwd) || exit 2
 [ $# -gt 0 ] && shift
-tests=${*:-headers api easy bad_input threads noalloc cpp adbench quickstart}
+tests=${*:-headers api easy bad_input threads noalloc cpp adbench quickstart package}
 data=${CAMBER_SHARED:-$root/../shared}/data/adbench
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -71,10 +71,47 @@ quickstart() {
   say quickstart $((2 - right)) "$right passed, $((2 - right)) failed"
 }
 
+# What is installed serves from wherever it lies: by pkg-config and by CMake, in C and C++, from outside the tree.
+package() {
+  version=$(awk '/define CAMBER_VERSION_(MAJOR|MINOR|PATCH)/ {v = v sep $3; sep = "."} END {print v}' "$root/include/camber.h")
+  at=$work/first/lib/cmake/Camber
+  mkdir -p "$work/first/include" "$work/first/lib/pkgconfig" "$at" "$work/use"
+  cp "$lib/libcamber.so.0" "$work/first/lib" && ln -s libcamber.so.0 "$work/first/lib/libcamber.so"
+  cp "$root"/include/*.h "$root/bindings/c/camber_easy.h" "$work/first/include" && cp -R "$root"/bindings/cpp/camber* "$work/first/include"
+  sed "s/@VERSION@/$version/" "$root/bindings/c/camber.pc.in" >"$work/first/lib/pkgconfig/camber.pc"
+  sed "s/@VERSION@/$version/" "$root/bindings/c/camber-config.cmake.in" >"$at/camber-config.cmake"
+  sed "s/@VERSION@/$version/" "$root/bindings/c/camber-config-version.cmake.in" >"$at/camber-config-version.cmake"
+  mv "$work/first" "$work/moved here"   # a path with a blank in it
+  prefix="$work/moved here"
+  cp "$root"/examples/quickstart/main.c* "$root"/examples/quickstart/expected.txt "$work/use" && cd "$work/use" || exit 2
+  right=0 all=0
+  if command -v pkg-config >/dev/null; then
+    all=$((all + 3))
+    export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
+    [ "$(pkg-config --modversion camber)" = "$version" ] && right=$((right + 1))
+    for pair in "$cc c" "$cxx cpp"; do
+      set -- $pair
+      eval "$1 main.$2 $(pkg-config --cflags --libs camber) -o pc_$2" && LD_LIBRARY_PATH="$prefix/lib" ./pc_$2 | diff expected.txt - && right=$((right + 1))
+    done
+  fi
+  if command -v cmake >/dev/null; then
+    all=$((all + 4))
+    printf '%s\n' 'cmake_minimum_required(VERSION 3.16)' 'project(use C CXX)' 'set(CMAKE_CXX_STANDARD 17)' "find_package(Camber \${WANT} REQUIRED)" \
+      'add_executable(use_c main.c)' 'add_executable(use_cpp main.cpp)' 'target_link_libraries(use_c Camber::camber)' 'target_link_libraries(use_cpp Camber::camber)' >CMakeLists.txt
+    if cmake -S . -B b -DCMAKE_PREFIX_PATH="$prefix" -DWANT=0.1 >cmake.log 2>&1 && cmake --build b >>cmake.log 2>&1; then
+      right=$((right + 1))
+      for p in c cpp; do ./b/use_$p | diff expected.txt - && right=$((right + 1)); done
+    else cat cmake.log; fi
+    cmake -S . -B wrong -DCMAKE_PREFIX_PATH="$prefix" -DWANT=9.0 >/dev/null 2>&1 || right=$((right + 1))
+  fi
+  say package $((all - right)) "$right passed, $((all - right)) failed"
+}
+
 for t in $tests; do
   case $t in
     headers) headers ;;
     quickstart) quickstart ;;
+    package) package ;;
     api) build $t $cc -std=c11 -O1 "$here/c/test_api.c" -lm && run $t "$work/$t" "$root/include" ;;
     easy | bad_input | threads | noalloc) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
     cpp) build $t $cxx -std=c++17 -O1 "$here/cpp/test_cpp.cpp" -lpthread && run $t "$work/$t" ;;

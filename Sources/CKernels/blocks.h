@@ -1,31 +1,99 @@
 /* The remaining loops of one instruction set: small products, finiteness, random words. */
-#define GEMM(DT, E, U)                                                                                                  \
+#define GEMM_INTEGER(DT, U)                                                                                             \
   static void PASTE(gemm, DT)(size_t m, size_t n, size_t k, const void *pa, size_t a_row, size_t a_column,              \
                               const void *pb, size_t b_row, size_t b_column, void *pc, size_t c_row) {                  \
     const U *a = pa, *b = pb;                                                                                           \
     U *c = pc;                                                                                                          \
-    for (size_t i = 0; i < m; i++) {                                                                                    \
-      U *ci = c + i * c_row;                                                                                            \
-      if (b_column == 1)                                                                                                \
-        for (size_t p = 0; p < k; p++) {                                                                                \
-          const U f = a[i * a_row + p * a_column];                                                                      \
-          const U *bp = b + p * b_row;                                                                                  \
-          for (size_t j = 0; j < n; j++) ci[j] += f * bp[j];                                                            \
-        }                                                                                                               \
-      else                                                                                                              \
-        for (size_t j = 0; j < n; j++) {                                                                                \
-          const U *bj = b + j * b_column;                                                                               \
-          U sum = ci[j];                                                                                                \
-          for (size_t p = 0; p < k; p++) sum += a[i * a_row + p * a_column] * bj[p * b_row];                            \
-          ci[j] = sum;                                                                                                  \
-        }                                                                                                               \
-    }                                                                                                                   \
+    for (size_t i = 0; i < m; i++)                                                                                      \
+      for (size_t p = 0; p < k; p++) {                                                                                  \
+        const U f = a[i * a_row + p * a_column];                                                                        \
+        for (size_t j = 0; j < n; j++) c[i * c_row + j] += f * b[p * b_row + j * b_column];                             \
+      }                                                                                                                 \
   }
-GEMM(_f64, double, double)
-GEMM(_f32, float, float)
-GEMM(_i64, int64_t, uint64_t)
-GEMM(_i32, int32_t, uint32_t)
-#undef GEMM
+GEMM_INTEGER(_i64, uint64_t)
+GEMM_INTEGER(_i32, uint32_t)
+#undef GEMM_INTEGER
+
+/* Products with few rows or columns; plain where k is small too. Along rows of b: c's row gathers multiples of them, k ascending. Otherwise c gathers dot
+ * products of panels of PANEL: 4 vectors of 64 bytes, in sequence down their lanes, then as in fold.h. */
+enum { PANEL = 512 };
+#define GEMM_FLOAT(DT, E, W, LANES)                                                                                     \
+  INLINE E PASTE(dot, DT)(const E *x, const E *y, size_t k) {                                                           \
+    W sum[4] = {(W)(E)0, (W)(E)0, (W)(E)0, (W)(E)0};                                                                    \
+    size_t p = 0;                                                                                                       \
+    for (; p + 4 * LANES <= k; p += 4 * LANES)                                                                          \
+      for (int q = 0; q < 4; q++) {                                                                                     \
+        W v, w;                                                                                                         \
+        memcpy(&v, x + p + q * LANES, 64), memcpy(&w, y + p + q * LANES, 64);                                           \
+        sum[q] += v * w;                                                                                                \
+      }                                                                                                                 \
+    W r = (sum[0] + sum[1]) + (sum[2] + sum[3]);                                                                        \
+    for (; p < k; p += LANES) {                                                                                         \
+      const size_t left = k - p < LANES ? k - p : LANES;                                                                \
+      W v = (W)(E)0, w = (W)(E)0;                                                                                       \
+      memcpy(&v, x + p, left * sizeof(E)), memcpy(&w, y + p, left * sizeof(E));                                         \
+      r += v * w;                                                                                                       \
+    }                                                                                                                   \
+    for (int half = LANES / 2; half; half /= 2) {                                                                       \
+      W other = r;                                                                                                      \
+      for (int l = 0; l < half; l++) other[l] = r[l + half];                                                            \
+      r += other;                                                                                                       \
+    }                                                                                                                   \
+    return r[0];                                                                                                        \
+  }                                                                                                                     \
+  /* `step` apart, brought side by side unless they are. */                                                             \
+  INLINE const E *PASTE(panel, DT)(const E *x, size_t step, size_t k, E *buffer) {                                      \
+    if (step == 1) return x;                                                                                            \
+    for (size_t p = 0; p < k; p++) buffer[p] = x[p * step];                                                             \
+    return buffer;                                                                                                      \
+  }                                                                                                                     \
+  static void PASTE(gemm, DT)(size_t m, size_t n, size_t k, const void *pa, size_t a_row, size_t a_column,              \
+                              const void *pb, size_t b_row, size_t b_column, void *pc, size_t c_row) {                  \
+    const E *a = pa, *b = pb;                                                                                           \
+    E *c = pc, left[PANEL], right[PANEL], sums[PANEL];                                                                  \
+    if (k <= 8)                                                                                                         \
+      for (size_t i = 0; i < m; i++)                                                                                    \
+        for (size_t j = 0; j < n; j++) {                                                                                \
+          E sum = c[i * c_row + j];                                                                                     \
+          for (size_t p = 0; p < k; p++) sum += a[i * a_row + p * a_column] * b[p * b_row + j * b_column];              \
+          c[i * c_row + j] = sum;                                                                                       \
+        }                                                                                                               \
+    else if (n > m && b_column == 1)                                                                                         \
+      for (size_t i = 0; i < m; i++)                                                                                    \
+        for (size_t p = 0; p < k; p++) {                                                                                \
+          const E f = a[i * a_row + p * a_column];                                                                      \
+          for (size_t j = 0; j < n; j++) c[i * c_row + j] += f * b[p * b_row + j];                                      \
+        }                                                                                                               \
+    else if (m >= n && a_row == 1 && a_column != 1)                                                                     \
+      for (size_t i0 = 0; i0 < m; i0 += PANEL)                                                                          \
+        for (size_t j = 0; j < n; j++) {                                                                                \
+          const size_t rows = m - i0 < PANEL ? m - i0 : PANEL;                                                          \
+          for (size_t i = 0; i < rows; i++) sums[i] = c[(i0 + i) * c_row + j];                                          \
+          for (size_t p = 0; p < k; p++) {                                                                              \
+            const E f = b[p * b_row + j * b_column];                                                                    \
+            for (size_t i = 0; i < rows; i++) sums[i] += f * a[p * a_column + i0 + i];                                  \
+          }                                                                                                             \
+          for (size_t i = 0; i < rows; i++) c[(i0 + i) * c_row + j] = sums[i];                                          \
+        }                                                                                                               \
+    else                                                                                                                \
+      for (size_t p = 0; p < k; p += PANEL) {                                                                           \
+        const size_t depth = k - p < PANEL ? k - p : PANEL;                                                             \
+        const E *ap = a + p * a_column, *bp = b + p * b_row;                                                            \
+        const bool rows_outside = m < n;                                                                                \
+        for (size_t u = 0; u < (rows_outside ? m : n); u++) {                                                           \
+          const E *fixed = rows_outside ? PASTE(panel, DT)(ap + u * a_row, a_column, depth, left)                       \
+                                        : PASTE(panel, DT)(bp + u * b_column, b_row, depth, left);                      \
+          for (size_t v = 0; v < (rows_outside ? n : m); v++) {                                                         \
+            const E *moving = rows_outside ? PASTE(panel, DT)(bp + v * b_column, b_row, depth, right)                   \
+                                           : PASTE(panel, DT)(ap + v * a_row, a_column, depth, right);                  \
+            c[rows_outside ? u * c_row + v : v * c_row + u] += PASTE(dot, DT)(fixed, moving, depth);                    \
+          }                                                                                                             \
+        }                                                                                                               \
+      }                                                                                                                 \
+  }
+GEMM_FLOAT(_f64, double, w_f64, 8)
+GEMM_FLOAT(_f32, float, w_f32, 16)
+#undef GEMM_FLOAT
 
 /* An exponent of all ones is an infinity or a NaN. Blocks, so that the loop inside has no exit. */
 #define FINITE(DT, U, MASK)                                                          \

@@ -1,4 +1,3 @@
-import Camber
 public import CCamber
 import Glibc
 import Runtime

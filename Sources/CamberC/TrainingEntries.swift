@@ -1,7 +1,7 @@
-import Camber
 public import CCamber
 import Glibc
 import Optimize
+import Runtime
 import Tape
 
 final class OptimizerHandle: Handled {

@@ -74,6 +74,7 @@ final class Graph {
     try classify()
     if markDense() { resolveViews() }
     level()
+    try postpone()
   }
 
   // MARK: reading
@@ -224,5 +225,49 @@ final class Graph {
       items[p].level = level
       maxLevel = max(maxLevel, level)
     }
+  }
+
+  /// Lifts elementwise nodes to their earliest reader, where that makes no value live longer: products of parameters, masks and
+  /// casts then join the cluster that reads them. Levels stay sound, since a reader outside the cluster remains above.
+  private func postpone() throws(Failure) {
+    var any = false
+    for p in 0 ..< count where items[p].kind == .block { any = true }
+    if !any { return }
+    let bound = try Memory<Int32>(count, filling: Int32.max)
+    let light = try Memory<Bool>(count, filling: true)   // made from host inputs and constants alone
+    for p in 0 ..< count {
+      switch items[p].kind {
+      case .host, .constant, .array: break
+      case .block, .view:
+        let r = record(p)
+        for k in 0 ..< Int(r.arity) where !light[operand(r, k)] { light[p] = false }
+      default: light[p] = false
+      }
+    }
+    for p in (0 ..< count).reversed() {
+      switch items[p].kind {
+      case .scalar, .block, .kernel, .scan: break
+      default: continue
+      }
+      let r = record(p)
+      if items[p].kind == .block, bound[p] < Int32.max, bound[p] > items[p].level, mayWait(p, r, light) { items[p].level = bound[p] }
+      for k in 0 ..< Int(r.arity) {
+        let q = Int(items[operand(r, k)].root)
+        if items[q].kind == .block { bound[q] = min(bound[q], fusible(p, q) ? items[p].level : items[p].level - 1) }
+      }
+    }
+    for p in 0 ..< count { maxLevel = max(maxLevel, items[p].level) }
+  }
+
+  /// At most one operand as long as the result has to wait with it, and that is no wider.
+  private func mayWait(_ p: Int, _ r: Record, _ light: Memory<Bool>) -> Bool {
+    var waiting = -1
+    for k in 0 ..< Int(r.arity) {
+      let o = operand(r, k), q = Int(items[o].root)
+      if light[o] || !isFull(o) || q == waiting { continue }
+      if waiting >= 0 || size(dtype(o)) > size(dtype(p)) { return false }
+      waiting = q
+    }
+    return true
   }
 }

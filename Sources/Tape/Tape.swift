@@ -280,6 +280,9 @@ package final class Tape {
   package func isTuple(_ n: NodeID) -> Bool { records[n.i].type <= -2 }
 }
 
+/// The name under which modules that have a `Tape` of their own reach this one.
+package typealias CoreTape = Tape
+
 /// A constant array in the tape's own memory.
 package struct ArrayConstant { package let data: UnsafeMutableRawPointer, bytes: Int, hash: UInt64 }
 

@@ -86,3 +86,6 @@ package struct Failure: Error, Sendable {
     self.message = message
   }
 }
+
+/// The name under which modules that have a `DType` of their own reach this one.
+package typealias Tape_DType = DType

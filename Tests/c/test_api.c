@@ -171,6 +171,7 @@ static void rows(void) {
   EXPECT(camber_sigmoid(t, x), 1 / (1 + exp(-v))); EXPECT(camber_softplus(t, x), log1p(exp(v)));
   EXPECT(camber_relu(t, x), v); EXPECT(camber_relu(t, scalar(-1)), 0); EXPECT(camber_silu(t, x), v / (1 + exp(-v)));
   EXPECT(camber_gelu(t, x), v * 0.5 * erfc(-v / sqrt(2))); EXPECT(camber_erf(t, x), erf(v)); EXPECT(camber_erfc(t, x), erfc(v));
+  EXPECT(camber_sech_squared(t, x), 1 / (cosh(v) * cosh(v))); EXPECT(camber_logistic_density(t, x), 1 / (1 + exp(-v)) / (1 + exp(v)));
   EXPECT(camber_lgamma(t, x), lgamma(v)); EXPECT(camber_digamma(t, scalar(1)), -0.57721566490153286);
   EXPECT(camber_polygamma(t, scalar(1), scalar(1)), 1.6449340668482264);
   EXPECT(camber_stop_gradient(t, x), v); EXPECT(camber_isnan(t, scalar(NAN)), 1); EXPECT(camber_isfinite(t, scalar(INFINITY)), 0);

@@ -51,15 +51,36 @@ NUMPY = {
     "minimum": np.minimum, "fmax": np.fmax, "fmin": np.fmin, "atan2": np.arctan2, "hypot": np.hypot, "eq": np.equal, "ne": np.not_equal,
     "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
 }  # fmt: skip
+
+
+def _pow(x, y):
+    """C's pow: NumPy takes the square root where y is 1/2, which differs at -0 and -inf."""
+    try:
+        return math.pow(x, y)
+    except OverflowError:
+        return -math.inf if x < 0 and y % 2 == 1 else math.inf
+    except ValueError:
+        odd = math.isfinite(y) and y % 2 == 1
+        return (math.copysign(math.inf, x) if odd else math.inf) if x == 0 and y < 0 else math.nan
+
+
+NUMPY["pow"] = _pow
 INF, NAN = math.inf, math.nan
 OTHERS = {
-    "sign": {0.0: 0.0, INF: 1.0, -INF: -1.0, NAN: NAN, 5e-324: 1.0, -5e-324: -1.0}, "sigmoid": {0.0: 0.5, INF: 1.0, -INF: 0.0, NAN: NAN, 5e-324: 0.5},
-    "softplus": {INF: INF, -INF: 0.0, NAN: NAN, 0.0: math.log(2)}, "relu": {0.0: 0.0, INF: INF, -INF: 0.0, NAN: NAN, 5e-324: 5e-324, -5e-324: 0.0},
-    "gelu": {0.0: 0.0, INF: INF, -INF: 0.0, NAN: NAN}, "silu": {0.0: 0.0, INF: INF, -INF: 0.0, NAN: NAN}, "erf": {0.0: 0.0, -0.0: -0.0, INF: 1.0, -INF: -1.0, NAN: NAN},
-    "erfc": {0.0: 1.0, INF: 0.0, -INF: 2.0, NAN: NAN}, "lgamma": {0.0: INF, -0.0: INF, INF: INF, -INF: INF, NAN: NAN, 1.0: 0.0, 2.0: 0.0, -2.0: INF},
-    "digamma": {INF: INF, NAN: NAN, 0.0: -INF, -0.0: INF}, "sech_squared": {0.0: 1.0, INF: 0.0, -INF: 0.0, NAN: NAN},
-    "logistic_density": {0.0: 0.25, INF: 0.0, -INF: 0.0, NAN: NAN}, "stop_gradient": {NAN: NAN, INF: INF, -0.0: -0.0},
-}  # fmt: skip
+    "sign": [(0.0, 0.0), (INF, 1.0), (-INF, -1.0), (NAN, NAN), (5e-324, 1.0), (-5e-324, -1.0)],
+    "sigmoid": [(0.0, 0.5), (INF, 1.0), (-INF, 0.0), (NAN, NAN), (5e-324, 0.5)],
+    "softplus": [(INF, INF), (-INF, 0.0), (NAN, NAN), (0.0, math.log(2))],
+    "relu": [(0.0, 0.0), (INF, INF), (-INF, 0.0), (NAN, NAN), (5e-324, 5e-324), (-5e-324, 0.0)],
+    "gelu": [(0.0, 0.0), (INF, INF), (-INF, 0.0), (NAN, NAN)],
+    "silu": [(0.0, 0.0), (INF, INF), (-INF, 0.0), (NAN, NAN)],
+    "erf": [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (NAN, NAN), (5e-324, 5e-324)],
+    "erfc": [(0.0, 1.0), (INF, 0.0), (-INF, 2.0), (NAN, NAN)],
+    "lgamma": [(0.0, INF), (-0.0, INF), (INF, INF), (-INF, INF), (NAN, NAN), (1.0, 0.0), (2.0, 0.0), (-2.0, INF)],
+    "digamma": [(INF, INF), (NAN, NAN), (0.0, -INF), (-0.0, INF)],
+    "sech_squared": [(0.0, 1.0), (INF, 0.0), (-INF, 0.0), (NAN, NAN)],
+    "logistic_density": [(0.0, 0.25), (INF, 0.0), (-INF, 0.0), (NAN, NAN)],
+    "stop_gradient": [(NAN, NAN), (INF, INF), (-0.0, -0.0)],
+}
 TIES = ("maximum", "minimum", "fmax", "fmin", "sign", "relu", "gelu", "silu")  # the sign of a zero is open
 
 
@@ -77,7 +98,7 @@ def test_edges(row):
     wrong = []
     with np.errstate(all="ignore"):
         if row.name in OTHERS:
-            cases = [((x,), want) for x, want in OTHERS[row.name].items()]
+            cases = [((x,), want) for x, want in OTHERS[row.name]]
         elif row.arity == 1:
             cases = [((x,), NUMPY[row.name](np.float64(x))) for x in EDGES]
         else:
@@ -119,9 +140,9 @@ SMOOTH = [row for row in REAL if row.kind in ("FLOAT", "NUMBER") and row.name no
 REACH = {"f64": 12, "f32": 6}
 
 
-def _points(row, dtype):
-    columns = operands(row, 60, DTYPES[dtype], 7, reach=REACH[dtype], interior=True)
-    columns = [np.concatenate([c, np.array([20.0], DTYPES[dtype])]) if low < 20 < high else c for c, (low, high) in zip(columns, row.domain)]
+def _points(row, dtype, count=60):
+    columns = operands(row, count, DTYPES[dtype], 7, reach=REACH[dtype], interior=True)
+    columns = [np.concatenate([c, np.array([20.0 + slot], DTYPES[dtype])]) if low < 20 < high else c for slot, (c, (low, high)) in enumerate(zip(columns, row.domain))]
     size = min(len(c) for c in columns)
     return [c[:size] for c in columns]
 
@@ -166,7 +187,7 @@ def test_first_derivatives(row, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("row", SMOOTH, ids=repr)
 def test_second_derivatives(row, dtype):
-    columns = _points(row, dtype)
+    columns = _points(row, dtype, 36)
     ones = np.ones_like(columns[0])
 
     def total(xs):
@@ -236,11 +257,11 @@ def test_f32_agrees_with_f64():
         wide = cb.jvp(row.function, tuple(c.astype(np.float64) for c in columns), tuple(ones.astype(np.float64) for _ in columns))[1]
         both = np.isfinite(wide) & (np.abs(wide) < 1e30) & (np.abs(wide) > 1e-30)
         scale = np.abs(wide) + sum(np.abs(c) for c in columns)
-        assert (np.abs(narrow - wide)[both] <= 1e-4 * (scale[both] + np.abs(wide)[both] ** 2)).all(), row.name
+        assert (np.abs(narrow[both] - wide[both]) <= 1e-4 * (scale + np.abs(wide) ** 2)[both]).all(), row.name
         back = cb.vjp(row.function, *columns)[1](ones)
         total = sum(b.astype(np.float64) for b in back)
         size = sum(np.abs(b.astype(np.float64)) for b in back)
-        assert (np.abs(total - narrow)[both] <= 8 * EPS["f32"] * size[both] + 1e-37).all(), row.name
+        assert (np.abs(total[both] - narrow[both]) <= 8 * EPS["f32"] * size[both] + 1e-37).all(), row.name
 
 
 def test_report():

@@ -1,5 +1,4 @@
 import CKernels
-package import Runtime
 package import Tape
 
 /// A function linearised: one program of three stages. The point stage leaves what the products read in the workspace.

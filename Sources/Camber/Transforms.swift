@@ -1,0 +1,98 @@
+package import Runtime
+import Tape
+
+/// The derivative transforms, nodes to nodes. Errors of building surface here.
+extension Tape {
+  private func made(_ nodes: [NodeID]) throws -> [Node] {
+    try check()
+    return nodes.map(node)
+  }
+  public func grad(_ y: Node, _ inputs: [Node]) throws -> [Node] { try made(core.grad(id(y), inputs.map(id))) }
+  public func jvp(_ outputs: [Node], _ inputs: [Node], _ tangents: [Node]) throws -> [Node] { try made(core.jvp(outputs.map(id), inputs.map(id), tangents.map(id))) }
+  public func vjp(_ outputs: [Node], _ cotangents: [Node], _ inputs: [Node]) throws -> [Node] { try made(core.vjp(outputs.map(id), cotangents.map(id), inputs.map(id))) }
+  public func linearTranspose(_ outputs: [Node], _ cotangents: [Node], _ inputs: [Node]) throws -> [Node] {
+    try made(core.vjp(outputs.map(id), cotangents.map(id), inputs.map(id), linear: true))
+  }
+  public func hvp(_ y: Node, _ inputs: [Node], _ vectors: [Node]) throws -> [Node] { try made(core.hvp(id(y), inputs.map(id), vectors.map(id))) }
+
+  public enum Sweep: Sendable { case auto, forward, reverse }
+  /// [output][input], each of shape output.shape + input.shape.
+  public func jacobian(_ outputs: [Node], _ inputs: [Node], sweep: Sweep = .auto) throws -> [[Node]] {
+    let m: JacobianMode = switch sweep {
+    case .auto: .auto
+    case .forward: .forward
+    case .reverse: .reverse
+    }
+    return rows(try made(core.jacobian(outputs.map(id), inputs.map(id), mode: m)), inputs.count)
+  }
+  public func hessian(_ y: Node, _ inputs: [Node]) throws -> [[Node]] { rows(try made(core.hessian(id(y), inputs.map(id))), inputs.count) }
+  private func rows(_ b: [Node], _ n: Int) -> [[Node]] { n == 0 ? [] : stride(from: 0, to: b.count, by: n).map { Array(b[$0 ..< $0 + n]) } }
+
+  public func batch(_ outputs: [Node], _ inputs: [Node], _ wide: [Node], size: Int) throws -> [Node] {
+    try made(core.batch(outputs.map(id), inputs.map(id), wide.map(id), size: size))
+  }
+  public func substitute(_ outputs: [Node], _ inputs: [Node], _ replacements: [Node]) throws -> [Node] {
+    try made(core.substitute(outputs.map(id), inputs.map(id), replacements.map(id)))
+  }
+  public func simplify(_ outputs: [Node]) throws -> [Node] { try made(core.simplify(outputs.map(id))) }
+  public func precision(_ outputs: [Node], _ inputs: [Node], compute: DType, output: DType) throws -> [Node] {
+    try made(core.precision(outputs.map(id), inputs.map(id), compute: compute.core, output: output.core))
+  }
+}
+
+/// Outputs of a tape as a function of inputs, planned. Immutable: many threads may run it, each with a `Run` of its own.
+public final class Program {
+  package let core: Runtime.Program
+  private let first: Run
+
+  public init(_ tape: Tape, inputs: [Node], outputs: [Node]) throws {
+    let made = try translated { try Runtime.Program(tape.core, inputs: inputs.map(tape.id), outputs: outputs.map(tape.id)) }
+    core = made
+    first = Run(try translated { try Workspace(made) })
+  }
+  public var memory: Int { core.memory }
+  public var explanation: String { core.explanation }
+  public func makeRun() throws -> Run {
+    Run(try translated { try Workspace(core) })
+  }
+
+  /// Runs on arrays of doubles, whatever the dtypes: values are converted on the way in and out. One thread at a time.
+  public func callAsFunction(_ inputs: [[Double]]) throws -> [[Double]] { try first(inputs) }
+}
+
+/// The memory of one running thread.
+public final class Run {
+  private let workspace: Workspace
+  init(_ w: Workspace) { workspace = w }
+
+  /// Runs on the host's memory, in the programs' dtypes, allocating nothing.
+  public func callAsFunction(inputs: [UnsafeRawPointer?], outputs: [UnsafeMutableRawPointer?]) throws {
+    let p = workspace.program
+    guard inputs.count == p.inputTypes[0].count, outputs.count == p.outputTypes[0].count else {
+      throw CamberError(Failure(.invalid, "run: \(inputs.count) inputs and \(outputs.count) outputs for \(p.inputTypes[0].count) and \(p.outputTypes[0].count)"))
+    }
+    let code = inputs.withUnsafeBufferPointer { x in
+      outputs.withUnsafeBufferPointer { y in
+        workspace.run(inputs: x.baseAddress ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped, outputs: y.baseAddress ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped)
+      }
+    }
+    if code.rawValue < 0 { throw CamberError(Failure(code, workspace.message)) }
+  }
+
+  public func callAsFunction(_ inputs: [[Double]]) throws -> [[Double]] {
+    let p = workspace.program
+    let wanted = p.inputTypes[0], given = p.outputTypes[0]
+    guard inputs.count == wanted.count else { throw CamberError(Failure(.invalid, "run: \(inputs.count) inputs for \(wanted.count)")) }
+    for (i, (x, t)) in zip(inputs, wanted).enumerated() where x.count != t.count {
+      throw CamberError(Failure(.shape, "run: input \(i) has \(x.count) elements, the program takes \(t.description)"))
+    }
+    let ins = zip(inputs, wanted).map { Stored($0, $1) }, outs = given.map { Stored([Double](repeating: 0, count: $0.count), $0) }
+    try self(inputs: ins.map { UnsafeRawPointer($0.memory) }, outputs: outs.map(\.memory))
+    return outs.map(\.values)
+  }
+}
+
+/// The core's failures as the product's errors.
+func translated<T>(_ body: () throws -> T) throws -> T {
+  do { return try body() } catch let f as Failure { throw CamberError(f) }
+}
