@@ -34,7 +34,7 @@ public final class Optimizer {
     guard parameters.count == core.parameters.count, gradients.count == core.parameters.count else {
       throw CamberError(Failure(.invalid, "optimizer: \(parameters.count) parameters and \(gradients.count) gradients for \(core.parameters.count)"))
     }
-    try translated {
+    return try translated {
       try parameters.withUnsafeBufferPointer { p in
         try gradients.withUnsafeBufferPointer { g in
           guard let a = p.baseAddress, let b = g.baseAddress else { return true }
