@@ -3,9 +3,11 @@ SHELL := /bin/bash
 BUILD := build
 PREFIX ?= /usr/local
 VERSION := $(shell awk '/define CAMBER_VERSION_(MAJOR|MINOR|PATCH)/ {v = v sep $$3; sep = "."} END {print v}' include/camber.h)
+SO := libcamber.so.0
+AT := $(DESTDIR)$(PREFIX)
 
 LIBFLAGS = -c release --product camber --scratch-path .build-lib -Xswiftc -static-stdlib -Xswiftc -use-ld=lld -Xswiftc -enforce-exclusivity=unchecked \
-  -Xlinker -soname -Xlinker libcamber.so.0 -Xlinker --version-script=$(CURDIR)/exports.map \
+  -Xlinker -soname -Xlinker $(SO) -Xlinker --version-script=$(CURDIR)/exports.map \
   -Xlinker --gc-sections -Xlinker -z -Xlinker nodelete
 
 .PHONY: lib deps venv install demo test verify clean
@@ -13,15 +15,49 @@ LIBFLAGS = -c release --product camber --scratch-path .build-lib -Xswiftc -stati
 lib: deps
 	swift build $(LIBFLAGS)
 	mkdir -p $(BUILD)
-	cp .build-lib/release/libcamber.so $(BUILD)/libcamber.so.0.tmp
-	strip --strip-unneeded $(BUILD)/libcamber.so.0.tmp
-	mv $(BUILD)/libcamber.so.0.tmp $(BUILD)/libcamber.so.0
-	ln -sf libcamber.so.0 $(BUILD)/libcamber.so
-	@ls -l $(BUILD)/libcamber.so.0
+	cp .build-lib/release/libcamber.so $(BUILD)/$(SO).tmp
+	strip --strip-unneeded $(BUILD)/$(SO).tmp
+	mv $(BUILD)/$(SO).tmp $(BUILD)/$(SO)
+	ln -sf $(SO) $(BUILD)/libcamber.so
+	@ls -l $(BUILD)/$(SO)
+
+$(BUILD)/$(SO):
+	$(MAKE) lib
 
 # What the library and its tests need of Debian; asks apt only for what is missing.
 deps:
 	@.ci/deps
+
+# The Python of the tests and examples.
+venv: .venv/ready
+.venv/ready: .ci/requirements.txt | deps
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r .ci/requirements.txt
+	touch $@
+
+# Relocatable: the .pc and CMake files find everything from where they lie.
+install: $(BUILD)/$(SO)
+	install -d $(AT)/include/camber $(AT)/lib/pkgconfig $(AT)/lib/cmake/Camber
+	install -m 755 $(BUILD)/$(SO) $(AT)/lib/libcamber.so.$(VERSION)
+	ln -sf libcamber.so.$(VERSION) $(AT)/lib/$(SO)
+	ln -sf $(SO) $(AT)/lib/libcamber.so
+	install -m 644 include/camber.h include/camber_ops.h bindings/c/camber_easy.h bindings/cpp/camber.hpp $(AT)/include
+	install -m 644 bindings/cpp/camber/*.hpp $(AT)/include/camber
+	sed 's/@VERSION@/$(VERSION)/g' bindings/c/camber.pc.in >$(AT)/lib/pkgconfig/camber.pc
+	sed 's/@VERSION@/$(VERSION)/g' bindings/c/camber-config.cmake.in >$(AT)/lib/cmake/Camber/camber-config.cmake
+	sed 's/@VERSION@/$(VERSION)/g' bindings/c/camber-config-version.cmake.in >$(AT)/lib/cmake/Camber/camber-config-version.cmake
+
+# Trains on Fashion-MNIST, in C, against the library. DEMO takes options: make demo DEMO='--precision bf16'
+demo: deps venv lib
+	gcc -std=c11 -O2 -Wall -Iinclude -Ibindings/c examples/fashion/main.c -L$(BUILD) -lcamber -lz -lm -Wl,-rpath,'$$ORIGIN' -o $(BUILD)/fashion
+	cd $(BUILD) && ./fashion $(DEMO)
+
+test: deps venv
+	Tests/tools/run-all.sh
+
+# What takes longer than a test may; figures go to docs/verified.
+verify: deps venv
+	Tests/tools/verify.sh
 
 clean:
 	rm -rf .build* build .venv*

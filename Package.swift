@@ -20,11 +20,13 @@ let package = Package(
             linkerSettings: [.linkedLibrary("sleef"), .linkedLibrary("m")]),
     .target(name: "CBuilders", dependencies: ["CCamber"]),
     .target(name: "Tape", dependencies: ["CKernels"], swiftSettings: swift),
+    .target(name: "Machine", dependencies: ["CKernels"], swiftSettings: swift),
     .target(name: "Runtime", dependencies: ["Tape", "CKernels"], swiftSettings: swift),
     .target(name: "Optimize", dependencies: ["Runtime", "Tape", "CKernels"], swiftSettings: swift),
     .target(name: "Camber", dependencies: ["Optimize", "Runtime", "Tape", "CKernels"], swiftSettings: swift),
     .target(name: "CamberC", dependencies: ["Optimize", "Runtime", "Tape", "CKernels", "CCamber", "CBuilders"], swiftSettings: swift),
     .testTarget(name: "TapeTests", dependencies: ["Tape", "Runtime", "CKernels"], swiftSettings: swift),
+    .testTarget(name: "MachineTests", dependencies: ["Machine", "CKernels"], swiftSettings: swift),
     .testTarget(name: "RuntimeTests", dependencies: ["Tape", "Runtime", "CKernels"], swiftSettings: swift),
     .testTarget(name: "CamberTests", dependencies: ["Camber", "Optimize", "Runtime", "Tape"], swiftSettings: swift),
   ]

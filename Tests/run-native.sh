@@ -1,12 +1,12 @@
 #!/bin/sh
 # Builds and runs the C and C++ tests against a library: Tests/run-native.sh [folder of libcamber.so] [test ...]
 # Each test's closing line is printed after its name; the exit status is non-zero when one fails. Tests: headers, api, easy,
-# bad_input, threads, noalloc, cpp, adbench, quickstart, package. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
+# bad_input, threads, noalloc, cpp, adbench, quickstart, package, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 lib=$(cd "${1:-$root/build}" && pwd) || exit 2
 [ $# -gt 0 ] && shift
-tests=${*:-headers api easy bad_input threads noalloc cpp adbench quickstart package}
+tests=${*:-headers api easy bad_input threads noalloc cpp adbench quickstart package fashion}
 data=${CAMBER_SHARED:-$root/../shared}/data/adbench
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -16,6 +16,12 @@ include="-I$root/include -I$root/bindings/c -I$root/bindings/cpp"
 link="-L$lib -lcamber -Wl,-rpath,$lib"
 failed=0
 [ -e "$lib/libcamber.so" ] || { echo "run-native: no libcamber.so in $lib" >&2; exit 2; }
+
+# The examples in Python and Swift run too where there is a numpy (PYTHON names the interpreter) and where SWIFT_EXAMPLES is the
+# folder of their built programs (swift build --package-path examples).
+python=${PYTHON:-python3}
+export PYTHONPATH="$root/bindings/python" PYTHONDONTWRITEBYTECODE=1 CAMBER_LIBRARY="$lib/libcamber.so.0"
+python_has_camber() { $python -c 'import numpy, camber' 2>/dev/null; }
 
 # say NAME STATUS LINE
 say() {
@@ -64,11 +70,17 @@ headers() {
 quickstart() {
   cd "$root/examples/quickstart" || exit 2
   build quick_c $cc -std=c99 main.c && build quick_cpp $cxx -std=c++17 main.cpp || return
-  right=0
-  for program in quick_c quick_cpp; do
-    "$work/$program" >"$work/$program.out" 2>&1 && diff expected.txt "$work/$program.out" && right=$((right + 1))
+  right=0 all=0
+  for language in c cpp py swift; do
+    case $language in
+      py) python_has_camber || continue; set -- $python main.py ;;
+      swift) [ -n "$SWIFT_EXAMPLES" ] || continue; set -- "$SWIFT_EXAMPLES/quickstart" ;;
+      *) set -- "$work/quick_$language" ;;
+    esac
+    all=$((all + 1))
+    "$@" >"$work/quick.out" 2>&1 && diff expected.txt "$work/quick.out" && right=$((right + 1))
   done
-  say quickstart $((2 - right)) "$right passed, $((2 - right)) failed"
+  say quickstart $((all - right)) "$right passed, $((all - right)) failed"
 }
 
 # What is installed serves from wherever it lies: by pkg-config and by CMake, in C and C++, from outside the tree.
@@ -107,11 +119,37 @@ package() {
   say package $((all - right)) "$right passed, $((all - right)) failed"
 }
 
+# The same training in every language at hand: output and weights are compared to the last bit.
+fashion() {
+  cd "$root/examples/fashion" && build fashion_c $cc -std=c99 -O2 main.c -lz -lm && build fashion_cpp $cxx -std=c++17 -O2 main.cpp -lz || return
+  right=0 all=0
+  for precision in f64 f32 bf16 f16; do
+    for language in c cpp py swift; do
+      case $language in
+        py) python_has_camber || continue; set -- $python main.py ;;
+        swift) [ -n "$SWIFT_EXAMPLES" ] || continue; set -- "$SWIFT_EXAMPLES/fashion" ;;
+        *) set -- "$work/fashion_$language" ;;
+      esac
+      "$@" --precision $precision --limit 2560 --epochs 2 --seed 7 --out "$work/$language.st" >"$work/$language.out" || { cat "$work/$language.out"; : >"$work/$language.st"; }
+      if [ $language = c ]; then
+        all=$((all + 1))
+        grep -q '^epoch 2 loss 0x' "$work/c.out" && right=$((right + 1))
+        continue
+      fi
+      all=$((all + 2))
+      diff "$work/c.out" "$work/$language.out" && right=$((right + 1))
+      cmp "$work/c.st" "$work/$language.st" && right=$((right + 1))
+    done
+  done
+  say fashion $((all - right)) "$right passed, $((all - right)) failed"
+}
+
 for t in $tests; do
   case $t in
     headers) headers ;;
     quickstart) quickstart ;;
     package) package ;;
+    fashion) fashion ;;
     api) build $t $cc -std=c11 -O1 "$here/c/test_api.c" -lm && run $t "$work/$t" "$root/include" ;;
     easy | bad_input | threads | noalloc) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
     cpp) build $t $cxx -std=c++17 -O1 "$here/cpp/test_cpp.cpp" -lpthread && run $t "$work/$t" ;;

@@ -18,6 +18,7 @@ public final class Linearized {
     }
     let ins = zip(x, from).map { Stored($0, $1) }, outs = to.map { Stored([Double](repeating: 0, count: $0.count), $0) }
     let a = ins.map { UnsafeRawPointer($0.memory) as UnsafeRawPointer? }, b = outs.map { $0.memory as UnsafeMutableRawPointer? }
+    defer { withExtendedLifetime(ins) {} }
     let code = a.withUnsafeBufferPointer { p in b.withUnsafeBufferPointer { q in core.run(stage, p.baseAddress, q.baseAddress) } }
     if code.rawValue < 0 { throw CamberError(Failure(code, core.message)) }
     return outs.map(\.values)

@@ -87,8 +87,8 @@ public final class Run {
       throw CamberError(Failure(.shape, "run: input \(i) has \(x.count) elements, the program takes \(t.description)"))
     }
     let ins = zip(inputs, wanted).map { Stored($0, $1) }, outs = given.map { Stored([Double](repeating: 0, count: $0.count), $0) }
-    try self(inputs: ins.map { UnsafeRawPointer($0.memory) }, outputs: outs.map(\.memory))
-    return outs.map(\.values)
+    try withExtendedLifetime(ins) { try self(inputs: ins.map { UnsafeRawPointer($0.memory) }, outputs: outs.map(\.memory)) }
+    return withExtendedLifetime(outs) { outs.map(\.values) }
   }
 }
 

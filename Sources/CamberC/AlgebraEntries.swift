@@ -53,7 +53,7 @@ import Tape
     h.tape.fail(.invalid, "scan: \(UInt(bitPattern: carry_count)) carries, \(UInt(bitPattern: x_count)) x's, \(UInt(bitPattern: y_count)) y's")
     return h.status
   }
-  return transform(tape, out, carry_count + y_count) { h, t in
+  return transform(tape, out, carry_count + y_count, "scan") { h, t in
     guard let b = tapeHandle(body) else { t.fail(.handle, "scan: the body is NULL, freed or no tape"); return nil }
     guard let inner = h.nodes(`init`, carry_count, "scan"), let stacked = h.nodes(xs, x_count, "scan"),
           let ins = b.nodes(body_inputs, carry_count + x_count, "scan"), let outs = b.nodes(body_outputs, carry_count + y_count, "scan") else {

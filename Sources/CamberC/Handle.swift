@@ -111,7 +111,7 @@ final class TapeHandle: Handled {
   func type(_ d: camber_dtype, _ p: UnsafePointer<Int64>?, _ rank: Int, _ name: StaticString) -> TensorType? {
     guard let dtype = dtype(d, name), let s = shape(p, rank, name) else { return nil }
     guard let t = TensorType(dtype, checking: s) else {
-      tape.fail(s.contains { $0 < 0 } ? .shape : .memory, "\(name): a value of shape \(text_(s)) cannot exist")
+      tape.fail(s.contains { $0 < 0 } ? .shape : .memory, "\(name): a value of shape \(shapeText(s)) cannot exist")
       return nil
     }
     return t
@@ -127,8 +127,9 @@ final class TapeHandle: Handled {
   }
 }
 
-private func text_(_ s: [Int]) -> String { Tape_text(s) }
-func Tape_text(_ s: [Int]) -> String { "[" + s.map(String.init).joined(separator: ", ") + "]" }
+
+/// A shape as sentences show it. (Tape's `text` is hidden by handles' member of that name.)
+func shapeText(_ s: [Int]) -> String { text(s) }
 
 /// Builds on a tape unless it has failed; the first failure sticks.
 @inline(__always) func build(_ handle: OpaquePointer?, _ body: (TapeHandle, Tape) -> NodeID) -> camber_node {
@@ -138,14 +139,14 @@ func Tape_text(_ s: [Int]) -> String { "[" + s.map(String.init).joined(separator
 }
 
 /// A transform: writes `count` nodes, CAMBER_NONE on failure.
-func transform(_ handle: OpaquePointer?, _ out: UnsafeMutablePointer<camber_node>?, _ count: Int, _ body: (TapeHandle, Tape) -> [NodeID]?) -> camber_status {
+func transform(_ handle: OpaquePointer?, _ out: UnsafeMutablePointer<camber_node>?, _ count: Int, _ name: StaticString, _ body: (TapeHandle, Tape) -> [NodeID]?) -> camber_status {
   guard let h = tapeHandle(handle) else { return CAMBER_EHANDLE.raw }
   guard count >= 0, count <= 1 << 28 else {
-    h.tape.fail(.invalid, "a count of \(UInt(bitPattern: count)) results")
+    h.tape.fail(.invalid, "\(name): a count of \(UInt(bitPattern: count)) results")
     return h.status
   }
   guard let out = out ?? (count == 0 ? UnsafeMutablePointer(bitPattern: 8) : nil) else {
-    h.tape.fail(.invalid, "the array for \(count) results is NULL")
+    h.tape.fail(.invalid, "\(name): the array for \(count) results is NULL")
     return h.status
   }
   let r = h.tape.failure == nil ? body(h, h.tape) : nil

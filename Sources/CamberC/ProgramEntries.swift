@@ -6,11 +6,42 @@ import Tape
 final class ProgramHandle: Handled {
   let program: Program
   let explanation: UnsafeMutablePointer<CChar>?
+  /// Bytes of each argument, and the input that each output may overlap (-1: none).
+  private let inputBytes: [Int], outputBytes: [Int]
+  private var aliases: [Int]
   init(_ p: Program) {
     program = p
     explanation = strdup(p.explanation)
+    inputBytes = p.inputTypes[0].map(\.bytes)
+    outputBytes = p.outputTypes[0].map(\.bytes)
+    aliases = p.outputTypes[0].map { _ in -1 }
   }
   deinit { free(explanation) }
+
+  func alias(output: Int, input: Int) -> Failure? {
+    if let f = program.alias(output: output, input: input) { return f }
+    aliases[output] = input
+    return nil
+  }
+
+  /// An output whose memory overlaps an input's or another output's, in programs of few arguments (the check costs their product).
+  func overlap(_ inputs: UnsafePointer<UnsafeRawPointer?>, _ outputs: UnsafePointer<UnsafeMutableRawPointer?>) -> (output: Int, other: Int, isInput: Bool)? {
+    let n = inputBytes.count, m = outputBytes.count
+    guard m * (n + m) <= 4096 else { return nil }
+    for i in 0 ..< m where outputBytes[i] > 0 {
+      let a = UInt(bitPattern: outputs[i]), e = a &+ UInt(outputBytes[i])
+      if a == 0 { continue }
+      for j in 0 ..< n {
+        let b = UInt(bitPattern: inputs[j])
+        if a < b &+ UInt(inputBytes[j]), b < e, !(aliases[i] == j && a == b) { return (i, j, true) }
+      }
+      for j in 0 ..< i {
+        let b = UInt(bitPattern: outputs[j])
+        if a < b &+ UInt(outputBytes[j]), b < e { return (i, j, false) }
+      }
+    }
+    return nil
+  }
 }
 
 final class WorkspaceHandle: Handled {
@@ -50,7 +81,7 @@ private func compiled<T>(_ tape: OpaquePointer?, _ inputs: Nodes?, _ n: Int, _ o
 }
 @_cdecl("camber_program_alias") @implementation public func camber_program_alias(_ program: OpaquePointer!, _ output: Int, _ input: Int) -> camber_status {
   guard let h = programHandle(program) else { return CAMBER_EHANDLE.raw }
-  return h.program.alias(output: output, input: input).map(h.fail) ?? 0
+  return h.alias(output: output, input: input).map(h.fail) ?? 0
 }
 @_cdecl("camber_program_message") @implementation public func camber_program_message(_ program: OpaquePointer!) -> UnsafePointer<CChar>! {
   programHandle(program)?.text ?? camber_status_message(CAMBER_EHANDLE.raw)
@@ -105,6 +136,9 @@ private func describe(_ types: [TensorType], _ i: Int, _ dtype: UnsafeMutablePoi
   guard let inputs = inputs ?? (p.program.inputTypes[0].isEmpty ? UnsafePointer(bitPattern: 8) : nil),
         let outputs = outputs ?? (p.program.outputTypes[0].isEmpty ? UnsafePointer(bitPattern: 8) : nil) else {
     return w.fail(Failure(.invalid, "run: the array of inputs or outputs is NULL"))
+  }
+  if let o = p.overlap(inputs, outputs) {
+    return w.fail(Failure(.invalid, "run: output \(o.output) overlaps \(o.isInput ? "input" : "output") \(o.other)\(o.isInput ? "; camber_program_alias allows it" : "")"))
   }
   let code = w.workspace.run(stage: 0, inputs: inputs, outputs: outputs)
   if code != .ok, code != .busy { w.say(w.workspace.message) }

@@ -14,7 +14,7 @@ import Tape
       s[free] = 1
       guard let rest = TensorType(.bool, checking: s)?.count, rest > 0, t.type(n).count % rest == 0, !s.contains(-1) else {
         s[free] = -1
-        return t.fail(.shape, "reshape: \(Tape_text(t.shape(n))) does not divide into \(Tape_text(s))")
+        return t.fail(.shape, "reshape: \(shapeText(t.shape(n))) does not divide into \(shapeText(s))")
       }
       s[free] = t.type(n).count / rest
     }
@@ -32,10 +32,10 @@ import Tape
     guard t.contains(n) else { return t.fail(.node, "transpose: the operand is not a node of this tape") }
     let r = t.shape(n).count
     guard order != nil else { return t.transpose(n, Array((0 ..< r).reversed())) }
-    guard rank == r else { return t.fail(.shape, "transpose: an order of \(UInt(bitPattern: rank)) axes for shape \(Tape_text(t.shape(n)))") }
+    guard rank == r else { return t.fail(.shape, "transpose: an order of \(UInt(bitPattern: rank)) axes for shape \(shapeText(t.shape(n)))") }
     guard let o = h.shape(order, rank, "transpose") else { return .none }
     let axes = o.map { $0 < 0 ? $0 &+ r : $0 }
-    guard axes.sorted() == Array(0 ..< r) else { return t.fail(.shape, "transpose: \(Tape_text(o)) is no order of \(r) axes") }
+    guard axes.sorted() == Array(0 ..< r) else { return t.fail(.shape, "transpose: \(shapeText(o)) is no order of \(r) axes") }
     return t.transpose(n, axes)
   }
 }
@@ -47,12 +47,12 @@ import Tape
     let n = h.node(x)
     guard t.contains(n) else { return t.fail(.node, "slice: the operand is not a node of this tape") }
     let s = t.shape(n)
-    guard rank == s.count else { return t.fail(.shape, "slice: \(UInt(bitPattern: rank)) ranges for shape \(Tape_text(s))") }
+    guard rank == s.count else { return t.fail(.shape, "slice: \(UInt(bitPattern: rank)) ranges for shape \(shapeText(s))") }
     guard let a = h.shape(start, rank, "slice"), let b = h.shape(stop, rank, "slice"), let d = h.shape(step, rank, "slice") else { return .none }
     var attrs: [Int] = []
     for i in 0 ..< rank {
       guard d[i] != 0, a[i] >= 0, a[i] <= s[i], b[i] >= -1, b[i] <= s[i], d[i] > 0 ? b[i] >= 0 : a[i] < max(s[i], 1), d[i] > -(1 << 40), d[i] < 1 << 40 else {
-        return t.fail(.shape, "slice: axis \(i) of shape \(Tape_text(s)): start \(a[i]), stop \(b[i]), step \(d[i])")
+        return t.fail(.shape, "slice: axis \(i) of shape \(shapeText(s)): start \(a[i]), stop \(b[i]), step \(d[i])")
       }
       let span = d[i] > 0 ? b[i] - a[i] : a[i] - b[i]
       attrs += [a[i], span <= 0 || s[i] == 0 ? 0 : (span + abs(d[i]) - 1) / abs(d[i]), d[i]]
@@ -67,7 +67,7 @@ import Tape
   build(tape) { h, t in
     let n = h.node(x)
     guard t.contains(n) else { return t.fail(.node, "pad: the operand is not a node of this tape") }
-    guard rank == t.shape(n).count else { return t.fail(.shape, "pad: \(UInt(bitPattern: rank)) paddings for shape \(Tape_text(t.shape(n)))") }
+    guard rank == t.shape(n).count else { return t.fail(.shape, "pad: \(UInt(bitPattern: rank)) paddings for shape \(shapeText(t.shape(n)))") }
     guard let a = h.shape(low, rank, "pad"), let b = h.shape(high, rank, "pad"), let d = h.shape(interior, rank, "pad") else { return .none }
     return t.apply(.pad, [n], (0 ..< rank).flatMap { [a[$0], b[$0], d[$0]] })
   }
@@ -89,7 +89,7 @@ import Tape
     guard let first = p.first else { return t.fail(.invalid, "stack: needs at least one part") }
     for (i, n) in p.enumerated() {
       guard t.contains(n) else { return t.fail(.node, "stack: part \(i) is not a node of this tape") }
-      guard t.type(n) == t.type(first) else { return t.fail(.shape, "stack: parts of \(t.type(first).description) and \(t.type(n).description) differ") }
+      guard t.type(n) == t.type(first) else { return t.fail(t.shape(n) == t.shape(first) ? .dtype : .shape, "stack: parts of \(t.type(first).description) and \(t.type(n).description) differ") }
     }
     let rank = t.shape(first).count + 1
     guard let a = h.axis(axis, rank: rank, "stack") else { return .none }

@@ -74,7 +74,7 @@ private func handleMessage() -> UnsafePointer<CChar>! { camber_status_message(CA
   guard let d = DType(rawValue: dtype) else { return h.fail(Failure(.dtype, "optimizer: parameter \"\(n)\": \(dtype) is no dtype")) }
   guard rank >= 0, rank <= 32, rank == 0 || shape != nil else { return h.fail(Failure(.shape, "optimizer: parameter \"\(n)\": rank \(UInt(bitPattern: rank)), or its shape is NULL")) }
   let s = (0 ..< rank).map { Int(shape[$0]) }
-  guard let t = TensorType(d, checking: s) else { return h.fail(Failure(.shape, "optimizer: parameter \"\(n)\": shape \(Tape_text(s)) cannot exist")) }
+  guard let t = TensorType(d, checking: s) else { return h.fail(Failure(.shape, "optimizer: parameter \"\(n)\": shape \(shapeText(s)) cannot exist")) }
   return h.optimizer.add(n, t).map(h.fail) ?? 0
 }
 @_cdecl("camber_optimizer_step") @implementation public func camber_optimizer_step(

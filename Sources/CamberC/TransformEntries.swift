@@ -7,7 +7,7 @@ public typealias MutableNodes = UnsafeMutablePointer<camber_node>
 @_cdecl("camber_jvp") @implementation public func camber_jvp(
   _ tape: OpaquePointer!, _ outputs: Nodes!, _ output_count: Int, _ inputs: Nodes!, _ tangents: Nodes!, _ input_count: Int, _ out_tangents: MutableNodes!
 ) -> camber_status {
-  transform(tape, out_tangents, output_count) { h, t in
+  transform(tape, out_tangents, output_count, "jvp") { h, t in
     guard let y = h.nodes(outputs, output_count, "jvp"), let x = h.nodes(inputs, input_count, "jvp"), let d = h.nodes(tangents, input_count, "jvp") else { return nil }
     return t.jvp(y, x, d)
   }
@@ -15,7 +15,7 @@ public typealias MutableNodes = UnsafeMutablePointer<camber_node>
 
 private func vjp(_ tape: OpaquePointer?, _ outputs: Nodes?, _ cotangents: Nodes?, _ output_count: Int, _ inputs: Nodes?, _ input_count: Int,
                  _ gradients: MutableNodes?, linear: Bool, _ name: StaticString) -> camber_status {
-  transform(tape, gradients, input_count) { h, t in
+  transform(tape, gradients, input_count, name) { h, t in
     guard let y = h.nodes(outputs, output_count, name), let x = h.nodes(inputs, input_count, name), let c = h.nodes(cotangents, output_count, name) else { return nil }
     return t.vjp(y, c, x, linear: linear)
   }
@@ -36,13 +36,13 @@ private func vjp(_ tape: OpaquePointer?, _ outputs: Nodes?, _ cotangents: Nodes?
 @_cdecl("camber_grad") @implementation public func camber_grad(
   _ tape: OpaquePointer!, _ output: camber_node, _ inputs: Nodes!, _ input_count: Int, _ gradients: MutableNodes!
 ) -> camber_status {
-  transform(tape, gradients, input_count) { h, t in h.nodes(inputs, input_count, "grad").map { t.grad(h.node(output), $0) } }
+  transform(tape, gradients, input_count, "grad") { h, t in h.nodes(inputs, input_count, "grad").map { t.grad(h.node(output), $0) } }
 }
 
 @_cdecl("camber_hvp") @implementation public func camber_hvp(
   _ tape: OpaquePointer!, _ output: camber_node, _ inputs: Nodes!, _ vectors: Nodes!, _ input_count: Int, _ products: MutableNodes!
 ) -> camber_status {
-  transform(tape, products, input_count) { h, t in
+  transform(tape, products, input_count, "hvp") { h, t in
     guard let x = h.nodes(inputs, input_count, "hvp"), let v = h.nodes(vectors, input_count, "hvp") else { return nil }
     return t.hvp(h.node(output), x, v)
   }
@@ -57,7 +57,7 @@ private func times(_ a: Int, _ b: Int) -> Int {
 @_cdecl("camber_jacobian") @implementation public func camber_jacobian(
   _ tape: OpaquePointer!, _ outputs: Nodes!, _ output_count: Int, _ inputs: Nodes!, _ input_count: Int, _ mode: Int32, _ blocks: MutableNodes!
 ) -> camber_status {
-  transform(tape, blocks, times(output_count, input_count)) { h, t in
+  transform(tape, blocks, times(output_count, input_count), "jacobian") { h, t in
     guard let m = JacobianMode(rawValue: mode) else { t.fail(.invalid, "jacobian: mode \(mode) is none of auto, forward, reverse"); return nil }
     guard let y = h.nodes(outputs, output_count, "jacobian"), let x = h.nodes(inputs, input_count, "jacobian") else { return nil }
     return t.jacobian(y, x, mode: m)
@@ -67,13 +67,13 @@ private func times(_ a: Int, _ b: Int) -> Int {
 @_cdecl("camber_hessian") @implementation public func camber_hessian(
   _ tape: OpaquePointer!, _ output: camber_node, _ inputs: Nodes!, _ input_count: Int, _ blocks: MutableNodes!
 ) -> camber_status {
-  transform(tape, blocks, times(input_count, input_count)) { h, t in h.nodes(inputs, input_count, "hessian").map { t.hessian(h.node(output), $0) } }
+  transform(tape, blocks, times(input_count, input_count), "hessian") { h, t in h.nodes(inputs, input_count, "hessian").map { t.hessian(h.node(output), $0) } }
 }
 
 @_cdecl("camber_batch") @implementation public func camber_batch(
   _ tape: OpaquePointer!, _ outputs: Nodes!, _ output_count: Int, _ inputs: Nodes!, _ batched: Nodes!, _ input_count: Int, _ size: Int64, _ results: MutableNodes!
 ) -> camber_status {
-  transform(tape, results, output_count) { h, t in
+  transform(tape, results, output_count, "batch") { h, t in
     guard let y = h.nodes(outputs, output_count, "batch"), let x = h.nodes(inputs, input_count, "batch"), let b = h.nodes(batched, input_count, "batch") else { return nil }
     return t.batch(y, x, b, size: Int(size))
   }
@@ -82,20 +82,20 @@ private func times(_ a: Int, _ b: Int) -> Int {
 @_cdecl("camber_substitute") @implementation public func camber_substitute(
   _ tape: OpaquePointer!, _ outputs: Nodes!, _ output_count: Int, _ inputs: Nodes!, _ replacements: Nodes!, _ input_count: Int, _ results: MutableNodes!
 ) -> camber_status {
-  transform(tape, results, output_count) { h, t in
+  transform(tape, results, output_count, "substitute") { h, t in
     guard let y = h.nodes(outputs, output_count, "substitute"), let x = h.nodes(inputs, input_count, "substitute"), let r = h.nodes(replacements, input_count, "substitute") else { return nil }
     return t.substitute(y, x, r)
   }
 }
 
 @_cdecl("camber_simplify") @implementation public func camber_simplify(_ tape: OpaquePointer!, _ outputs: Nodes!, _ output_count: Int, _ results: MutableNodes!) -> camber_status {
-  transform(tape, results, output_count) { h, t in h.nodes(outputs, output_count, "simplify").map { t.simplify($0) } }
+  transform(tape, results, output_count, "simplify") { h, t in h.nodes(outputs, output_count, "simplify").map { t.simplify($0) } }
 }
 
 @_cdecl("camber_precision") @implementation public func camber_precision(
   _ tape: OpaquePointer!, _ outputs: Nodes!, _ output_count: Int, _ inputs: Nodes!, _ input_count: Int, _ compute: camber_dtype, _ output: camber_dtype, _ results: MutableNodes!
 ) -> camber_status {
-  transform(tape, results, output_count) { h, t in
+  transform(tape, results, output_count, "precision") { h, t in
     guard let c = h.dtype(compute, "precision"), let o = h.dtype(output, "precision"),
           let y = h.nodes(outputs, output_count, "precision"), let x = h.nodes(inputs, input_count, "precision") else { return nil }
     return t.precision(y, x, compute: c, output: o)
@@ -111,15 +111,15 @@ private func times(_ a: Int, _ b: Int) -> Int {
 @_cdecl("camber_clip_by_global_norm") @implementation public func camber_clip_by_global_norm(
   _ tape: OpaquePointer!, _ nodes: Nodes!, _ count: Int, _ limit: Double, _ results: MutableNodes!
 ) -> camber_status {
-  transform(tape, results, count) { h, t in h.nodes(nodes, count, "clip_by_global_norm").map { t.clipByGlobalNorm($0, limit) } }
+  transform(tape, results, count, "clip_by_global_norm") { h, t in h.nodes(nodes, count, "clip_by_global_norm").map { t.clipByGlobalNorm($0, limit) } }
 }
 @_cdecl("camber_clip_by_value") @implementation public func camber_clip_by_value(
   _ tape: OpaquePointer!, _ nodes: Nodes!, _ count: Int, _ limit: Double, _ results: MutableNodes!
 ) -> camber_status {
-  transform(tape, results, count) { h, t in h.nodes(nodes, count, "clip_by_value").map { t.clipByValue($0, limit) } }
+  transform(tape, results, count, "clip_by_value") { h, t in h.nodes(nodes, count, "clip_by_value").map { t.clipByValue($0, limit) } }
 }
 @_cdecl("camber_clip_by_norm") @implementation public func camber_clip_by_norm(
   _ tape: OpaquePointer!, _ nodes: Nodes!, _ count: Int, _ limit: Double, _ results: MutableNodes!
 ) -> camber_status {
-  transform(tape, results, count) { h, t in h.nodes(nodes, count, "clip_by_norm").map { t.clipByNorm($0, limit) } }
+  transform(tape, results, count, "clip_by_norm") { h, t in h.nodes(nodes, count, "clip_by_norm").map { t.clipByNorm($0, limit) } }
 }

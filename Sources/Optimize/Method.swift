@@ -9,7 +9,7 @@ package protocol Method {
   /// Names of the state arrays of one parameter, of its shape.
   func state(_ options: Options) -> [String]
   /// Scalars that change with the step (1, 2, …), in the order `update` reads them.
-  func scalars(_ options: Options, step: Int64, rate: Double) -> [Double]
+  func scalars(_ options: Options, step: Int64, rate: Double, into s: UnsafePointer<UnsafeMutablePointer<Double>>)
   func scalarCount(_ options: Options) -> Int
   /// New parameter and new state from parameter, gradient, state and the scalars (already of the parameter's type).
   func update(_ t: Tape, _ o: Options, p: NodeID, g: NodeID, state: [NodeID], scalars: [NodeID]) -> (NodeID, [NodeID])
@@ -35,7 +35,7 @@ struct SGD: Method {
   let defaults = [("learning_rate", 1e-2), ("momentum", 0), ("nesterov", 0), ("weight_decay", 0)]
   func state(_ o: Options) -> [String] { o["momentum"] == 0 ? [] : ["momentum"] }
   func scalarCount(_ o: Options) -> Int { 1 }
-  func scalars(_ o: Options, step: Int64, rate: Double) -> [Double] { [rate] }
+  func scalars(_ o: Options, step: Int64, rate: Double, into s: UnsafePointer<UnsafeMutablePointer<Double>>) { s[0].pointee = rate }
 
   func update(_ t: Tape, _ o: Options, p: NodeID, g: NodeID, state: [NodeID], scalars: [NodeID]) -> (NodeID, [NodeID]) {
     let d = o["weight_decay"] == 0 ? g : t.add(g, t.scale(p, o["weight_decay"]))
@@ -56,7 +56,7 @@ struct Adam: Method {
   func state(_ o: Options) -> [String] { ["m", "v"] }
   func scalarCount(_ o: Options) -> Int { 3 }
   /// rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t), 1 - rate * decay.
-  func scalars(_ o: Options, step: Int64, rate: Double) -> [Double] {
+  func scalars(_ o: Options, step: Int64, rate: Double, into s: UnsafePointer<UnsafeMutablePointer<Double>>) {
     var b1 = 1.0, b2 = 1.0, x1 = o["beta1"], x2 = o["beta2"], k = step
     while k > 0 {
       if k & 1 == 1 { b1 *= x1; b2 *= x2 }
@@ -64,7 +64,9 @@ struct Adam: Method {
       x2 *= x2
       k >>= 1
     }
-    return [rate / (1 - b1), 1 / (1 - b2).squareRoot(), 1 - rate * o["weight_decay"]]
+    s[0].pointee = rate / (1 - b1)
+    s[1].pointee = 1 / (1 - b2).squareRoot()
+    s[2].pointee = 1 - rate * o["weight_decay"]
   }
 
   func update(_ t: Tape, _ o: Options, p: NodeID, g: NodeID, state: [NodeID], scalars: [NodeID]) -> (NodeID, [NodeID]) {

@@ -118,8 +118,11 @@ package final class Optimizer {
     gradientNorm = squares.squareRoot()
     let count = steps + 1, rate = options["learning_rate"] * (schedule?.value(count - 1) ?? 1)
     let limit = options["clip_global_norm"]
-    let values = method.scalars(options, step: count, rate: rate) + [limit > 0 && gradientNorm > limit ? limit / gradientNorm : 1]
-    for (p, v) in zip(scalars, values) { p.pointee = v }
+    scalars.withUnsafeBufferPointer { s in
+      guard let base = s.baseAddress else { return }
+      method.scalars(options, step: count, rate: rate, into: base)
+      s[s.count - 1].pointee = limit > 0 && gradientNorm > limit ? limit / gradientNorm : 1
+    }
     let n = parameters.count, s = state.count - 1, total = 2 * n + s + scalars.count
     let code = withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: total) { inputs in
       withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: n + s) { outputs in

@@ -104,7 +104,8 @@ struct BlockCode {
     if registers == 0 {
       block = max(count, 1)
     } else {
-      block = min(max(24_576 / ((registers + entries.count) * widest), 128), 1024) & ~63
+      let live = registers + inputs.count + outputs.count
+      block = min(max(24_576 / (live * widest), 128), 1024) & ~63
       block = max(hoisted, block / hoisted * hoisted)
       block = max(min(block, count), 1)
     }

@@ -7,7 +7,7 @@ func explain(_ plan: Plan) -> String {
   var text = ""
   for k in 0 ..< s.stages {
     if s.stages > 1 { text += "stage \(k)\n" }
-    for t in plan.stepStart[k] ..< plan.stepStart[k + 1] {
+    for t in plan.stages[k].steps ..< plan.stages[k].stepEnd {
       let r = plan.steps[t], n = Int(r.code)
       switch r.kind {
       case .scalar:

@@ -35,9 +35,12 @@ final class Graph {
   let items: UnsafeMutablePointer<Item>
   let types: UnsafeMutablePointer<TypeInfo>
   let position: UnsafeMutablePointer<Int32>
+  /// By position; up to three operands as positions.
+  private let records: UnsafeMutablePointer<Record>
   let replaced: [Int32: Int32]
   let stages: [Stage]
   private let itemMemory: Memory<Item>
+  private let recordMemory: Memory<Record>
   private let typeMemory: Memory<TypeInfo>
   private let positionMemory: Memory<Int32>
   private(set) var maxLevel: Int32 = 0
@@ -53,11 +56,20 @@ final class Graph {
     typeMemory = try Memory(tape.types.count, filling: TypeInfo(count: 0, dtype: 0))
     types = typeMemory.p
     for (i, t) in tape.types.enumerated() { types[i] = TypeInfo(count: t.count, dtype: UInt8(t.dtype.rawValue)) }
-    itemMemory = try Memory(count, filling: Item(node: 0, root: 0, type: -1, kind: .kernel))
+    itemMemory = try Memory(unset: count)
     items = itemMemory.p
+    recordMemory = try Memory(unset: count)
+    records = recordMemory.p
     for p in 0 ..< count {
       let n = order.nodes[p]
-      items[p] = Item(node: n, root: Int32(p), type: max(tape.typeID(NodeID(n)), -1), kind: .kernel)
+      var r = tape.record(NodeID(n))
+      items[p] = Item(node: n, root: Int32(p), type: max(r.type, -1), kind: .kernel)
+      if r.arity <= 3 {
+        if r.arity > 0 { r.a = position[Int(r.a)] }
+        if r.arity > 1 { r.b = position[Int(r.b)] }
+        if r.arity > 2 { r.c = position[Int(r.c)] }
+      }
+      records[p] = r
     }
     var flat: Int32 = 0
     for (k, s) in stages.enumerated() {
@@ -79,8 +91,11 @@ final class Graph {
 
   // MARK: reading
 
-  @inline(__always) func record(_ p: Int) -> Record { tape.record(NodeID(items[p].node)) }
-  @inline(__always) func operand(_ r: Record, _ slot: Int) -> Int { Int(position[tape.input(of: r, slot).i]) }
+  @inline(__always) func record(_ p: Int) -> Record { records[p] }
+  @inline(__always) func operand(_ r: Record, _ slot: Int) -> Int {
+    if r.arity > 3 { return Int(position[tape.input(of: r, slot).i]) }
+    return Int(slot == 0 ? r.a : slot == 1 ? r.b : r.c)
+  }
   @inline(__always) func elements(_ p: Int) -> Int { types[Int(items[p].type)].count }
   @inline(__always) func dtype(_ p: Int) -> UInt8 { types[Int(items[p].type)].dtype }
   @inline(__always) func isFull(_ p: Int) -> Bool {

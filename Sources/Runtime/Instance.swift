@@ -28,7 +28,14 @@ final class Instance {
   private let constants: UnsafeMutableRawPointer
   private let table: Table
   private let tableMemory: Memory<UInt>
-  private let stepTable: UnsafeMutablePointer<RunStep>
+  // The plan's lists, which it keeps alive; nil where empty.
+  private let steps: UnsafeMutablePointer<RunStep>
+  private let stages: UnsafeMutablePointer<RunStage>
+  private let patches: UnsafeMutablePointer<Patch>?
+  private let copies: UnsafeMutablePointer<RunCopy>?
+  private let imports: UnsafeMutablePointer<RunTransfer>?, exports: UnsafeMutablePointer<RunTransfer>?
+  private let scalars: UnsafeMutablePointer<ScalarRange>?
+  private let code: UnsafeMutablePointer<ck_instr>?
   private let calls: UnsafeMutablePointer<Call>
   private let kernels: UnsafeMutablePointer<(borrowing Call) -> String?>
   private let blocks: UnsafeMutablePointer<RunBlock>
@@ -43,7 +50,14 @@ final class Instance {
     self.arena = arena
     let s = plan.structure
     constants = UnsafeMutableRawPointer(s.constants.p)
-    stepTable = plan.steps.p
+    steps = plan.steps.p
+    stages = plan.stages.p
+    patches = plan.patches.p
+    copies = plan.copies.p
+    imports = plan.imports.p
+    exports = plan.exports.p
+    scalars = s.scalars.ranges.p
+    code = s.scalars.code.p
     tableMemory = try Memory<UInt>(plan.table.count, filling: 0)
     table = UnsafeMutableRawPointer(tableMemory.p).bindMemory(to: UnsafeMutableRawPointer?.self, capacity: plan.table.count)
     for i in 0 ..< plan.table.count {
@@ -74,7 +88,7 @@ final class Instance {
       let r = plan.steps[t], k = s.kernels[Int(r.code)]
       let x = UnsafeRawPointer(table + r.table).assumingMemoryBound(to: UnsafeRawPointer.self)
       (calls + Int(r.code)).initialize(to: Call(x: x, out: table[r.table + k.operands.count] ?? arena, scratch: table[r.table + k.operands.count + 1],
-                                                types: k.types, type: k.type, attrs: k.attrs))
+                                                types: k.types, type: k.type, attrs: k.attrs, geometry: k.geometry))
       (kernels + Int(r.code)).initialize(to: k.kernel)
     }
     prepare()
@@ -118,34 +132,37 @@ final class Instance {
     }
   }
 
-  private func copy(_ range: Range<Int>, _ inputs: HostInputs, _ outputs: HostOutputs) {
-    for i in range {
-      let c = plan.copies[i]
-      let from = resolve(c.from, inputs, outputs), to = resolve(c.to, inputs, outputs)
-      if from != to { memmove(to, from, c.bytes) }
+  @inline(__always) private func copy(_ from: Int, _ to: Int, _ inputs: HostInputs, _ outputs: HostOutputs) {
+    guard from < to, let copies else { return }
+    for i in from ..< to {
+      let c = copies[i]
+      let x = resolve(c.from, inputs, outputs), y = resolve(c.to, inputs, outputs)
+      if x != y { memmove(y, x, c.bytes) }
     }
   }
 
   /// False with a message when a kernel fails. Pointers are not null, except to arrays without elements.
   func execute(_ stage: Int, _ inputs: HostInputs, _ outputs: HostOutputs) -> Bool {
-    let plan = plan
-    for i in plan.patchStart[stage] ..< plan.patchStart[stage + 1] {
-      let p = plan.patches[i]
-      table[p.table] = (p.output ? outputs[Int(p.host)] : UnsafeMutableRawPointer(mutating: inputs[Int(p.host)])) ?? arena
+    let s = stages[stage]
+    if let patches {
+      for i in s.patches ..< s.patchEnd {
+        let p = patches[i]
+        table[p.table] = (p.output ? outputs[Int(p.host)] : UnsafeMutableRawPointer(mutating: inputs[Int(p.host)])) ?? arena
+      }
     }
-    copy(plan.keeps[stage], inputs, outputs)
-    for t in plan.stepStart[stage] ..< plan.stepStart[stage + 1] {
-      let s = stepTable[t]
-      switch s.kind {
-      case .scalar: scalar(plan.structure.scalars.ranges[Int(s.code)], inputs, outputs)
-      case .block: run(blocks[Int(s.code)], table + s.table)
-      case .kernel: if !kernel(s) { return false }
-      case .scan: if !scan(s) { return false }
+    copy(s.keeps, s.saves, inputs, outputs)
+    for t in s.steps ..< s.stepEnd {
+      let r = steps[t]
+      switch r.kind {
+      case .scalar: if let scalars { scalar(scalars[Int(r.code)], inputs, outputs) }
+      case .block: run(blocks[Int(r.code)], table + r.table)
+      case .kernel: if !kernel(r) { return false }
+      case .scan: if !scan(r) { return false }
       default: break
       }
     }
-    copy(plan.saves[stage], inputs, outputs)
-    copy(plan.finals[stage], inputs, outputs)
+    copy(s.saves, s.finals, inputs, outputs)
+    copy(s.finals, s.copyEnd, inputs, outputs)
     return true
   }
 
@@ -165,7 +182,7 @@ final class Instance {
 
   private func scalar(_ r: ScalarRange, _ inputs: HostInputs, _ outputs: HostOutputs) {
     let slots = arena.assumingMemoryBound(to: UInt64.self)
-    if let imports = plan.imports.p {
+    if let imports {
       for i in r.imports ..< r.imports + r.importCount {
         let t = imports[i], from = resolve(Ref(offset: t.offset, region: t.region), inputs, outputs), slot = slots + Int(t.slot)
         switch t.dtype {
@@ -176,8 +193,8 @@ final class Instance {
         }
       }
     }
-    ck_scalar_run(plan.structure.scalars.code.p.map { UnsafePointer($0) + r.code }, r.codeCount, slots)
-    if let exports = plan.exports.p {
+    ck_scalar_run(code.map { UnsafePointer($0) + r.code }, r.codeCount, slots)
+    if let exports {
       for i in r.exports ..< r.exports + r.exportCount {
         let t = exports[i], to = resolve(Ref(offset: t.offset, region: t.region), inputs, outputs), slot = slots + Int(t.slot)
         switch t.dtype {

@@ -6,11 +6,16 @@ final class Memory<Element: BitwiseCopyable> {
   let p: UnsafeMutablePointer<Element>
   let count: Int
 
-  init(_ count: Int, filling value: Element) throws(Failure) {
+  convenience init(_ count: Int, filling value: Element) throws(Failure) {
+    try self.init(unset: count)
+    p.initialize(repeating: value, count: count)
+  }
+
+  /// Whatever lies there.
+  init(unset count: Int) throws(Failure) {
     guard let raw = ck_alloc(Swift.max(count, 1) &* MemoryLayout<Element>.stride) else { throw refused }
     p = raw.bindMemory(to: Element.self, capacity: Swift.max(count, 1))
     self.count = count
-    p.initialize(repeating: value, count: count)
   }
 
   deinit { ck_free(p) }

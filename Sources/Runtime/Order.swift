@@ -13,6 +13,12 @@ struct Order: ~Copyable {
   /// scan -> the scan whose members are read in its place.
   private(set) var replaced: [Int32: Int32]
 
+  private struct Frame: BitwiseCopyable {
+    var record: Record
+    var node: Int32
+    var slot: UInt16 = 0
+    var leaf: Bool
+  }
   private static let leaf: Int32 = -3, open: Int32 = -2, none: Int32 = -1
 
   static func make(_ tape: Tape, _ stages: [Stage]) throws(Failure) -> Order {
@@ -47,31 +53,28 @@ struct Order: ~Copyable {
     for i in 0 ..< tape.count { position[i] = Order.none }
     for s in stages { for n in s.inputs { position[n.i] = Order.leaf } }
     nodes.clear()
-    var stack = List<(Int32, Int32)>()
+    var stack = List<Frame>()
     let part = Structural.part.rawValue, substitutes = !replaced.isEmpty
     for s in stages {
       for o in s.outputs where position[o.i] == Order.none || position[o.i] == Order.leaf {
-        try stack.add((o.index, 0))
-        if position[o.i] == Order.none { position[o.i] = Order.open }
-        while !stack.isEmpty {
-          let (n, slot) = stack[stack.count - 1]
-          let r = tape.record(NodeID(n))
-          if position[Int(n)] == Order.leaf || slot >= Int32(r.arity) {
-            position[Int(n)] = Int32(nodes.count)
-            try nodes.add(n)
+        try stack.add(Frame(record: tape.record(o), node: o.index, leaf: position[o.i] == Order.leaf))
+        position[o.i] = Order.open
+        while let top = stack.p.map({ $0 + (stack.count - 1) }), !stack.isEmpty {
+          let f = top.pointee
+          if f.leaf || f.slot == f.record.arity {
+            position[Int(f.node)] = Int32(nodes.count)
+            try nodes.add(f.node)
             _ = stack.pop()
             continue
           }
-          stack[stack.count - 1] = (n, slot + 1)
-          var x = tape.input(of: r, Int(slot)).index
-          if substitutes, r.op == part, let y = replaced[x] { x = y }
-          switch position[Int(x)] {
-          case Order.none: position[Int(x)] = Order.open
-          case Order.leaf: break
-          case Order.open: return false
-          default: continue
-          }
-          try stack.add((x, 0))
+          top.pointee.slot += 1
+          var x = f.record.arity > 3 ? tape.input(of: f.record, Int(f.slot)).index : f.slot == 0 ? f.record.a : f.slot == 1 ? f.record.b : f.record.c
+          if substitutes, f.record.op == part, let y = replaced[x] { x = y }
+          let state = position[Int(x)]
+          if state == Order.open { return false }
+          if state != Order.none, state != Order.leaf { continue }
+          position[Int(x)] = Order.open
+          try stack.add(Frame(record: tape.record(NodeID(x)), node: x, leaf: state == Order.leaf))
         }
       }
     }

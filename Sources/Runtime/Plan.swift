@@ -27,35 +27,41 @@ struct RunCopy: BitwiseCopyable {
   var bytes: Int
 }
 
+/// A stage's parts of the plan's lists.
+struct RunStage: BitwiseCopyable {
+  var patches = 0, patchEnd = 0
+  var steps = 0, stepEnd = 0
+  /// Copies: inputs kept for later stages; inputs saved from outputs over them; outputs.
+  var keeps = 0, saves = 0, finals = 0, copyEnd = 0
+}
+
 /// A structure with places: everything that runs share. Pointers of steps stand in one table, resolved once by each workspace;
 /// those of the host's arrays are written anew by each run.
 final class Plan {
   let structure: Structure
   let memory: Int
   let steps: Memory<RunStep>
-  /// By stage, one more at the end.
-  let stepStart: [Int]
   private(set) var table = List<Ref>()
   private(set) var patches = List<Patch>()
-  private(set) var patchStart: [Int] = []
   private(set) var imports = List<RunTransfer>(), exports = List<RunTransfer>()
-  /// Copies by stage: inputs kept for later stages; inputs saved from outputs over them; outputs.
-  private(set) var keeps: [Range<Int>] = [], saves: [Range<Int>] = [], finals: [Range<Int>] = []
   private(set) var copies = List<RunCopy>()
+  let stages: Memory<RunStage>
 
   init(_ s: Structure, aliases: [Alias]) throws(Failure) {
     structure = s
     let place = try Placement.make(s, aliases: aliases)
     memory = max(place.memory, 64)
     steps = try Memory(s.clusters.schedule.count, filling: RunStep(kind: .kernel, code: 0, table: 0))
-    stepStart = s.clusters.stageStart
+    stages = try Memory(s.stages, filling: RunStage())
     try add(Ref())   // entry 0 is no pointer
     for k in 0 ..< s.stages {
-      patchStart.append(patches.count)
-      for t in stepStart[k] ..< stepStart[k + 1] { try step(t, place) }
+      stages[k].patches = patches.count
+      stages[k].steps = s.clusters.stageStart[k]
+      stages[k].stepEnd = s.clusters.stageStart[k + 1]
+      for t in stages[k].steps ..< stages[k].stepEnd { try step(t, place) }
+      stages[k].patchEnd = patches.count
       try copies(k, place)
     }
-    patchStart.append(patches.count)
     for i in 0 ..< s.scalars.imports.count { try imports.add(transfer(s.scalars.imports[i], place)) }
     for i in 0 ..< s.scalars.exports.count { try exports.add(transfer(s.scalars.exports[i], place)) }
   }
@@ -108,24 +114,22 @@ final class Plan {
 
   private func copies(_ k: Int, _ place: borrowing Placement) throws(Failure) {
     let s = structure
-    let first = copies.count
+    stages[k].keeps = copies.count
     for i in 0 ..< s.values.list.count {
       let v = s.values.list[i]
       if v.origin == .kept, Int(v.stage) == k { try copies.add(RunCopy(from: place.ref[v.place], to: place.ref[i], bytes: v.bytes)) }
     }
-    let second = copies.count
+    stages[k].saves = copies.count
     for o in 0 ..< s.values.outputs.count where Int(s.values.outputs[o].stage) == k && place.saved[o].region != .none {
       let v = Int(s.values.outputs[o].value)
       try copies.add(RunCopy(from: place.ref[v], to: place.saved[o], bytes: s.values.list[v].bytes))
     }
-    let third = copies.count
+    stages[k].finals = copies.count
     for o in 0 ..< s.values.outputs.count where Int(s.values.outputs[o].stage) == k && !place.bound[o] {
       let v = Int(s.values.outputs[o].value)
       let from = place.saved[o].region != .none ? place.saved[o] : place.ref[v]
       try copies.add(RunCopy(from: from, to: Ref(offset: Int(s.values.outputs[o].index), region: .output), bytes: s.values.list[v].bytes))
     }
-    keeps.append(first ..< second)
-    saves.append(second ..< third)
-    finals.append(third ..< copies.count)
+    stages[k].copyEnd = copies.count
   }
 }

@@ -20,7 +20,7 @@ struct ScalarRange: BitwiseCopyable {
 struct ScalarCode: ~Copyable {
   var code = List<ck_instr>()
   var imports = List<Transfer>(), exports = List<Transfer>()
-  var ranges: [ScalarRange] = []
+  var ranges = List<ScalarRange>()
   var constants = List<UInt64>()
   var slots = 0
 
@@ -108,7 +108,7 @@ struct ScalarCode: ~Copyable {
     range.codeCount = code.count - range.code
     range.importCount = imports.count - range.imports
     range.exportCount = exports.count - range.exports
-    ranges.append(range)
+    try ranges.add(range)
   }
 
   /// 16-bit formats lie in slots as f32; to them every other dtype is rounded once, through storage.

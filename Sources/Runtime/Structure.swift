@@ -7,7 +7,7 @@ struct KernelStep {
   let out: Int32
   let types: [TensorType]
   let type: TensorType
-  let attrs: [Int]
+  let attrs: [Int], geometry: [Int]
   let scratch: Int
   let name: String
   let kernel: (borrowing Call) -> String?
@@ -107,7 +107,7 @@ final class Structure {
     let t = g.tape, n = NodeID(g.items[p].node), types = t.inputs(n).map { t.type($0) }, attrs = t.attrs(n)
     let r = row(t.op(n).structural ?? .part)
     return KernelStep(operands: operands(g, p, info.stage), out: g.items[p].value, types: types, type: t.type(n), attrs: attrs,
-                      scratch: r.scratch(types, attrs, t.type(n)), name: r.name, kernel: r.kernel)
+                      geometry: r.geometry(types, attrs, t.type(n)), scratch: r.scratch(types, attrs, t.type(n)), name: r.name, kernel: r.kernel)
   }
 
   private func scan(_ g: Graph, _ p: Int, _ info: StepInfo) throws(Failure) -> ScanStep {

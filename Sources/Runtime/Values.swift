@@ -108,7 +108,7 @@ struct Values: ~Copyable {
     let item = g.items[q]
     if item.kind == .part {
       let r = g.record(q), scan = g.operand(r, 0)
-      return g.items[scan].value + Int32(member(g, q, scan, r))
+      return g.items[scan].value + Int32(member(g, q, scan))
     }
     if item.kind == .host {
       // Flat numbers stand in `value` until the first use: below -1 afterwards is a value.
@@ -144,9 +144,9 @@ struct Values: ~Copyable {
   }
 
   /// A part of a scan that was replaced reads its carry or y in the longer tuple.
-  private func member(_ g: Graph, _ part: Int, _ scan: Int, _ r: Record) -> Int {
+  private func member(_ g: Graph, _ part: Int, _ scan: Int) -> Int {
     let k = g.tape.attrs(NodeID(g.items[part].node))[0]
-    let own = g.tape.input(of: r, 0)
+    let own = g.tape.input(NodeID(g.items[part].node), 0)
     if own.index == g.items[scan].node { return k }
     let from = g.tape.scanShape(own), to = g.tape.scanShape(NodeID(g.items[scan].node))
     return k < from.carries ? k : k - from.carries + to.carries
@@ -181,7 +181,7 @@ struct Values: ~Copyable {
     var v: Int
     if g.items[q].kind == .part {
       let r = g.record(q), scan = g.operand(r, 0)
-      v = Int(g.items[scan].value) + member(g, q, scan, r)
+      v = Int(g.items[scan].value) + member(g, q, scan)
     } else {
       v = Int(g.items[q].kind == .host ? -2 - g.items[q].value : g.items[q].value)
     }

@@ -10,33 +10,45 @@ package final class Workspace {
   private let arena: UnsafeMutableRawPointer
   private let instance: Instance
   private let busy = Atomic<Bool>(false)
-  /// Stages that have run, as bits.
-  private var done: UInt64 = 0
+  /// Stages that have run, as bits; then by stage: inputs, outputs, and the stages it needs.
+  private let done: UnsafeMutablePointer<UInt64>
+  private let counts: UnsafeMutablePointer<(inputs: Int, outputs: Int, needs: UInt64)>
+  private let stages: Int
 
   package init(_ program: Program) throws(Failure) {
     self.program = program
     let plan = try program.plan()
     guard let a = ck_alloc(plan.memory) else { throw Failure(.memory, "workspace: \(plan.memory) bytes were refused") }
     arena = a
+    let s = program.structure
+    stages = s.stages
+    done = .allocate(capacity: 1)
+    done.initialize(to: 0)
+    counts = .allocate(capacity: s.stages)
+    for k in 0 ..< s.stages { (counts + k).initialize(to: (s.inputCount[k], s.outputCount[k], s.values.needs[k])) }
     do throws(Failure) {
       instance = try Instance(plan, arena: a)
     } catch {
       ck_free(a)
+      done.deallocate()
+      counts.deallocate()
       throw error
     }
   }
 
-  deinit { ck_free(arena) }
+  deinit {
+    ck_free(arena)
+    done.deallocate()
+    counts.deallocate()
+  }
 
   /// inputs[i] and outputs[i] are the stage's arrays, borrowed for the call.
   package func run(stage: Int = 0, inputs: UnsafePointer<UnsafeRawPointer?>, outputs: UnsafePointer<UnsafeMutableRawPointer?>) -> Code {
     guard busy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else { return .busy }
     defer { busy.store(false, ordering: .releasing) }
-    let s = program.structure
-    guard stage >= 0, stage < s.stages else { return fail(.invalid, "run: stage \(stage) of \(s.stages)") }
-    let missing = s.values.needs[stage] & ~done
+    guard stage >= 0, stage < stages else { return fail(.invalid, "run: stage \(stage) of \(stages)") }
+    let (inCount, outCount, needs) = counts[stage], missing = needs & ~done.pointee
     guard missing == 0 else { return fail(.invalid, "run: stage \(stage) needs what stage \(missing.trailingZeroBitCount) keeps; run that first") }
-    let inCount = s.inputCount[stage], outCount = s.outputCount[stage]
     for i in 0 ..< inCount where inputs[i] == nil {
       if program.inputTypes[stage][i].count > 0 { return fail(.invalid, "run: input \(i) is NULL") }
     }
@@ -48,10 +60,10 @@ package final class Workspace {
     let bad = ok && program.checkFinite ? firstNonfinite(stage, outputs) : -1
     ck_fenv_leave(saved)
     guard ok else {
-      done &= ~(1 << UInt64(stage))
+      done.pointee &= ~(1 << UInt64(stage))
       return fail(.invalid, instance.message)
     }
-    done |= 1 << UInt64(stage)
+    done.pointee |= 1 << UInt64(stage)
     if bad >= 0 { return fail(.nonfinite, "run: output \(bad) has a NaN or an infinity") }
     return .ok
   }

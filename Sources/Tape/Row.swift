@@ -63,6 +63,8 @@ package struct Row {
   package var masks: MaskRule = .same
   /// Bytes of scratch for a run.
   package var scratch: (_ x: [TensorType], _ attrs: [Int], _ out: TensorType) -> Int = { _, _, _ in 0 }
+  /// Numbers that the kernel reads, worked out once: a run allocates nothing.
+  package var geometry: (_ x: [TensorType], _ attrs: [Int], _ out: TensorType) -> [Int] = { _, _, _ in [] }
   /// Computes the result; nil, or what went wrong at run time.
   package var kernel: (_ c: borrowing Call) -> String?
 }
@@ -74,15 +76,16 @@ package struct Call {
   package let scratch: UnsafeMutableRawPointer?
   package let types: [TensorType]
   package let type: TensorType
-  package let attrs: [Int]
+  package let attrs: [Int], geometry: [Int]
   package init(x: UnsafePointer<UnsafeRawPointer>, out: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer?,
-               types: [TensorType], type: TensorType, attrs: [Int]) {
+               types: [TensorType], type: TensorType, attrs: [Int], geometry: [Int]) {
     self.x = x
     self.out = out
     self.scratch = scratch
     self.types = types
     self.type = type
     self.attrs = attrs
+    self.geometry = geometry
   }
   package func input<T>(_ i: Int, as: T.Type) -> UnsafePointer<T> { x[i].assumingMemoryBound(to: T.self) }
 }

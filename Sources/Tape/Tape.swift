@@ -11,6 +11,16 @@ package struct Record: BitwiseCopyable {
   package var type: Int32
   package var a: Int32, b: Int32, c: Int32
   package var attrs: Int32
+
+  package init(op: UInt16, arity: UInt16, type: Int32, a: Int32, b: Int32, c: Int32, attrs: Int32) {
+    self.op = op
+    self.arity = arity
+    self.type = type
+    self.a = a
+    self.b = b
+    self.c = c
+    self.attrs = attrs
+  }
 }
 
 /// A typed, append-only, hash-consed arena of nodes. Inputs of a node come before it. The first error sticks: from then on every

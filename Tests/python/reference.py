@@ -113,6 +113,25 @@ def points(low, high, count, dtype, seed, reach=None, interior=False, poles=Fals
     return rng.permutation(found)[: max(count, 8)]
 
 
+# Where a value passes through zero: relative accuracy is hardest there.
+ROOTS = {
+    "lgamma": (1.0, 2.0, -2.4570247382208006, -2.7476826467274126, -3.1435808883499797, -3.955294284858598, -10.000000275573192),
+    "digamma": (1.4616321449683622, -0.5040830082644554, -1.5734984731623904, -2.6107208684441445),
+    "sin": (math.pi, 2 * math.pi, 6381956970095103.0 * 2.0**797), "cos": (math.pi / 2, 1.5 * math.pi, 11 * math.pi / 2), "tan": (math.pi, math.pi / 2, 22.0),
+    "log": (1.0,), "log2": (1.0,), "log10": (1.0,), "acosh": (1.0,), "acos": (1.0,), "gelu": (-0.0,), "log1p": (0.0,), "expm1": (0.0,),
+}  # fmt: skip
+
+
+def around(name, dtype):
+    """Neighbours of a row's roots, from one unit in the last place outwards."""
+    found = []
+    for root in ROOTS.get(name, ()):
+        if abs(root) < float(np.finfo(dtype).max):
+            near = [dtype(root)] + [dtype(root * (1 + s * 10.0**-k)) for k in range(1, 17) for s in (-1, 1)]
+            found += [x for x in near if x > 0 or x != np.rint(x)]
+    return np.array(found, dtype)
+
+
 def operands(row, count, dtype, seed, **rest):
     """Operand arrays for a row."""
     columns = []
@@ -125,6 +144,10 @@ def operands(row, count, dtype, seed, **rest):
             column = np.random.default_rng(seed).integers(0, 8, 4 * count).astype(dtype)
         else:
             column = points(low, high, count, dtype, seed + 17 * slot, poles=row.name in ("lgamma", "digamma"), **rest)
+        if row.arity == 1 and not rest:
+            near = around(row.name, dtype)
+            near = near[(near >= low) & (near <= high)]
+            column = np.concatenate([near, column])
         columns.append(column)
     size = min(len(c) for c in columns)
     return [c[:size] for c in columns]

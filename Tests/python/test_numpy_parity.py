@@ -207,6 +207,17 @@ def test_parity(name):
     np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("name", [n for n, (_, args) in CASES.items() if all(a.dtype == np.float64 for a in args)])
+def test_f32_stays(name):
+    """With f32 arguments the dtype is NumPy's."""
+    function, args = CASES[name]
+    args = [a.astype(np.float32) for a in args]
+    with np.errstate(all="ignore"):
+        want = np.asarray(function(*args))
+    got = np.asarray(cb.function(function)(*args))
+    assert got.shape == want.shape and got.dtype == want.dtype
+
+
 def test_names():
     """120 functions of NumPy and more, under NumPy's names, and NumPy's own without traced arguments."""
     traced = [name for name in cnp.__all__ if name in cnp._TRACED]

@@ -10,7 +10,8 @@
  * then forgets the error: what was built before it still stands.
  *
  * OPERANDS are nodes and numbers. Shapes are broadcast and dtypes promoted as NumPy does it, by explicit nodes on the tape;
- * a number takes the dtype of the node beside it unless that cannot hold its kind (an integer node and 0.5 give f64).
+ * a number takes the dtype of the node beside it unless that cannot hold its kind (an integer node and 0.5 give f64). In
+ * arithmetic a bool counts as the i64 0 or 1; integers under a function of floats become f64.
  *
  * LIFETIME. A Node is two words and belongs to its Tape: it may not be used after the Tape is gone. Programs, linears and
  * optimizers own what they need. All handles move and none copies.

@@ -316,6 +316,7 @@ int main(int argc, char **argv) {
   for (int64_t i = 0; i < count; i++) order[i] = (int32_t)i;
 
   uint64_t state = (uint64_t)o.seed;
+  char tested[16] = "--";
   double start = now(), shown = 0, right = 0;
   int terminal = isatty(1);
   for (long long epoch = 1; epoch <= o.epochs; epoch++) {
@@ -326,12 +327,13 @@ int main(int argc, char **argv) {
       sum += step(&t);
       if (terminal && now() - shown > 0.1) {
         double done = (double)((epoch - 1) * steps + i + 1), rate = done / (now() - start);
-        printf("\repoch %lld/%lld  loss %.4f  test %.2f %%  %.0f images/s  %.0f s left \033[K", epoch, o.epochs,
-               sum / (double)(i + 1), right, rate * BATCH, ((double)(o.epochs * steps) - done) / rate);
+        printf("\repoch %lld/%lld  loss %.4f  test %s  %.0f images/s  %.0f s left \033[K", epoch, o.epochs,
+               sum / (double)(i + 1), tested, rate * BATCH, ((double)(o.epochs * steps) - done) / rate);
         fflush(stdout), shown = now();
       }
     }
     right = accuracy(&t, &test);
+    snprintf(tested, sizeof tested, "%.2f %%", right);
     printf("%sepoch %lld loss %.13a %.6f\n", terminal ? "\r\033[K" : "", epoch, sum / (double)steps, sum / (double)steps);
     fflush(stdout);
   }

@@ -262,6 +262,7 @@ void run(const Options &o, const Precision &precision, const Dataset &train, con
 
   auto now = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
   std::uint64_t state = static_cast<std::uint64_t>(o.seed);
+  char tested[16] = "--";
   double start = now(), shown = 0, right = 0;
   bool terminal = isatty(1);
   for (std::int64_t epoch = 1; epoch <= o.epochs; epoch++) {
@@ -272,13 +273,14 @@ void run(const Options &o, const Precision &precision, const Dataset &train, con
       sum += trainer.step();
       if (terminal && now() - shown > 0.1) {
         double done = static_cast<double>((epoch - 1) * steps + i + 1), rate = done / (now() - start);
-        std::printf("\repoch %lld/%lld  loss %.4f  test %.2f %%  %.0f images/s  %.0f s left \033[K", static_cast<long long>(epoch),
-                    static_cast<long long>(o.epochs), sum / static_cast<double>(i + 1), right, rate * batch,
+        std::printf("\repoch %lld/%lld  loss %.4f  test %s  %.0f images/s  %.0f s left \033[K", static_cast<long long>(epoch),
+                    static_cast<long long>(o.epochs), sum / static_cast<double>(i + 1), tested, rate * batch,
                     (static_cast<double>(o.epochs * steps) - done) / rate);
         std::fflush(stdout), shown = now();
       }
     }
     right = trainer.accuracy(test);
+    std::snprintf(tested, sizeof tested, "%.2f %%", right);
     double loss = sum / static_cast<double>(steps);
     std::printf("%sepoch %lld loss %.13a %.6f\n", terminal ? "\r\033[K" : "", static_cast<long long>(epoch), loss, loss);
     std::fflush(stdout);

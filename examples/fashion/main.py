@@ -187,7 +187,7 @@ def main():
             if terminal and time.monotonic() - shown > 0.1:
                 done = (epoch - 1) * steps + i + 1
                 rate = done / (time.monotonic() - start)
-                print(f"\repoch {epoch}/{o.epochs}  loss {total / (i + 1):.4f}  test {right:.2f} %  {rate * BATCH:.0f} images/s  "
+                print(f"\repoch {epoch}/{o.epochs}  loss {total / (i + 1):.4f}  test {f'{right:.2f} %' if right else '--'}  {rate * BATCH:.0f} images/s  "
                       f"{(o.epochs * steps - done) / rate:.0f} s left \033[K", end="", flush=True)  # fmt: skip
                 shown = time.monotonic()
         right = accuracy(model, params, test_images, test_labels, shades)

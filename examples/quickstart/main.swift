@@ -9,7 +9,7 @@ let f = try Program(
   tape, inputs: [x, v],
   outputs: [
     y, try tape.grad(y, [x])[0], try tape.jvp([y], [x], [v])[0], try tape.hvp(y, [x], [v])[0],
-    try tape.hessian(y, [x])[0],
+    try tape.hessian(y, [x])[0][0],
   ])
 
 let results = try f([[0.1, 0.2, 0.3], [1, -1, 2]])

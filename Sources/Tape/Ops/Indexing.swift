@@ -23,7 +23,8 @@ private let gatherRow = Row(
   },
   batching: .custom { t, n, ops, x, size in
     let a = t.attrs(n)
-    guard let index = ops[1] else { return t.apply(.gather, [ops[0] ?? x[0], x[1]], a) }
+    if ops[1] == nil, a[1] == 0 { return t.apply(.gather, [ops[0] ?? x[0], x[1]], a) }
+    let index = ops[1] ?? t.addLeading(x[1], size)
     if ops[0] == nil, a[1] == 0 {
       // The new axis arrives among the indices' axes: behind the outer ones; bring it to the front.
       let y = t.apply(.gather, [x[0], index], a), outer = t.shape(x[0]).count + a[0]
@@ -60,8 +61,8 @@ private let scatterRow = Row(
   },
   batching: .custom { t, n, ops, x, size in
     let a = t.attrs(n)
-    if ops[0] == nil { return t.apply(.scatterAdd, [x[0], ops[1] ?? x[1]], a) }
-    return t.apply(.scatterAdd, [ops[0] ?? x[0], ops[1] ?? t.addLeading(x[1], size)], [a[0], a[1] + 1, a[2]])
+    if ops[0] == nil, a[1] == 0 { return t.apply(.scatterAdd, [x[0], ops[1] ?? x[1]], a) }
+    return t.apply(.scatterAdd, [ops[0] ?? t.addLeading(x[0], size), ops[1] ?? t.addLeading(x[1], size)], [a[0], a[1] + 1, a[2]])
   },
   scratch: { _, _, out in out.dtype.isHalf ? out.count * 4 : 0 }
 ) { c in
@@ -82,7 +83,13 @@ extension Tape {
 
   package func scatterAdd(_ x: NodeID, _ indices: NodeID, _ updates: NodeID, axis: Int) -> NodeID {
     guard contains(x), contains(updates), -axis <= shape(x).count else { return failure == nil ? fail(.node, "scatter_add: an operand is not a node of this tape") : .none }
-    let added = apply(.scatterAdd, [indices, updates], [axis, 0, shape(x)[shape(x).count + axis]])
+    guard contains(indices) else { return failure == nil ? fail(.node, "scatter_add: the indices are not a node of this tape") : .none }
+    let s = shape(x), wanted = s.dropLast(-axis) + shape(indices) + s.suffix(-axis - 1)
+    guard shape(updates) == Array(wanted) else {
+      return fail(.shape, "scatter_add: updates of shape \(text(shape(updates))), not \(text(wanted)), for shape \(text(s)) and indices \(text(shape(indices)))")
+    }
+    guard dtype(updates) == dtype(x) else { return fail(.dtype, "scatter_add: dtypes \(dtype(x).name) and \(dtype(updates).name) differ; cast one first") }
+    let added = apply(.scatterAdd, [indices, updates], [axis, 0, s[s.count + axis]])
     return added.isNone ? .none : add(x, added)
   }
 

@@ -64,7 +64,10 @@ extension Tape {
       }
     }
     let consts = captured.map { NodeID(body.record($0).a) }
-    return scan(Body(tape: body, inputs: inputs + captured, outputs: outputs), carries, xs, consts, length: length, reverse: reverse)
+    // The loop keeps a copy of its own: the host's sub-tape may grow on, and holds this tape.
+    let own = Tape(), parameters = (inputs + captured).map { own.input(body.type($0)) }
+    let results = own.rewrite(body, outputs, Dictionary(uniqueKeysWithValues: zip(inputs + captured, parameters))) { _, _ in nil }
+    return scan(Body(tape: own, inputs: parameters, outputs: results), carries, xs, consts, length: length, reverse: reverse)
   }
 
   /// A scan over a sound body.

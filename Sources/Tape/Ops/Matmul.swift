@@ -2,7 +2,7 @@ import CKernels
 
 /// C = op(A) op(B) over matrices in the last two axes; leading axes equal, or none on one side, which is then shared.
 /// attrs: [transpose A, transpose B, A masked, B masked]; operands: A, B, then the masks that the flags announce. A product of two
-/// entries counts only where both masks hold: `gate` for contractions.
+/// entries counts only where both masks hold: `gate` for contractions. A masked operand is 0 where its mask is not set.
 let matmulRow = Row(
   name: "matmul",
   infer: { x, a in
@@ -18,12 +18,7 @@ let matmulRow = Row(
     return .type(t)
   },
   derivative: .bilinear { t, y, ct, slot in t.matmulTranspose(y, ct, slot) },
-  batching: .custom { t, n, ops, x, size in
-    let a = t.attrs(n), flat = a[2] + a[3] == 0 && a[0] == 0 && t.shape(x[0]).count == 2 && t.shape(x[1]).count == 2
-    if flat, let l = ops[0], ops[1] == nil { return t.apply(.matmul, [l, x[1]], a) }          // shared right factor
-    if flat, ops[0] == nil, let r = ops[1] { return t.apply(.matmul, [x[0], r], a) }
-    return t.apply(.matmul, ops.indices.map { ops[$0] ?? t.addLeading(x[$0], size) }, a)
-  },
+  batching: .custom { t, n, ops, x, size in t.matmulBatch(n, ops, x, size) },
   scratch: { x, a, out in
     let m = out.shape[out.rank - 2], n = out.shape[out.rank - 1], k = x[0].shape[x[0].rank - 1 - a[0]]
     return ck_gemm_scratch(out.dtype.rawValue, flatRows(x, a, out) ?? m, n, k)
@@ -63,6 +58,8 @@ extension Tape {
     guard contains(a), contains(b) else { return failure == nil ? fail(.node, "matmul: an operand is not a node of this tape") : .none }
     let sa = shape(a), sb = shape(b)
     guard sa.count > 0, sb.count > 0 else { return fail(.shape, "matmul: a scalar operand; use mul") }
+    guard dtype(a) == dtype(b) else { return fail(.dtype, "matmul: dtypes \(dtype(a).name) and \(dtype(b).name) differ; cast one first") }
+    guard sa[sa.count - 1] == sb[max(sb.count - 2, 0)] else { return fail(.shape, "matmul: shapes \(text(sa)) and \(text(sb)) do not fit") }
     let l = sa.count == 1 ? reshape(a, [1] + sa) : a, r = sb.count == 1 ? reshape(b, sb + [1]) : b
     var y: NodeID
     let x0 = Array(shape(l).dropLast(2)), x1 = Array(shape(r).dropLast(2))
@@ -82,6 +79,26 @@ extension Tape {
 
   package func matmul(_ a: NodeID, _ b: NodeID, _ ta: Bool = false, _ tb: Bool = false, maskA: NodeID? = nil, maskB: NodeID? = nil) -> NodeID {
     apply(.matmul, [a, b] + [maskA, maskB].compactMap { $0 }, [ta ? 1 : 0, tb ? 1 : 0, maskA == nil ? 0 : 1, maskB == nil ? 0 : 1])
+  }
+
+  /// A side that stays as it was is shared where it is one matrix. A side of one matrix against a batch stretches over it.
+  func matmulBatch(_ n: NodeID, _ ops: [NodeID?], _ x: [NodeID], _ size: Int) -> NodeID {
+    let a = attrs(n)
+    let sides = [[0] + (a[2] != 0 ? [2] : []), [1] + (a[3] != 0 ? [2 + a[2]] : [])]
+    var y = x
+    for side in sides where side.contains(where: { ops[$0] != nil }) || shape(x[side[0]]).count > 2 {
+      for i in side { y[i] = ops[i] ?? addLeading(x[i], size) }
+    }
+    guard y.allSatisfy(contains) else { return .none }
+    let ranks = sides.map { shape(y[$0[0]]).count }
+    for k in 0 ..< 2 where ranks[k] > 2 && ranks[k] < ranks[1 - k] {
+      let other = shape(y[sides[1 - k][0]])
+      for i in sides[k] {
+        let m = shape(y[i]).suffix(2)
+        y[i] = broadcast(reshape(y[i], [size] + [Int](repeating: 1, count: other.count - 3) + m), to: other.dropLast(2) + m)
+      }
+    }
+    return apply(.matmul, y, a)
   }
 
   /// The pull-back of a cotangent of y = op(A) op(B) to operand `slot`, with its mask.

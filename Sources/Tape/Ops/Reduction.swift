@@ -31,30 +31,29 @@ private func inferred(_ x: TensorType, _ axes: [Int]) -> Inferred {
   return .type(x.with(shape: x.shape.indices.filter { !axes.contains($0 - x.rank) }.map { x.shape[$0] }))
 }
 
-/// The reduction cut into [outer, n, inner] where the axes lie together; else they are moved to the end of a copy in scratch.
-private func reduce(_ op: Reduction, _ c: borrowing Call) -> String? {
-  let x = c.types[0], axes = c.attrs.map { x.rank + $0 }, d = x.dtype.rawValue
-  let n = axes.reduce(1) { $0 &* x.shape[$1] }
-  if axes.isEmpty {
-    if op == .norm { ck_reduce(op, d, c.x[0], c.out, x.count, 1, 1) } else { c.out.copyMemory(from: c.x[0], byteCount: x.bytes) }
-    return nil
-  }
-  if adjacent(axes, x.shape) {
-    ck_reduce(op, d, c.x[0], c.out, x.shape[..<axes[0]].reduce(1, &*), n, x.shape[(axes[axes.count - 1] + 1)...].reduce(1, &*))
-    return nil
-  }
+/// The reduction cut into [outer, n, inner] where the axes lie together; else they are moved to the end of a copy in scratch, which
+/// the numbers after the first four describe.
+private func cut(_ x: TensorType, _ a: [Int], _ out: TensorType) -> [Int] {
+  let axes = a.map { x.rank + $0 }, n = axes.reduce(1) { $0 &* x.shape[$1] }
+  if axes.isEmpty { return [0, x.count, 1, 1] }
+  if adjacent(axes, x.shape) { return [0, x.shape[..<axes[0]].reduce(1, &*), n, x.shape[(axes[axes.count - 1] + 1)...].reduce(1, &*)] }
   let order = x.shape.indices.filter { !axes.contains($0) } + axes, from = strides(x.shape), shape = order.map { x.shape[$0] }
-  guard let scratch = c.scratch else { return "\(op): no scratch" }
-  withUnsafeTemporaryAllocation(of: Int64.self, capacity: 3 * x.rank) { p in
-    let to = strides(shape)
-    for (i, a) in order.enumerated() {
-      p[i] = Int64(shape[i])
-      p[x.rank + i] = Int64(from[a])
-      p[2 * x.rank + i] = Int64(to[i])
-    }
-    if let b = p.baseAddress, x.count > 0 { ck_copy_strided(x.dtype.size, x.rank, b, c.x[0], b + x.rank, scratch, b + 2 * x.rank) }
+  return [1, out.count, n, 1] + Copy(shape, from: order.map { from[$0] }, to: strides(shape)).numbers
+}
+
+private func reduce(_ op: Reduction, _ c: borrowing Call) -> String? {
+  let x = c.types[0], d = x.dtype.rawValue, g = c.geometry
+  if c.attrs.isEmpty, op != .norm {
+    c.out.copyMemory(from: c.x[0], byteCount: x.bytes)
+    return nil
   }
-  ck_reduce(op, d, scratch, c.out, c.type.count, n, 1)
+  guard g[0] == 1 else {
+    ck_reduce(op, d, c.x[0], c.out, g[1], g[2], g[3])
+    return nil
+  }
+  guard let scratch = c.scratch else { return "reduction: no scratch" }
+  Copy.run(g, from: 4, rank: x.rank, size: x.dtype.size, c.x[0], scratch)
+  ck_reduce(op, d, scratch, c.out, g[1], g[2], g[3])
   return nil
 }
 
@@ -68,6 +67,7 @@ private func reduction(_ name: String, _ op: Reduction, _ derivative: Derivative
       },
       derivative: derivative, masks: .same,
       scratch: { x, a, _ in a.isEmpty || adjacent(a.map { x[0].rank + $0 }, x[0].shape) ? 0 : x[0].bytes },
+      geometry: { x, a, out in cut(x[0], a, out) },
       kernel: { c in reduce(op, c) })
 }
 
@@ -161,6 +161,7 @@ extension Tape {
     return div(s, like(s, n))
   }
   package func logSoftmax(_ x: NodeID, axis: Int) -> NodeID {
+    guard contains(x), dtype(x).isFloat else { return contains(x) ? fail(.dtype, "log_softmax: takes a float, not \(type(x).description)") : .none }
     let l = reduce(.logsumexp, x, axes: [axis], keep: true)
     return l.isNone ? .none : sub(x, broadcast(l, to: shape(x)))
   }

@@ -57,13 +57,12 @@ private let broadcastRow = Row(
   derivative: .linear { t, y, ct, _ in
     let a = t.attrs(y), x = Array(t.shape(t.input(y, 0)).suffix(a.count))
     return t.sum(ct, axes: a.indices.filter { x[$0] != a[$0] }.map { $0 - a.count }, keep: true)
+  },
+  geometry: { x, _, out in
+    let from = strides(x[0].shape)
+    return Copy(out.shape, from: out.shape.indices.map { x[0].shape[$0] == 1 ? 0 : from[$0] }, to: strides(out.shape)).numbers
   }
-) { c in
-  let rank = c.type.rank
-  let from = strides(c.types[0].shape)
-  copy(c, shape: c.type.shape, from: (0 ..< rank).map { c.types[0].shape[$0] == 1 ? 0 : from[$0] }, to: strides(c.type.shape))
-  return nil
-}
+) { c in move(c) }
 
 /// attrs: a permutation of the last axes: out axis i is axis a[i].
 private let transposeRow = Row(
@@ -77,12 +76,12 @@ private let transposeRow = Row(
     var inverse = t.attrs(y)
     for (i, p) in t.attrs(y).enumerated() { inverse[p] = i }
     return t.apply(.transpose, [ct], inverse)
+  },
+  geometry: { x, a, out in
+    let head = out.rank - a.count, from = strides(x[0].shape)
+    return Copy(out.shape, from: (0 ..< head).map { from[$0] } + a.map { from[head + $0] }, to: strides(out.shape)).numbers
   }
-) { c in
-  let head = c.type.rank - c.attrs.count, from = strides(c.types[0].shape)
-  copy(c, shape: c.type.shape, from: (0 ..< head).map { from[$0] } + c.attrs.map { from[head + $0] }, to: strides(c.type.shape))
-  return nil
-}
+) { c in move(c) }
 
 /// attrs: (start, extent, step) of each of the last axes.
 private let sliceRow = Row(
@@ -108,17 +107,17 @@ private let sliceRow = Row(
       pads += [min(start, last), x[i] - 1 - max(start, last), abs(step) - 1]
     }
     return t.apply(.pad, [t.reverse(ct, axes: down)], pads)
+  },
+  geometry: { x, a, out in
+    let k = a.count / 3, head = out.rank - k, s = strides(x[0].shape)
+    var offset = 0, from = Array(s.prefix(head))
+    for i in 0 ..< k {
+      if a[3 * i + 1] > 0 { offset += a[3 * i] * s[head + i] }
+      from.append(a[3 * i + 2] * s[head + i])
+    }
+    return Copy(out.shape, from: from, to: strides(out.shape), source: offset).numbers
   }
-) { c in
-  let k = c.attrs.count / 3, head = c.type.rank - k, s = strides(c.types[0].shape)
-  var offset = 0, from = Array(s.prefix(head))
-  for i in 0 ..< k {
-    if c.attrs[3 * i + 1] > 0 { offset += c.attrs[3 * i] * s[head + i] }
-    from.append(c.attrs[3 * i + 2] * s[head + i])
-  }
-  copy(c, shape: c.type.shape, from: from, to: strides(c.type.shape), offset: offset)
-  return nil
-}
+) { c in move(c) }
 
 /// attrs: (low, high, interior) zeros of each of the last axes.
 private let padRow = Row(
@@ -138,22 +137,20 @@ private let padRow = Row(
     var cut: [Int] = []
     for i in 0 ..< k { cut += [a[3 * i], x[i], a[3 * i + 2] + 1] }
     return t.apply(.slice, [ct], cut)
+  },
+  geometry: { x, a, out in
+    let k = a.count / 3, head = out.rank - k, s = strides(out.shape)
+    var offset = 0, to = Array(s.prefix(head))
+    for i in 0 ..< k {
+      offset += a[3 * i] * s[head + i]
+      to.append((a[3 * i + 2] + 1) * s[head + i])
+    }
+    return Copy(x[0].shape, from: strides(x[0].shape), to: to, destination: offset).numbers
   }
 ) { c in
-  let k = c.attrs.count / 3, head = c.type.rank - k, s = strides(c.type.shape)
   var zero: UInt64 = 0
   ck_fill(c.type.dtype.size, &zero, c.out, c.type.count)
-  var offset = 0, to = Array(s.prefix(head))
-  for i in 0 ..< k {
-    offset += c.attrs[3 * i] * s[head + i]
-    to.append((c.attrs[3 * i + 2] + 1) * s[head + i])
-  }
-  guard c.types[0].count > 0 else { return nil }
-  let size = c.type.dtype.size
-  withStrides(c.types[0].shape, strides(c.types[0].shape), to) { n, a, b in
-    ck_copy_strided(size, c.type.rank, n, c.x[0], a, c.out + offset * size, b)
-  }
-  return nil
+  return move(c)
 }
 
 func padded(_ n: Int, _ low: Int, _ high: Int, _ interior: Int) -> Int {
@@ -200,22 +197,26 @@ private let concatRow = Row(
   return nil
 }
 
-private func copy(_ c: borrowing Call, shape: [Int], from: [Int], to: [Int], offset: Int = 0) {
-  guard c.type.count > 0 else { return }
-  let size = c.type.dtype.size, x = c.x[0], out = c.out, rank = c.type.rank
-  withStrides(shape, from, to) { n, a, b in ck_copy_strided(size, rank, n, x + offset * size, a, out, b) }
+/// A strided copy, as the numbers that its kernel reads: source and destination offset, then extents, source and destination strides.
+struct Copy {
+  let numbers: [Int]
+  init(_ shape: [Int], from: [Int], to: [Int], source: Int = 0, destination: Int = 0) {
+    numbers = [source, destination] + shape + from + to
+  }
+  /// `numbers` from `first` on, over `rank` axes.
+  static func run(_ numbers: [Int], from first: Int, rank: Int, size: Int, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
+    numbers.withUnsafeBytes { raw in
+      guard let base = raw.baseAddress else { return }
+      let p = (base + first * 8).assumingMemoryBound(to: Int64.self)
+      for i in 0 ..< rank where p[2 + i] == 0 { return }
+      ck_copy_strided(size, rank, p + 2, x + Int(p[0]) * size, p + 2 + rank, out + Int(p[1]) * size, p + 2 + 2 * rank)
+    }
+  }
 }
 
-private func withStrides(_ shape: [Int], _ a: [Int], _ b: [Int], _ body: (UnsafePointer<Int64>, UnsafePointer<Int64>, UnsafePointer<Int64>) -> Void) {
-  withUnsafeTemporaryAllocation(of: Int64.self, capacity: 3 * shape.count + 1) { p in
-    for i in shape.indices {
-      p[i] = Int64(shape[i])
-      p[shape.count + i] = Int64(a[i])
-      p[2 * shape.count + i] = Int64(b[i])
-    }
-    guard let base = p.baseAddress else { return }
-    body(UnsafePointer(base), UnsafePointer(base + shape.count), UnsafePointer(base + 2 * shape.count))
-  }
+private func move(_ c: borrowing Call) -> String? {
+  Copy.run(c.geometry, from: 0, rank: c.type.rank, size: c.type.dtype.size, c.x[0], c.out)
+  return nil
 }
 
 extension Tape {

@@ -98,12 +98,12 @@ extension Tape {
       // A transposed operand becomes a flag.
       let a = attrs(n)
       guard a[2] + a[3] == 0 else { return nil }
+      var y = x, f = a
       for slot in 0 ..< 2 where structural(x[slot]) == .transpose && attrs(x[slot]) == [1, 0] {
-        var y = x, f = a
         y[slot] = input(x[slot], 0)
         f[slot] = 1 - f[slot]
-        return apply(.matmul, y, f)
       }
+      if y != x { return apply(.matmul, y, f) }
       return nil
     default: return nil
     }

@@ -8,46 +8,51 @@ Write NumPy, wrap it in a transform, call it: the function is traced once, diffe
 array([ 0.        , -3.14159265])
 """
 
+from . import numpy, ops, optim, pytree, random, special
+from ._array import Array
+from ._dtypes import bfloat16, from_bf16, to_bf16
 from ._errors import (
-    BusyError as BusyError,
-    DerivativeError as DerivativeError,
-    DtypeError as DtypeError,
-    Error as Error,
-    FileError as FileError,
-    HandleError as HandleError,
-    InvalidError as InvalidError,
-    MemoryRefused as MemoryRefused,
-    NodeError as NodeError,
-    NonFiniteError as NonFiniteError,
-    ShapeError as ShapeError,
-    TracedError as TracedError,
+    BusyError,
+    DerivativeError,
+    DtypeError,
+    Error,
+    FileError,
+    HandleError,
+    InvalidError,
+    MemoryRefused,
+    NodeError,
+    NonFiniteError,
+    ShapeError,
+    TracedError,
 )
-from ._library import HEADER as HEADER, lib as lib  # noqa: I001
-from ._dtypes import bfloat16 as bfloat16, from_bf16 as from_bf16, to_bf16 as to_bf16
-from ._tape import Tape as Tape
-from ._array import Array as Array
-from . import ops as ops, pytree as pytree
-from . import numpy as numpy
-from .program import Program as Program
-from .function import Function as Function, function as function, tape_hash as tape_hash
+from ._library import HEADER, lib
+from ._tape import Tape
+from .batching import vmap
+from .function import Function, function, tape_hash
+from .linear import linearize, vjp
+from .loops import fori_loop, map, scan
+from .optim import LossScaler
+from .program import Program
+from .tensors import load_tensors, save_tensors
 from .transforms import (
-    grad as grad,
-    hessian as hessian,
-    hvp as hvp,
-    jacfwd as jacfwd,
-    jacobian as jacobian,
-    jacrev as jacrev,
-    jvp as jvp,
-    precision as precision,
-    simplify as simplify,
-    stop_gradient as stop_gradient,
-    value_and_grad as value_and_grad,
+    grad,
+    hessian,
+    hvp,
+    jacfwd,
+    jacobian,
+    jacrev,
+    jvp,
+    precision,
+    simplify,
+    stop_gradient,
+    value_and_grad,
 )
-from .batching import vmap as vmap
-from .linear import linearize as linearize, vjp as vjp
-from .loops import fori_loop as fori_loop, map as map, scan as scan
-from . import optim as optim, random as random, special as special
-from .optim import LossScaler as LossScaler
-from .tensors import load_tensors as load_tensors, save_tensors as save_tensors
 
 __version__ = ".".join(str(part) for part in HEADER.version)
+__all__ = [
+    "HEADER", "Array", "BusyError", "DerivativeError", "DtypeError", "Error", "FileError", "Function", "HandleError",
+    "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "ShapeError", "Tape", "TracedError",
+    "bfloat16", "fori_loop", "from_bf16", "function", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
+    "linearize", "load_tensors", "map", "numpy", "ops", "optim", "precision", "pytree", "random", "save_tensors", "scan",
+    "simplify", "special", "stop_gradient", "tape_hash", "to_bf16", "value_and_grad", "vjp", "vmap",
+]  # fmt: skip

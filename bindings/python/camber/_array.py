@@ -39,7 +39,7 @@ class Array:
     # ---- What it is --------------------------------------------------------------------------------------------------
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> Any:
         return dt.NUMPY[self._code]
 
     @property
@@ -52,7 +52,7 @@ class Array:
 
     @property
     def itemsize(self) -> int:
-        return self.dtype.itemsize
+        return int(self.dtype.itemsize)
 
     @property
     def nbytes(self) -> int:
@@ -74,7 +74,7 @@ class Array:
 
     @property
     def mT(self) -> Array:
-        return self.swapaxes(-1, -2)  # type: ignore[no-any-return]
+        return FUNCTIONS[np.swapaxes](self, -1, -2)  # type: ignore[no-any-return]
 
     @property
     def real(self) -> Array:

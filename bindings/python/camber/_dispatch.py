@@ -102,7 +102,7 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
         return _call(ufunc, inputs, kwargs)
     if method == "outer" and len(inputs) == 2:
         left, right = (np.asarray(v) if not is_traced(v) else v for v in inputs)
-        return _call(ufunc, (left[(..., *(None,) * right.ndim)], right), kwargs)
+        return _call(ufunc, (left[(Ellipsis,) + (None,) * right.ndim], right), kwargs)
     table = {"reduce": REDUCE, "accumulate": ACCUMULATE}.get(method, {})
     if ufunc in table:
         if method == "reduce":

@@ -103,9 +103,11 @@ def to_bf16(values: Any) -> np.ndarray[Any, Any]:
     array([1.      , 3.140625], dtype=float32)
     """
     wide = np.asarray(values, np.float64)
-    narrow = wide.astype(np.float32)
+    with np.errstate(all="ignore"):
+        narrow = wide.astype(np.float32)
     bits = narrow.view(np.uint32).astype(np.uint64) if narrow.ndim else np.uint64(narrow.view(np.uint32))
-    error = wide - narrow.astype(np.float64)  # breaks ties that the first rounding made
+    with np.errstate(all="ignore"):
+        error = wide - narrow.astype(np.float64)  # breaks ties that the first rounding made
     half, rest = (bits >> np.uint64(16)) & np.uint64(1), bits & np.uint64(0xFFFF)
     outward = np.where(np.signbit(wide), -error, error)
     up = (rest > 0x8000) | ((rest == 0x8000) & ((outward > 0) | ((outward == 0) & (half == 1))))

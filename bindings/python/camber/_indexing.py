@@ -27,7 +27,8 @@ def _is_array(item: Any) -> bool:
 
 def _expand(x: Any, key: Any) -> list[Any]:
     """The key as one item an axis (None aside): ellipsis and missing axes filled, masks turned into integers."""
-    items = []
+    items: list[Any] = []
+    item: Any
     for item in key if isinstance(key, tuple) else (key,):
         if isinstance(item, (bool, np.bool_)) or (getattr(item, "_code", None) == dt.BOOL):
             raise TracedError(
@@ -39,7 +40,7 @@ def _expand(x: Any, key: Any) -> list[Any]:
             if item.size == 0 and item.dtype == np.float64:
                 item = item.astype(np.int64)
         if isinstance(item, np.ndarray) and item.dtype == np.bool_:
-            _check_mask(x, item, sum(1 for i in items if i is not None and i is not Ellipsis))
+            _check_mask(x, item, len([i for i in items if i is not None and i is not Ellipsis]))
             items.extend(np.nonzero(item))
         elif isinstance(item, (float, np.floating)) or (_is_array(item) and item is not Ellipsis and _kind(item) not in "iu"):
             raise IndexError("only integers, slices, None, ellipsis, integer arrays and constant masks index arrays")
@@ -72,7 +73,10 @@ def _integer(item: Any, size: int, axis: int) -> int:
 
 
 def _basic(x: Any, items: list[Any]) -> Any:
-    start, stop, step, shape = [], [], [], []
+    start: list[int] = []
+    stop: list[int] = []
+    step: list[int] = []
+    shape: list[int] = []
     for item in items:
         axis = len(start)
         if item is None:
@@ -88,7 +92,9 @@ def _basic(x: Any, items: list[Any]) -> Any:
         else:
             a = _integer(item, size, axis)
             b, c = a + 1, 1
-        start.append(a), stop.append(b), step.append(c)
+        start.append(a)
+        stop.append(b)
+        step.append(c)
     return reshape(sliced(x, start, stop, step), tuple(shape))
 
 

@@ -32,9 +32,9 @@ class Tape:
 
     def __init__(self, parent: Tape | None = None) -> None:
         self.parent = parent
-        self.depth = parent.depth + 1 if parent else 0
+        self.depth: int = parent.depth + 1 if parent else 0
         self.closed = False
-        self.handle = lib.tape_sub(parent.handle) if parent else lib.tape_new()
+        self.handle: Any = lib.tape_sub(parent.handle) if parent else lib.tape_new()
         if not self.handle:
             if parent:
                 parent.fail()
@@ -136,13 +136,15 @@ def tape_of(values: Iterable[Any]) -> Tape:
     best: Tape | None = None
     for value in values:
         tape = getattr(value, "_tape", None)
-        if tape is not None and (best is None or tape.depth > best.depth):
+        if tape is None:
+            continue
+        if tape.closed:
+            raise NodeError("a traced value escaped the function it was traced in; return it from the function instead")
+        if best is None or tape.depth > best.depth:
             best = tape
     best = best or current()
     if best is None:
         raise NodeError("no function is being traced here")
-    if best.closed:
-        raise NodeError("a traced value escaped the function it was traced in; return it from the function instead")
     return best
 
 

@@ -98,11 +98,11 @@ class Slot:
         for i in range(len(program.inputs)):
             self.inputs[i] = buffer.ctypes.data + 8 * i
         self.keep.append(buffer)
-        self.scalars, self.packer = memoryview(buffer), packer.pack_into
+        self.scalars, self.packer = buffer.data, packer.pack_into
 
 
 def _bytes(shape: tuple[int, ...], code: int) -> int:
-    size = dt.NUMPY[code].itemsize
+    size = int(dt.NUMPY[code].itemsize)
     for n in shape:
         size *= n
     return size

@@ -147,7 +147,8 @@ class _Held:
         return [a[()] if a.ndim == 0 else a for a in out]
 
     def __call__(self, *tangents: Any) -> Any:
-        given = [d for d, p in zip(pytree.broadcast_prefix(tangents, pytree.flatten(self.primals)[1], "tangents"), pytree.leaves(self.primals)) if is_number(p)]  # fmt: skip
+        points, tree = pytree.flatten(self.primals)
+        given = [d for d, p in zip(pytree.broadcast_prefix(tangents, tree, "tangents"), points) if is_number(p)]
         given = [np.zeros(s, dt.NUMPY[c]) if g is None else g for g, (s, c) in zip(given, self.inputs)]
         return pytree.unflatten(self.tree, self._run(lib.linear_jvp, given, self.inputs, self.types))
 

@@ -24,7 +24,7 @@ class Tree:
         self.kind = kind
         self.data = data
         self.children = children
-        self.size = 1 if kind is None else sum(child.size for child in children)
+        self.size: int = 1 if kind is None else sum(child.size for child in children)
         self._hash = hash((kind, data, children))
 
     def __eq__(self, other: object) -> bool:

@@ -10,6 +10,7 @@ np.True_
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from ._tape import cast, i64s, lift, made, tape_of
 Shape = int | tuple[int, ...]
 
 
-def key(seed: int) -> np.int64:
+def key(seed: int) -> Any:
     """A key from an integer of up to 64 bits."""
     return np.int64((int(seed) + 2**63) % 2**64 - 2**63)
 
@@ -83,11 +84,19 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Shape = ()) -> Any:
     return ops.traced("lt", _draw("uniform", key, shape, "f64"), p)
 
 
-@own
 def dropout(x: Any, key: Any, rate: float) -> Any:
     """x / (1 - rate) where a uniform number is >= rate, else 0; 0 <= rate < 1, a constant."""
     if hasattr(rate, "_tape"):
         raise InvalidError("dropout: the rate is a constant of the program")
-    x, key = lift(x), _key(key)
-    tape = tape_of((x, key))
-    return made(tape, lib.dropout(tape.handle, x._node, key._node, float(rate)), x.shape, x._code)
+    return _dropout(float(rate))(x, key)
+
+
+@lru_cache(maxsize=256)
+def _dropout(rate: float) -> Any:
+    @own
+    def drop(x: Any, key: Any) -> Any:
+        x, key = lift(x), _key(key)
+        tape = tape_of((x, key))
+        return made(tape, lib.dropout(tape.handle, x._node, key._node, rate), x.shape, x._code)
+
+    return drop

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from . import _dtypes as dt
-
 from ._dispatch import FUNCTIONS, UFUNCS, own
 from ._library import lib
 from ._tape import cast, joint, lift, made, tape_of
@@ -184,7 +183,7 @@ def rel_entr(x: Any, y: Any) -> Any:
     good = _row("logical_and", _row("gt", x, 0.0), _row("gt", y, 0.0))
     zero = _row("logical_and", _row("eq", x, 0.0), _row("ge", y, 0.0))
     value = x * (_row("log", _row("select", good, x, 1.0)) - _row("log", _row("select", good, y, 1.0)))
-    return _row("select", good, value, _row("select", zero, 0.0, math.inf))
+    return _row("select", zero, 0.0, _row("select", good, value, math.inf))
 
 
 @own
@@ -219,7 +218,7 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
 def _along(name: str, x: Any, axis: Any) -> Any:
     x = _float(x)
     if x.ndim == 0:
-        return along_scalar(name, x)
+        return _along_scalar(name, x)
     if axis is None or isinstance(axis, (tuple, list)):
         if axis is None:
             return FUNCTIONS[np.reshape](_along(name, FUNCTIONS[np.ravel](x), 0), x.shape)
@@ -230,7 +229,7 @@ def _along(name: str, x: Any, axis: Any) -> Any:
     return made(tape, getattr(lib, name)(tape.handle, x._node, at), x.shape, x._code)
 
 
-def along_scalar(name: str, x: Any) -> Any:
+def _along_scalar(name: str, x: Any) -> Any:
     """softmax of one number."""
     return FUNCTIONS[np.reshape](_along(name, FUNCTIONS[np.reshape](x, (1,)), 0), ())
 
@@ -337,4 +336,5 @@ def one_hot(indices: Any, depth: int, dtype: Any = "f64") -> Any:
     return made(tape, lib.one_hot(tape.handle, indices._node, depth, code), (*indices.shape, depth), code)
 
 
-__all__ = [name for name, value in list(globals().items()) if not name.startswith("_") and callable(value) and getattr(value, "__module__", "") == __name__ and name != "along_scalar"]  # fmt: skip
+_PUBLIC = [name for name, value in globals().items() if callable(value) and getattr(value, "__module__", "") == __name__]
+__all__ = [name for name in _PUBLIC if not name.startswith("_")]

@@ -194,12 +194,18 @@ def _like(value: float | None) -> Any:
         fill = cast(fill_value, code) if hasattr(fill_value, "_tape") else constant(tape, fill_value, code)
         return broadcast(fill, sizes)
 
+    call.__doc__ = "An array of one value, of the shape and dtype of another."
     return call
 
 
 def _named_like(value: float) -> Any:
     inner = _like(value)
-    return lambda a, dtype=None, order="K", subok=True, shape=None, *, device=None: inner(a, value, dtype, order, subok, shape)
+
+    def call(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None) -> Any:
+        return inner(a, value, dtype, order, subok, shape)
+
+    call.__doc__ = f"An array of {value}, of the shape and dtype of another."
+    return call
 
 
 zeros_like = implements(np.zeros_like)(_named_like(0))

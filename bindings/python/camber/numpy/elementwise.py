@@ -198,7 +198,7 @@ def signbit(x: Any) -> Any:
 def heaviside(x: Any, at_zero: Any) -> Any:
     """``np.heaviside``; derivative zero in x."""
     x = _floating(x)
-    step = ops.traced("select", ops.traced("lt", x, 0.0), 0.0, 1.0)
+    step = cast(ops.traced("ge", x, 0.0), x._code)
     step = ops.traced("select", ops.traced("isnan", x), x, step)
     return ops.traced("select", ops.traced("eq", x, 0.0), at_zero, step)
 
@@ -351,7 +351,13 @@ def real(x: Any) -> Any:
     return x
 
 
-conj = conjugate = implements(np.conjugate)(lambda x: x)
+@implements(np.conjugate)
+def conj(x: Any) -> Any:
+    """``np.conj``: x itself."""
+    return x
+
+
+conjugate = conj
 
 
 @own

@@ -14,18 +14,19 @@ from .._errors import DerivativeError, InvalidError, ShapeError
 from .._library import lib
 from .._tape import broadcast, cast, constant, joint, lift, made, nodes, tape_of, typed
 from .._tape import reshape as _reshape
-from .reductions import axes_of, norm as _norm
+from .reductions import axes_of
+from .reductions import norm as _norm
 from .shapes import _axis, diagonal, moveaxis, ravel, swapaxes, transpose
 
 
-def _numbers(values: Any) -> list[Any]:
+def _numbers(values: Any) -> Any:
     values, code = joint(values)
     if code in dt.FLOATS or code == dt.I64:
         return values
     return [cast(v, dt.I64) for v in values]
 
 
-def _floats(values: Any) -> list[Any]:
+def _floats(values: Any) -> Any:
     values, code = joint(values)
     return values if code in dt.FLOATS else [cast(v, dt.F64) for v in values]
 
@@ -58,8 +59,9 @@ def _integer_matmul(a: Any, b: Any) -> Any:
 
 @implements(np.dot)
 def dot(a: Any, b: Any) -> Any:
-    """``np.dot``."""
-    a, b = _numbers([a, b])
+    """``np.dot``. Python scalars are not weak here, as in NumPy."""
+    tape = tape_of((a, b))
+    a, b = _numbers([lift(a, tape), lift(b, tape)])
     if a.ndim == 0 or b.ndim == 0:
         return a * b
     if a.ndim <= 2 and b.ndim <= 2:

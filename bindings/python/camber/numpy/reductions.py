@@ -265,7 +265,12 @@ nansum = implements(np.nansum)(_nan("sum", 0.0))
 nanprod = implements(np.nanprod)(_nan("prod", 1.0))
 nanmax = implements(np.nanmax)(_nan("max", -math.inf))
 nanmin = implements(np.nanmin)(_nan("min", math.inf))
-nancumsum = implements(np.nancumsum)(lambda a, axis=None, dtype=None: cumsum(FUNCTIONS[np.nan_to_num](a, nan=0.0, posinf=math.inf, neginf=-math.inf), axis, dtype))
+
+
+@implements(np.nancumsum)
+def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """``np.nancumsum``."""
+    return cumsum(FUNCTIONS[np.nan_to_num](a, nan=0.0, posinf=math.inf, neginf=-math.inf), axis, dtype)
 
 
 @implements(np.nanmean)

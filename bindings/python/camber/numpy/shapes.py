@@ -369,13 +369,13 @@ def _triangle(m: Any, mask: Any) -> Any:
 @implements(np.tril)
 def tril(m: Any, k: int = 0) -> Any:
     """``np.tril``."""
-    return _triangle(m, np.tri(*m.shape[-2:], k=k, dtype=bool))
+    return _triangle(m, np.tri(m.shape[-2], m.shape[-1], k, np.bool_))
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
     """``np.triu``."""
-    return _triangle(m, ~np.tri(*m.shape[-2:], k=k - 1, dtype=bool))
+    return _triangle(m, ~np.tri(m.shape[-2], m.shape[-1], k - 1, np.bool_))
 
 
 @implements(np.diff)
@@ -400,7 +400,7 @@ def _edge(part: Any, a: Any, axis: int) -> Any:
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """``np.ediff1d``."""
     parts = [p for p in (to_begin, diff(ravel(ary)), to_end) if p is not None]
-    return FUNCTIONS[np.concatenate]([ravel(lift(p)) for p in parts])
+    return FUNCTIONS[np.concatenate]([cast(ravel(lift(p)), ary._code) for p in parts])
 
 
 @implements(np.shape)

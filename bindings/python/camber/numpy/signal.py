@@ -30,6 +30,7 @@ def polyval(p: Any, x: Any) -> Any:
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """``np.vander``."""
     count = x.shape[0] if N is None else N
+    x = joint([x, np.int64(0)])[0][0]  # NumPy's own promotion: f32 becomes f64
     columns = [FUNCTIONS[np.ones_like](x)]
     for _ in range(count - 1):
         columns.append(columns[-1] * x)
@@ -51,7 +52,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     x0, x1, f0, f1 = gather(xp, at, 0), gather(xp, at + 1, 0), gather(fp, at, 0), gather(fp, at + 1, 0)
     out = f0 + (x - x0) * ((f1 - f0) / (x1 - x0))
     out = ops.traced("select", ops.traced("lt", x, xp[0]), fp[0] if left is None else left, out)
-    out = ops.traced("select", ops.traced("ge", x, xp[last]), fp[last] if right is None else ops.traced("select", ops.traced("eq", x, xp[last]), fp[last], right), out)  # fmt: skip
+    after = fp[last] if right is None else ops.traced("select", ops.traced("eq", x, xp[last]), fp[last], right)
+    out = ops.traced("select", ops.traced("ge", x, xp[last]), after, out)
     return out.reshape(shape)
 
 
@@ -126,8 +128,8 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
 
 @implements(np.cov)
 def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None) -> Any:
-    """``np.cov`` without weights."""
-    x = FUNCTIONS[np.atleast_2d](lift(m))
+    """``np.cov`` without weights; in f64, as NumPy."""
+    x = FUNCTIONS[np.atleast_2d](cast(lift(m), dt.F64))
     x = x if rowvar or x.shape[0] == 1 else x.T
     if y is not None:
         other = FUNCTIONS[np.atleast_2d](lift(y))

@@ -1,0 +1,121 @@
+"""What the measurements say: lines for the terminal, a table in Markdown, JSON, a plot."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+Measured = dict[str, Any]
+
+
+def time_text(seconds: float) -> str:
+    for unit, scale in (("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0)):
+        if seconds < 999.5 * scale or unit == "s":
+            return f"{seconds / scale:.3g} {unit}"
+    raise AssertionError
+
+
+def ratio_text(m: Measured) -> str:
+    return "" if m["ratio"] is None else f"{m['ratio']:.2f}"
+
+
+def text(m: Measured) -> str:
+    """One row for the terminal."""
+    lines = [f"{m['row']}, {m['threads']} thread{'s' * (m['threads'] > 1)}: Camber / best peer = {ratio_text(m) or 'none'}"]
+    for e in sorted(m["engines"], key=lambda e: e["seconds"]):
+        low, high = e["quartiles"]
+        lines.append(f"  {e['engine']:24} {time_text(e['seconds']):>9}  [{time_text(low)}, {time_text(high)}]  set-up {time_text(e['setup_seconds'])}, "
+                     f"{e['peak_mb']:.0f} MB, differs by {e['difference']:.0e}")  # fmt: skip
+    return "\n".join(lines + [f"  {name}: NOT TIMED, {why}" for name, why in m["failed"].items()])
+
+
+def machine() -> dict[str, Any]:
+    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
+    flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "").split()
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=HERE, capture_output=True, text=True).stdout.strip()
+    return {"cpu": cpu, "simd": [f for f in ("sse2", "avx2", "fma", "avx512f") if f in flags], "cores": len(os.sched_getaffinity(0)),
+            "kernel": platform.release(), "load": os.getloadavg()[0], "commit": commit, "versions": versions()}  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("jax", "torch", "casadi", "cmeel-cppad", "numpy")}
+
+
+def geometric_mean(measured: list[Measured]) -> float:
+    ratios = [m["ratio"] for m in measured if m["ratio"]]
+    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else float("nan")
+
+
+def markdown(measured: list[Measured], about: dict[str, Any]) -> str:
+    lines = [
+        "# Camber beside its peers", "",
+        f"{about['cpu']}, {about['cores']} cores, {' '.join(about['simd'])}; load {about['load']:.1f} at the end; Camber {about['commit']}; "
+        + ", ".join(f"{name} {v}" for name, v in about["versions"].items()) + ".", "",
+        "Ratio: Camber's time over the best peer's, medians of alternating rounds; below 1, Camber is faster. "
+        f"Geometric mean over {sum(m['ratio'] is not None for m in measured)} rows: **{geometric_mean(measured):.2f}**.", "",
+        "| workload | threads | ratio | Camber | best peer | Camber set-up, peak | peer set-up, peak |", "|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for m in measured:
+        engines = {e["engine"]: e for e in m["engines"]}
+        ours, peer = engines.get(m.get("camber", "")), engines.get(m.get("best_peer", ""))
+        cell = [f"{time_text(e['seconds'])} ({e['engine']})" if e else "" for e in (ours, peer)]
+        cost = [f"{time_text(e['setup_seconds'])}, {e['peak_mb']:.0f} MB" if e else "" for e in (ours, peer)]
+        lines.append(f"| {m['title']} | {m['threads']} | {ratio_text(m)} | {cell[0]} | {cell[1]} | {cost[0]} | {cost[1]} |")
+    lines += ["", "## Every engine", "", "Quartiles are of all samples. The difference is to the row's first peer, relative to each number plus the root mean square of all.", ""]
+    for m in measured:
+        lines += [f"### {m['title']}, {m['threads']} thread{'s' * (m['threads'] > 1)}", "", m["note"], "" if m["note"] else "",
+                  "| engine | median | quartiles | fastest | set-up | peak MB | difference |", "|---|---|---|---|---|---|---|"]  # fmt: skip
+        for e in sorted(m["engines"], key=lambda e: e["seconds"]):
+            low, high = map(time_text, e["quartiles"])
+            lines.append(f"| {e['engine']} | {time_text(e['seconds'])} | {low} .. {high} | {time_text(e['best'])} | "
+                         f"{time_text(e['setup_seconds'])} | {e['peak_mb']:.0f} | {e['difference']:.0e} |")  # fmt: skip
+        lines += ["", *(f"- not timed: {name}: {why}" for name, why in m["failed"].items()), ""]
+    return "\n".join(lines)
+
+
+def plot(measured: list[Measured], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rows = [m for m in measured if m["ratio"]]
+    titles = list(dict.fromkeys(m["title"] for m in rows))
+    figure, axes = plt.subplots(figsize=(9, 0.8 + 0.42 * len(titles)))
+    for threads, offset, colour in ((1, -0.18, "#3b6fb6"), (2, 0.18, "#e08a3c")):
+        chosen = [m for m in rows if m["threads"] == threads]
+        places = [titles.index(m["title"]) + offset for m in chosen]
+        axes.barh(places, [m["ratio"] for m in chosen], height=0.34, color=colour, label=f"{threads} thread{'s' * (threads > 1)}")
+        for place, m in zip(places, chosen):
+            axes.text(m["ratio"] * 1.04, place, f"{m['ratio']:.2f}  {m['best_peer']}", va="center", fontsize=7)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xscale("log")
+    axes.set_xlim(right=axes.get_xlim()[1] * 3)
+    axes.set_yticks(range(len(titles)), titles, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("Camber's time / best peer's time (log; left of 1: Camber is faster)")
+    axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def write(measured: list[Measured], complete: bool) -> str:
+    """results/<date>.md, .json and .png; a run of some rows adds -part to the name."""
+    stem = HERE / "results" / (datetime.date.today().isoformat() + ("" if complete else "-part"))
+    stem.parent.mkdir(exist_ok=True)
+    about = machine()
+    stem.with_suffix(".json").write_text(json.dumps({"machine": about, "rows": measured}, indent=1))
+    stem.with_suffix(".md").write_text(markdown(measured, about))
+    if any(m["ratio"] for m in measured):
+        plot(measured, stem.with_suffix(".png"))
+    return f"geometric mean {geometric_mean(measured):.2f}; {stem}.md, .json, .png"

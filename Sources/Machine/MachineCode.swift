@@ -1,0 +1,93 @@
+package import CKernels
+
+#if arch(x86_64)
+typealias Native = X86
+#elseif arch(arm64)
+typealias Native = ARM64
+#endif
+
+/// Scalar programs as machine code: what `ck_scalar_run` gives, to the bit. Several programs over the same slots lie in one
+/// mapping. Runs on any number of threads; each needs its own slots.
+package final class MachineCode {
+  /// One program. After it, the slots in `kept` hold their values; the others hold anything.
+  package struct Part {
+    package let code: UnsafePointer<ck_instr>
+    package let count: Int
+    package let kept: UnsafeBufferPointer<Int32>
+    package init(_ code: UnsafePointer<ck_instr>, count: Int, kept: UnsafeBufferPointer<Int32>) {
+      self.code = code
+      self.count = count
+      self.kept = kept
+    }
+  }
+  /// Room in the stack of a program that calls.
+  private typealias Function = @convention(c) (UnsafeMutablePointer<UInt64>) -> Void
+  private let pages: Pages
+  private let entries: UnsafeMutablePointer<Function>
+  package let bytes: Int
+
+  /// Whether this machine runs what is written here.
+  package static var available: Bool {
+    #if arch(x86_64)
+    ck_level() >= 1
+    #elseif arch(arm64)
+    true
+    #else
+    false
+    #endif
+  }
+
+  /// Nil when the machine has no AVX2, the host forbids executable pages, memory is refused, or the code is not sound: an
+  /// unknown instruction, a slot outside 0 ..< slots.
+  package init?(parts: Int, slots: Int, _ part: (Int) -> Part) {
+    #if arch(x86_64) || arch(arm64)
+    guard MachineCode.available, parts >= 0, slots >= 0, slots == 0 || Native.reaches(Int32(clamping: slots - 1)) else { return nil }
+    var total = 0, longest = 0
+    for n in 0 ..< parts {
+      let count = part(n).count
+      guard count >= 0, count < Int(Int32.max) else { return nil }
+      total += count
+      longest = max(longest, count)
+    }
+    guard let buffer = CodeBuffer(bytes: 4096 + 8 * total),
+          let offsets = ck_alloc(max(parts, 1) * 8)?.bindMemory(to: Function.self, capacity: max(parts, 1)) else { return nil }
+    guard var t = Translator(Native(buffer), slots: slots, longest: longest) else {
+      buffer.release()
+      ck_free(offsets)
+      return nil
+    }
+    defer { t.release() }
+    let at = UnsafeMutableRawPointer(offsets).assumingMemoryBound(to: Int.self)
+    for n in 0 ..< parts {
+      let p = part(n)
+      at[n] = t.target.buffer.count
+      guard t.part(p.code, p.count, kept: p.kept) else {
+        t.target.buffer.release()
+        ck_free(offsets)
+        return nil
+      }
+    }
+    bytes = t.target.buffer.count
+    guard let pages = t.target.buffer.seal() else {
+      ck_free(offsets)
+      return nil
+    }
+    self.pages = pages
+    entries = offsets
+    for n in 0 ..< parts { offsets[n] = unsafeBitCast(pages.base + at[n], to: Function.self) }
+    #else
+    return nil
+    #endif
+  }
+
+  package convenience init?(_ code: UnsafePointer<ck_instr>, count: Int, slots: Int, kept: [Int32]) {
+    let copy = UnsafeMutableBufferPointer<Int32>.allocate(capacity: kept.count)
+    _ = copy.initialize(from: kept)
+    defer { copy.deallocate() }
+    self.init(parts: 1, slots: slots) { _ in Part(code, count: count, kept: UnsafeBufferPointer(copy)) }
+  }
+
+  deinit { ck_free(entries) }
+
+  @inline(__always) package func run(_ slots: UnsafeMutablePointer<UInt64>, part: Int = 0) { entries[part](slots) }
+}

@@ -1,0 +1,28 @@
+/// Registers that an operation asks for beside its operands.
+struct Demand: BitwiseCopyable {
+  var temporaries: UInt8 = 0
+  /// The number of the operand (1: y, 2: z) that may be read from its home; 0: none.
+  var folds: UInt8 = 0
+  /// The result is written before the last operand is read.
+  var early = false
+}
+
+/// An instruction set: it writes code for registers that `Translator` has chosen.
+protocol Target {
+  static var registers: Int { get }
+  /// No operation writes more bytes, spills not counted, and no load or store.
+  static var longest: Int { get }
+  static func demand(_ o: Operation) -> Demand
+  init(_ buffer: CodeBuffer)
+  var buffer: CodeBuffer { get set }
+  /// Whether a home lies within reach.
+  static func reaches(_ slot: Int32) -> Bool
+  mutating func enter()
+  mutating func leave()
+  mutating func load(_ r: Int, _ kind: Kind, _ slot: Int32)
+  mutating func store(_ r: Int, _ kind: Kind, _ slot: Int32)
+  /// Every vector register is lost. Unused operands are 0.
+  mutating func call(_ kernel: UInt, arity: UInt8, _ x: Int32, _ y: Int32, _ z: Int32, _ out: Int32)
+  /// The operands' registers; -1 - slot for one that is read from its home. t, u: temporaries.
+  mutating func emit(_ o: Operation, _ d: Int, _ x: Int, _ y: Int, _ z: Int, _ t: Int, _ u: Int)
+}

@@ -1,0 +1,171 @@
+extension X86: Target {
+  static var registers: Int { 16 }
+  static var longest: Int { 160 }
+  static func reaches(_ slot: Int32) -> Bool { slot >= 0 && slot < 1 << 27 }
+
+  static func demand(_ o: Operation) -> Demand {
+    switch o.op {
+    case .call, .copy, .neg, .abs, .round, .floor, .ceil, .trunc, .square, .sqrt, .isnan, .not, .and, .or, .xor: Demand()
+    case .select, .toF64, .toF32, .fromMask, .isfinite: Demand()
+    case .fromI64, .fromI32: Demand()
+    case .add, .sub, .mul, .div: Demand(folds: 1)
+    case .eq, .ne, .lt, .le, .gt, .ge: Demand(folds: 1)
+    case .gate: Demand(folds: 2, early: true)
+    case .reciprocal, .relu, .toMask: Demand(early: true)
+    case .sign, .maximum, .minimum: Demand(temporaries: 1, early: true)
+    case .fmax, .fmin, .clamp: Demand(temporaries: 2, early: true)
+    }
+  }
+
+  /// The stack is 16-byte aligned behind the push, as calls want it.
+  mutating func enter() {
+    pushRBX()
+    setBase()
+  }
+  mutating func leave() {
+    popRBX()
+    ret()
+  }
+
+  mutating func load(_ r: Int, _ kind: Kind, _ slot: Int32) {
+    if kind == .mask {
+      clearEAX()
+      compareAL(.home(slot))
+      spreadBorrow()
+      maskFromRAX(r)
+    } else {
+      load(r, .home(slot), f32: kind == .f32)
+    }
+  }
+
+  mutating func store(_ r: Int, _ kind: Kind, _ slot: Int32) {
+    if kind == .mask {
+      maskToEAX(r)
+      andEAX1()
+      storeAL(.home(slot))
+    } else {
+      store(r, .home(slot), f32: kind == .f32)
+    }
+  }
+
+  mutating func call(_ kernel: UInt, arity: UInt8, _ x: Int32, _ y: Int32, _ z: Int32, _ out: Int32) {
+    address(.rdi, .home(x))
+    if arity > 1 { address(.rsi, .home(y)) }
+    if arity > 2 { address(.rdx, .home(z)) }
+    address(.rcx, .home(out))
+    setR8D(1)
+    setRAX(UInt64(kernel))
+    callRAX()
+  }
+
+  @inline(__always) private func place(_ r: Int) -> Place { r < 0 ? .home(Int32(truncatingIfNeeded: -1 - r)) : .register(r) }
+
+  mutating func emit(_ o: Operation, _ d: Int, _ x: Int, _ y: Int, _ z: Int, _ t: Int, _ u: Int) {
+    let f32 = o.kind == .f32
+    switch o.op {
+    case .add: arithmetic(0x58, d, x, place(y), f32: f32)
+    case .mul: arithmetic(0x59, d, x, place(y), f32: f32)
+    case .sub: arithmetic(0x5C, d, x, place(y), f32: f32)
+    case .div: arithmetic(0x5E, d, x, place(y), f32: f32)
+    case .copy: if d != x { move(d, x) }
+    case .neg: bits(0x57, d, x, .literal(f32 ? .sign32 : .sign64))
+    case .abs: bits(0x54, d, x, .literal(f32 ? .rest32 : .rest64))
+    case .square: arithmetic(0x59, d, x, .register(x), f32: f32)
+    case .sqrt: arithmetic(0x51, d, x, .register(x), f32: f32)
+    case .reciprocal:
+      load(d, .literal(f32 ? .one32 : .one64), f32: f32)
+      arithmetic(0x5E, d, d, .register(x), f32: f32)
+    case .floor: round(.floor, d, x, f32: f32)
+    case .ceil: round(.ceil, d, x, f32: f32)
+    case .round: round(.even, d, x, f32: f32)
+    case .trunc: round(.trunc, d, x, f32: f32)
+    case .relu:   // +0 where x <= 0
+      bits(0x57, d, d, .register(d))
+      compare(.le, d, x, .register(d), f32: f32)
+      bits(0x55, d, d, .register(x))
+    case .sign:   // 1 with the sign of x where x is neither 0 nor NaN
+      bits(0x54, t, x, .literal(f32 ? .sign32 : .sign64))
+      bits(0x56, t, t, .literal(f32 ? .one32 : .one64))
+      bits(0x57, d, d, .register(d))
+      compare(.neOrdered, d, x, .register(d), f32: f32)
+      blend(d, x, .register(t), mask: d, f32: f32)
+    case .maximum: larger(d, x, y, t, f32)
+    case .minimum: smaller(d, x, y, t, f32)
+    case .clamp:
+      larger(t, x, y, u, f32)
+      smaller(d, t, z, u, f32)
+    case .fmax:
+      extreme(0x5F, d, x, y, t, f32)
+      numberOf(d, x, y, t, u, f32)
+    case .fmin:
+      extreme(0x5D, d, x, y, t, f32)
+      numberOf(d, x, y, t, u, f32)
+    case .eq: test(.eq, d, x, place(y), f32)
+    case .ne: test(.ne, d, x, place(y), f32)
+    case .lt: test(.lt, d, x, place(y), f32)
+    case .le: test(.le, d, x, place(y), f32)
+    case .gt: test(.gt, d, x, place(y), f32)
+    case .ge: test(.ge, d, x, place(y), f32)
+    case .isnan: test(.unordered, d, x, .register(x), f32)
+    case .isfinite:   // x - x is 0 or NaN
+      arithmetic(0x5C, d, x, .register(x), f32: f32)
+      test(.ordered, d, d, .register(d), f32)
+    case .toMask:
+      bits(0x57, d, d, .register(d))
+      test(.ne, d, x, .register(d), f32)
+    case .not: bits(0x57, d, x, .literal(.ones))
+    case .and: bits(0x54, d, x, place(y))
+    case .or: bits(0x56, d, x, place(y))
+    case .xor: bits(0x57, d, x, place(y))
+    case .select: blend(d, z, .register(y), mask: x, f32: f32)
+    case .gate:
+      arithmetic(0x59, d, y, place(z), f32: f32)
+      bits(0x54, d, d, .register(x))
+    case .toF64: toF64(d, x)
+    case .toF32: toF32(d, x)
+    case .fromMask: bits(0x54, d, x, .literal(f32 ? .one32 : .one64))
+    case .fromI64, .fromI32:
+      bits(0x57, d, d, .register(d))
+      fromInteger(d, place(x), wide: o.op == .fromI64, f32: f32)
+    case .call: break
+    }
+  }
+
+  /// A comparison whose mask fills 64 bits. d may be x or y.
+  private mutating func test(_ c: Comparison, _ d: Int, _ x: Int, _ y: Place, _ f32: Bool) {
+    compare(c, d, x, y, f32: f32)
+    if f32 { duplicateLow32(d, d) }
+  }
+
+  /// x or y where one is larger (5F) or smaller (5D), both bits for equal ones, which only zeros show; y where either is NaN.
+  private mutating func extreme(_ op: UInt64, _ d: Int, _ x: Int, _ y: Int, _ t: Int, _ f32: Bool) {
+    arithmetic(op, d, x, .register(y), f32: f32)
+    compare(op == 0x5F ? .ne : .eq, t, x, .register(y), f32: f32)
+    if op == 0x5F {
+      bits(0x56, t, t, .register(x))
+      bits(0x54, d, d, .register(t))
+    } else {
+      bits(0x54, t, t, .register(x))
+      bits(0x56, d, d, .register(t))
+    }
+  }
+  private mutating func larger(_ d: Int, _ x: Int, _ y: Int, _ t: Int, _ f32: Bool) {
+    extreme(0x5F, d, x, y, t, f32)
+    keepNaN(d, x, t, f32)
+  }
+  private mutating func smaller(_ d: Int, _ x: Int, _ y: Int, _ t: Int, _ f32: Bool) {
+    extreme(0x5D, d, x, y, t, f32)
+    keepNaN(d, x, t, f32)
+  }
+  private mutating func keepNaN(_ d: Int, _ x: Int, _ t: Int, _ f32: Bool) {
+    compare(.unordered, t, x, .register(x), f32: f32)
+    blend(d, d, .register(x), mask: t, f32: f32)
+  }
+  /// d becomes x where y is NaN and x is not.
+  private mutating func numberOf(_ d: Int, _ x: Int, _ y: Int, _ t: Int, _ u: Int, _ f32: Bool) {
+    compare(.unordered, t, y, .register(y), f32: f32)
+    compare(.ordered, u, x, .register(x), f32: f32)
+    bits(0x54, t, t, .register(u))
+    blend(d, d, .register(x), mask: t, f32: f32)
+  }
+}

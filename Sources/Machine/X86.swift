@@ -1,0 +1,126 @@
+/// The instructions of x86-64 with AVX that straight-line arithmetic needs. Slots are addressed from rbx, which stands 128 bytes
+/// above slot 0: slots 0 to 31 cost one byte of displacement. Only 128-bit forms: upper halves stay clean.
+struct X86 {
+  /// Where an operand is: a vector register, the home of a value, a constant before the code.
+  enum Place { case register(Int), home(Int32), literal(Literal) }
+  enum Literal: Int { case sign64, rest64, one64, sign32, rest32, one32, ones }
+  enum Prefix: UInt64 { case none, p66, pF3, pF2 }
+  enum Comparison: UInt64 { case eq = 0, lt = 1, le = 2, unordered = 3, ne = 4, ordered = 7, neOrdered = 12, ge = 13, gt = 14 }
+  enum Rounding: UInt64 { case even = 8, floor = 9, ceil = 10, trunc = 11 }
+  enum General: UInt64 { case rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi }
+
+  var buffer: CodeBuffer
+
+  /// Constants lie first, 16 bytes each; code starts behind them.
+  static let literals: [(UInt64, UInt64)] = {
+    func pair(_ v: UInt64) -> (UInt64, UInt64) { (v, v) }
+    return [pair(1 << 63), pair(~(1 << 63)), pair((1.0).bitPattern), pair(0x8000_0000_8000_0000), pair(0x7FFF_FFFF_7FFF_FFFF),
+            pair(0x3F80_0000_3F80_0000), pair(~0)]
+  }()
+
+  init(_ buffer: CodeBuffer) {
+    self.buffer = buffer
+    for (a, b) in X86.literals {
+      self.buffer.put(a, 8)
+      self.buffer.put(b, 8)
+    }
+  }
+
+  // MARK: VEX
+
+  /// op reg, v, rm. `immediate` holds `tail` bytes.
+  @inline(__always)
+  mutating func vex(_ map: UInt64, _ prefix: Prefix, _ op: UInt64, _ reg: Int, _ v: Int, _ rm: Place, wide: Bool = false,
+                    immediate: UInt64 = 0, tail: Int = 0) {
+    var high = false
+    if case .register(let r) = rm { high = r >= 8 }
+    let r: UInt64 = reg < 8 ? 0x80 : 0, vp = UInt64(~v & 15) << 3 | prefix.rawValue
+    var w: UInt64, n: Int
+    if map == 1 && !wide && !high {
+      w = 0xC5 | (r | vp) << 8 | op << 16
+      n = 3
+    } else {
+      w = 0xC4 | (r | 0x40 | (high ? 0 : 0x20) | map) << 8 | ((wide ? 0x80 : 0) | vp) << 16 | op << 24
+      n = 4
+    }
+    operand(&w, &n, reg, rm, tail)
+    if tail > 0 { buffer.put(immediate, tail) }
+  }
+
+  /// The ModRM byte and what follows it.
+  @inline(__always)
+  private mutating func operand(_ w: inout UInt64, _ n: inout Int, _ reg: Int, _ rm: Place, _ tail: Int) {
+    let field = UInt64(reg & 7) << 3, shift = UInt64(n) * 8
+    switch rm {
+    case .register(let r):
+      buffer.put(w | (0xC0 | field | UInt64(r & 7)) << shift, n + 1)
+    case .home(let slot):
+      let d = X86.displacement(slot)
+      if d == Int(Int8(truncatingIfNeeded: d)) {
+        buffer.put(w | (0x43 | field) << shift, n + 1)
+        buffer.put(UInt64(truncatingIfNeeded: d), 1)
+      } else {
+        buffer.put(w | (0x83 | field) << shift, n + 1)
+        buffer.put(UInt64(truncatingIfNeeded: d), 4)
+      }
+    case .literal(let k):
+      buffer.put(w | (0x05 | field) << shift, n + 1)
+      buffer.put(UInt64(truncatingIfNeeded: k.rawValue * 16 - (buffer.count + 4 + tail)), 4)
+    }
+  }
+  @inline(__always) static func displacement(_ slot: Int32) -> Int { Int(slot) * 8 - 128 }
+  @inline(__always) private func scalar(_ f32: Bool) -> Prefix { f32 ? .pF3 : .pF2 }
+
+  // MARK: vector registers
+
+  mutating func load(_ d: Int, _ m: Place, f32: Bool) { vex(1, scalar(f32), 0x10, d, 0, m) }
+  mutating func store(_ s: Int, _ m: Place, f32: Bool) { vex(1, scalar(f32), 0x11, s, 0, m) }
+  mutating func move(_ d: Int, _ s: Int) { vex(1, .none, 0x28, d, 0, .register(s)) }
+  /// add 58, mul 59, sub 5C, min 5D, div 5E, max 5F, sqrt 51.
+  @inline(__always) mutating func arithmetic(_ op: UInt64, _ d: Int, _ a: Int, _ b: Place, f32: Bool) { vex(1, scalar(f32), op, d, a, b) }
+  /// and 54, and-not 55 (not a, and b), or 56, xor 57: of all 128 bits.
+  @inline(__always) mutating func bits(_ op: UInt64, _ d: Int, _ a: Int, _ b: Place) { vex(1, .p66, op, d, a, b) }
+  mutating func compare(_ c: Comparison, _ d: Int, _ a: Int, _ b: Place, f32: Bool) {
+    vex(1, scalar(f32), 0xC2, d, a, b, immediate: c.rawValue, tail: 1)
+  }
+  mutating func round(_ mode: Rounding, _ d: Int, _ a: Int, f32: Bool) {
+    vex(3, .p66, f32 ? 0x0A : 0x0B, d, a, .register(a), immediate: mode.rawValue, tail: 1)
+  }
+  /// d = mask ? b : a, element by element.
+  mutating func blend(_ d: Int, _ a: Int, _ b: Place, mask: Int, f32: Bool) {
+    vex(3, .p66, f32 ? 0x4A : 0x4B, d, a, b, immediate: UInt64(mask) << 4, tail: 1)
+  }
+  mutating func toF32(_ d: Int, _ a: Int) { vex(1, .pF2, 0x5A, d, a, .register(a)) }
+  mutating func toF64(_ d: Int, _ a: Int) { vex(1, .pF3, 0x5A, d, a, .register(a)) }
+  /// The upper bits of d stay.
+  mutating func fromInteger(_ d: Int, _ m: Place, wide: Bool, f32: Bool) { vex(1, scalar(f32), 0x2A, d, d, m, wide: wide) }
+  mutating func duplicateLow32(_ d: Int, _ a: Int) { vex(1, .pF3, 0x12, d, 0, .register(a)) }
+  mutating func maskFromRAX(_ d: Int) { vex(1, .p66, 0x6E, d, 0, .register(0), wide: true) }
+  mutating func maskToEAX(_ s: Int) { vex(1, .p66, 0x7E, s, 0, .register(0)) }
+
+  // MARK: general registers
+
+  /// A plain instruction of the `n` bytes in `w`, with a memory operand.
+  private mutating func plain(_ w: UInt64, _ n: Int, _ reg: General, _ m: Place) {
+    var w = w, n = n
+    operand(&w, &n, Int(reg.rawValue), m, 0)
+  }
+  mutating func clearEAX() { buffer.put(0xC031, 2) }
+  mutating func compareAL(_ m: Place) { plain(0x3A, 1, .rax, m) }
+  /// All ones when the comparison borrowed.
+  mutating func spreadBorrow() { buffer.put(0xC01948, 3) }
+  mutating func andEAX1() { buffer.put(0x01E083, 3) }
+  mutating func storeAL(_ m: Place) { plain(0x88, 1, .rax, m) }
+  mutating func address(_ d: General, _ m: Place) { plain(0x8D48, 2, d, m) }
+  mutating func setR8D(_ v: UInt32) { buffer.put(0xB841 | UInt64(v) << 16, 6) }
+  mutating func setRAX(_ v: UInt64) {
+    buffer.put(0xB848, 2)
+    buffer.put(v, 8)
+  }
+  mutating func callRAX() { buffer.put(0xD0FF, 2) }
+  mutating func pushRBX() { buffer.put(0x53, 1) }
+  mutating func popRBX() { buffer.put(0x5B, 1) }
+  /// rbx = rdi + 128
+  mutating func setBase() { buffer.put(0x9F8D48, 3); buffer.put(128, 4) }
+  mutating func ret() { buffer.put(0xC3, 1) }
+}

@@ -1,0 +1,125 @@
+import CKernels
+import Tape
+
+private func f(_ s: Int...) -> TensorType { TensorType(.f64, s) }
+private func draw(_ types: [TensorType]) -> (inout Random) -> [Doubles] { { g in types.map { g.signed($0.count) } } }
+
+/// One case of one operand per entry: shape and attributes.
+private func unary(_ s: Structural, _ list: [(shape: [Int], attrs: [Int])]) -> [Case] {
+  list.map { shape, attrs in
+    let t = [TensorType(.f64, shape)]
+    return Case(name: "\(row(s).name) \(text(shape)) \(text(attrs))", types: t, active: [0], sample: draw(t)) { t, x in [t.apply(s, [x[0]], attrs)] }
+  }
+}
+
+/// Diagonally dominant, or positive definite, so that conditions stay small.
+func matrices(_ g: inout Random, _ batch: Int, _ n: Int, symmetric: Bool = false) -> Doubles {
+  (0 ..< batch).flatMap { _ in
+    var a = g.values(n * n, -0.5, 0.5)
+    for i in 0 ..< n {
+      if symmetric { for j in 0 ..< i { a[i * n + j] = a[j * n + i] } }
+      a[i * n + i] = g.between(2, 3)
+    }
+    return a
+  }
+}
+
+/// Valid uses of every structural row. A new row does not compile until it is here.
+func cases(_ s: Structural) -> [Case] {
+  switch s {
+  case .input, .capture: return [Case(name: row(s).name, types: [f(3)], active: [0], sample: draw([f(3)])) { _, x in x }]
+  case .constant, .array, .iota:
+    return [Case(name: row(s).name, types: [f(2, 3)], active: [0], sample: draw([f(2, 3)])) { t, x in
+      let k = s == .constant ? t.full(t.type(x[0]), 0.75) : s == .array ? t.literal([1, -2, 0.5, 3, 4, -5], [2, 3], t.dtype(x[0])) : t.iota(t.type(x[0]), axis: -2)
+      return [t.mul(t.mul(x[0], x[0]), k), k]
+    }]
+  case .cast:
+    return [DType.f64, .f32].map { d in
+      Case(name: "cast through \(d.name)", types: [f(4)], active: [0], stops: d == .f32, dtypes: d == .f32 ? [.f32, .f16, .bf16] : DType.allCases.filter(\.isFloat), sample: draw([f(4)])) { t, x in
+        [t.cast(t.cast(x[0], d), t.dtype(x[0])), t.cast(t.cast(x[0], .i32), t.dtype(x[0]))]
+      }
+    }.map { var c = $0; c.stops = true; return c }
+  case .reshape: return unary(s, [([2, 3], [2, 3, 2]), ([2, 3], [1, 3, 1]), ([1], [1]), ([], [0, 1, 1])])
+  case .broadcast: return unary(s, [([1, 3], [2, 3]), ([2, 1, 1], [2, 3, 2]), ([2, 1], [4])])
+  case .transpose: return unary(s, [([2, 3], [1, 0]), ([2, 3, 2], [2, 0, 1]), ([2, 3, 2], [1, 0])])
+  case .slice: return unary(s, [([5], [1, 3, 1]), ([5], [4, 3, -2]), ([2, 4], [1, 2, 2]), ([3, 4], [2, 2, -1, 1, 2, 1]), ([4], [0, 0, 1])])
+  case .pad: return unary(s, [([3], [1, 2, 0]), ([3], [0, 1, 2]), ([2, 2], [1, 0, 1, 0, 1, 0])])
+  case .concat:
+    return [([2, 2], [2, 3], -1), ([1, 3], [2, 3], -2), ([0, 3], [2, 3], -2)].map { a, b, axis in
+      let types = [TensorType(.f64, a), TensorType(.f64, b)]
+      return Case(name: "concat \(text(a)) \(text(b))", types: types, active: [0, 1], sample: draw(types)) { t, x in [t.apply(s, [x[0], x[1], x[0]], [axis])] }
+    }
+  case .gather:
+    let i = TensorType(.i64, [4]), types = [f(3, 2), i], batched = [f(2, 3, 2), TensorType(.i32, [2, 3])]
+    return [
+      Case(name: "gather rows", types: types, active: [0], sample: { g in [g.signed(6), (0 ..< 4).map { _ in Double(g.below(6) - 3) }] }) { t, x in [t.gather(x[0], x[1], axis: -2)] },
+      Case(name: "gather columns", types: types, active: [0], sample: { g in [g.signed(6), (0 ..< 4).map { _ in Double(g.below(2)) }] }) { t, x in [t.gather(x[0], x[1], axis: -1)] },
+      Case(name: "gather batched", types: batched, active: [0], sample: { g in [g.signed(12), (0 ..< 6).map { _ in Double(g.below(3)) }] }) { t, x in
+        [t.apply(.gather, [x[0], x[1]], [-2, 1])]
+      },
+    ]
+  case .scatterAdd:
+    let i = TensorType(.i64, [4]), types = [f(3, 2), i, f(4, 2)], batched = [TensorType(.i32, [2, 3]), f(2, 3, 2)]
+    return [
+      Case(name: "scatter_add rows", types: types, active: [0, 2], sample: { g in [g.signed(6), (0 ..< 4).map { _ in Double(g.below(3)) }, g.signed(8)] }) { t, x in
+        [t.scatterAdd(x[0], x[1], x[2], axis: -2)]
+      },
+      Case(name: "scatter_add batched", types: batched, active: [1], sample: { g in [(0 ..< 6).map { _ in Double(g.below(4)) }, g.signed(12)] }) { t, x in
+        [t.apply(.scatterAdd, [x[0], x[1]], [-2, 1, 4])]
+      },
+    ]
+  case .sum, .prod, .max, .min, .logsumexp, .norm:
+    return unary(s, [([4], [-1]), ([2, 3], [-2]), ([2, 3, 2], [-3, -1]), ([2, 3], [-2, -1])])
+  case .argmax, .argmin: return unary(s, [([4], [-1]), ([2, 3], [-2])])
+  case .softmax: return unary(s, [([4], [-1]), ([2, 3], [-2])])
+  case .cumsum: return unary(s, [([4], [-1, 0]), ([4], [-1, 1]), ([3, 2], [-2, 0])])
+  case .matmul:
+    return [([2, 3], [3, 2], 0, 0), ([3, 2], [3, 2], 1, 0), ([2, 3], [2, 3], 0, 1), ([3, 2], [2, 3], 1, 1), ([2, 2, 3], [2, 3, 2], 0, 0),
+            ([2, 2, 3], [3, 2], 0, 0), ([2, 3, 2], [3, 2], 1, 0), ([2, 2, 3], [2, 3], 0, 1), ([2, 3], [2, 3, 2], 0, 0), ([2, 3], [2, 2, 3], 0, 1),
+            ([3, 2], [2, 2, 3], 1, 1), ([2, 0], [0, 3], 0, 0)].map { a, b, ta, tb in
+      let types = [TensorType(.f64, a), TensorType(.f64, b)]
+      return Case(name: "matmul \(text(a)) \(text(b)) \(ta)\(tb)", types: types, active: [0, 1], sample: draw(types)) { t, x in [t.matmul(x[0], x[1], ta == 1, tb == 1)] }
+    } + [Case(name: "matmul masked", types: [f(2, 3), f(3, 2), TensorType(.bool, [2, 3]), TensorType(.bool, [3, 2])], active: [0, 1],
+              sample: { g in [g.signed(6), g.signed(6), (0 ..< 6).map { _ in Double(g.below(2)) }, (0 ..< 6).map { _ in Double(g.below(2)) }] }) { t, x in
+      [t.matmul(t.select(x[2], x[0], t.zeros(x[0])), t.select(x[3], x[1], t.zeros(x[1])), maskA: x[2], maskB: x[3])]
+    }]
+  case .cholesky:
+    return [1, 2].map { b in
+      let types = [b == 1 ? f(3, 3) : f(2, 3, 3)]
+      return Case(name: "cholesky batch \(b)", types: types, active: [0], slack: 8, stops: true, dtypes: [.f64, .f32], sample: { g in [matrices(&g, b, 3, symmetric: true)] }) { t, x in
+        [t.apply(.cholesky, [x[0]])]
+      }
+    }
+  case .triangularSolve:
+    return (0 ..< 8).map { k in
+      let types = k == 7 ? [f(2, 3, 3), f(2, 3, 2)] : [f(3, 3), f(3, 2)], attrs = [k & 1, k >> 1 & 1, k >> 2 & 1]
+      return Case(name: "triangular_solve \(text(attrs))", types: types, active: [0, 1], slack: 8, dtypes: [.f64, .f32],
+                  sample: { g in [matrices(&g, k == 7 ? 2 : 1, 3), g.signed(k == 7 ? 12 : 6)] }) { t, x in [t.apply(s, [x[0], x[1]], attrs)] }
+    }
+  case .solve:
+    return (0 ..< 3).map { k in
+      let types = k == 2 ? [f(2, 3, 3), f(2, 3, 2)] : [f(3, 3), f(3, 2)]
+      return Case(name: "solve \(k)", types: types, active: [0, 1], slack: 8, dtypes: [.f64, .f32],
+                  sample: { g in [matrices(&g, k == 2 ? 2 : 1, 3), g.signed(k == 2 ? 12 : 6)] }) { t, x in [t.apply(s, [x[0], x[1]], [k & 1])] }
+    }
+  case .random:
+    return [Case(name: "random_uniform", types: [f(2, 3), TensorType(.i64, [])], active: [0], elementwise: true, sample: { g in [g.signed(6), [Double(g.below(1000))]] }) { t, x in
+      [t.mul(t.unary(.square, x[0]), t.randomUniform(x[1], t.dtype(x[0]), [2, 3]))]
+    }]
+  case .scan, .part: return scanCases()
+  }
+}
+
+/// Loops over small bodies: carries and slices, a captured node, stacked results, backwards, of lengths 0 and 1.
+func scanCases() -> [Case] {
+  [(3, false), (4, true), (1, false), (0, false)].map { n, reverse in
+    let types = [f(2), f(n, 2), f(2)]
+    return Case(name: "scan \(n)\(reverse ? " backwards" : "")", types: types, active: [0, 1, 2], slack: 2, sample: draw(types)) { t, x in
+      let body = Tape(parent: t), c = body.input(t.type(x[0])), s = body.input(TensorType(t.dtype(x[0]), [2]))
+      let k = body.resolve(serial: t.serial, index: x[2].index)
+      let next = body.unary(.sin, body.add(body.mul(c, k), s)), y = body.mul(next, c)
+      let tuple = t.scan(body: body, inputs: [c, s], outputs: [next, y], init: [x[0]], xs: [x[1]], ys: 1, length: n, reverse: reverse)
+      return t.parts(tuple)
+    }
+  }
+}

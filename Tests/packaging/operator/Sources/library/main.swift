@@ -1,0 +1,1 @@
+// Links libcamber.so, so that it is built.

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# sanitize.sh valgrind | address | thread: the C tests under each. The sanitized libraries are debug builds.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+swift_lib=$(dirname "$(dirname "$(readlink -f "$(command -v swiftc)")")")/lib/swift/linux
+build() { swift build --product camber --sanitize "$1" --scratch-path "$2" -Xcc -O1 || exit 2; }
+case ${1:-} in
+  valgrind)
+    # 3.19 refuses Swift's debug information; the release library has none. "Possibly lost" holds Swift's caches: not counted.
+    export WRAP="valgrind -q --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --error-exitcode=9"
+    exec Tests/run-native.sh build ${VALGRIND_TESTS:-api easy bad_input} ;;
+  address)
+    build address .build-asan
+    export CC=clang CFLAGS="-fsanitize=address -g"
+    exec Tests/run-native.sh .build-asan/debug api bad_input ;;
+  thread)
+    build thread .build-tsan
+    export CC=clang CFLAGS="-fsanitize=thread -g -L$swift_lib -ldispatch -lBlocksRuntime -Wl,-rpath,$swift_lib"
+    export TSAN_OPTIONS="halt_on_error=0 exitcode=66"
+    exec Tests/run-native.sh .build-tsan/debug threads ;;
+  *) echo "sanitize: valgrind, address or thread" >&2; exit 2 ;;
+esac

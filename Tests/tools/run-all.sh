@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Runs every test step, reports its time, and ends with one line "N passed, N failed". run-all.sh [step ...] runs only those.
+# A step fails when it exits non-zero, counts a failure, or ran no test at all.
+set -u
+cd "$(dirname "$0")/../.."
+export PATH="$PWD/Tests/tools:$PATH" PYTHONDONTWRITEBYTECODE=1 CAMBER_LIBRARY="$PWD/build/libcamber.so.0"
+logs=build/logs
+mkdir -p "$logs"
+all="library swift native python examples headers exports install client operator docs valgrind address thread"
+failed=0 passed=0 broken=""
+
+step() {
+  local name=$1 begin=$SECONDS
+  shift
+  echo "==== $name: $*"
+  "$@" >"$logs/$name.log" 2>&1 </dev/null
+  local status=$?
+  read -r p f < <(python3 Tests/tools/count.py "$logs/$name.log")
+  passed=$((passed + p)) failed=$((failed + f))
+  if [ $status -ne 0 ] || [ "$f" -ne 0 ] || [ "$p" -eq 0 ]; then
+    broken="$broken $name"
+    [ "$f" -ne 0 ] || failed=$((failed + 1))
+    tail -n 60 "$logs/$name.log" | sed 's/^/    /'
+    [ "$p" -ne 0 ] || [ $status -ne 0 ] || echo "    no test ran"
+  else
+    python3 Tests/tools/count.py --closing "$logs/$name.log"
+  fi
+  printf '%s: %d passed, %d failed, exit %d, %d s\n' "$name" "$p" "$f" $status $((SECONDS - begin))
+}
+
+for name in ${*:-$all}; do
+  case $name in
+    library) step library Tests/packaging/library.sh ;;
+    swift) step swift swift test --scratch-path .build-test -Xcc -O2 ;;
+    native) step native Tests/run-native.sh build ;;
+    python) step python .venv/bin/python -m pytest -q -p no:cacheprovider Tests/python ;;
+    examples) step examples Tests/packaging/examples.sh ;;
+    headers) step headers Tests/packaging/headers.sh ;;
+    exports) step exports Tests/packaging/exports.sh ;;
+    install) step install Tests/packaging/install.sh ;;
+    client) step client Tests/packaging/client.sh ;;
+    operator) step operator Tests/packaging/operator.sh ;;
+    docs) step docs Tests/packaging/docs.sh ;;
+    valgrind | address | thread) step "$name" Tests/packaging/sanitize.sh "$name" ;;
+    *) echo "run-all: no step $name; there are: $all" >&2; exit 2 ;;
+  esac
+done
+
+echo "==== $SECONDS s${broken:+; failed:$broken}"
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

@@ -1,0 +1,18 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The Swift examples: swift run --package-path examples -c release quickstart (or fashion).
+let camber = Target.Dependency.product(name: "Camber", package: "camber")
+let swift: [SwiftSetting] = [.swiftLanguageMode(.v5)]
+
+let package = Package(
+  name: "examples",
+  dependencies: [.package(name: "camber", path: "..")],
+  targets: [
+    .systemLibrary(name: "CZlib", path: "zlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .executableTarget(name: "quickstart", dependencies: [camber], path: "quickstart",
+                      exclude: ["main.c", "main.cpp", "main.py", "expected.txt"], swiftSettings: swift),
+    .executableTarget(name: "fashion", dependencies: [camber, "CZlib"], path: "fashion",
+                      exclude: ["main.c", "main.cpp", "main.py"], swiftSettings: swift),
+  ]
+)
