@@ -12,7 +12,6 @@ import importlib
 import json
 import os
 import re
-import resource
 import shutil
 import statistics
 import subprocess
@@ -85,7 +84,9 @@ def flat(results: Any) -> np.ndarray:
 
 
 def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The largest resident size of this process (getrusage would count what forked it)."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
 def sample(step: Step, seconds: float) -> list[float]:
@@ -174,16 +175,18 @@ def library() -> Path:
 
 
 def compile_native(engine: Engine, folder: Path, inputs: Inputs) -> Path:
-    """Builds a native engine; a generated one in the row's folder, with its compile time in compile.txt."""
+    """Builds a native engine, once for all its rows; a generated one in the row's folder, with its compile time beside."""
     site = next((VENV / "lib").glob("python*/site-packages"))
-    out = (folder if engine.generate else BUILD) / re.sub(r"\W+", "_", "-".join([Path(engine.source).stem, *engine.flags]))
+    out = folder / file_name(engine) if engine.generate else BUILD / re.sub(r"\W+", "_", "-".join([Path(engine.source).stem, *engine.flags]))
     sources = [str(HERE / "native" / engine.source)]
     begin = time.perf_counter()
     if engine.generate:
         engine.generate(inputs, folder)
-        subprocess.run(["gcc", "-O3", "-march=native", "-c", "-w", folder / "generated.c", "-o", folder / "generated.o"], check=True)
-        sources.append(str(folder / "generated.o"))
-        (folder / "compile.txt").write_text(str(time.perf_counter() - begin))
+        if (folder / "generated.c").exists():
+            subprocess.run(["gcc", "-O3", "-march=native", "-c", "-w", folder / "generated.c", "-o", folder / "generated.o"], check=True)
+            (folder / "generated.c").unlink()
+            sources.append(str(folder / "generated.o"))
+        out.with_suffix(".seconds").write_text(str(time.perf_counter() - begin))
     elif out.exists() and out.stat().st_mtime > max(p.stat().st_mtime for p in [*(HERE / "native").iterdir(), BUILD / "libcamber.so.0"]):
         return out
     made = subprocess.run(
@@ -217,7 +220,7 @@ class Process:
         ready = self.answer()
         self.setup = ready["setup"]
         if engine.generate:
-            self.setup += float((folder / "compile.txt").read_text())
+            self.setup += float((folder / f"{file_name(engine)}.seconds").read_text())
         self.result = np.fromfile(folder / f"{file_name(engine)}.out")
 
     def answer(self) -> dict[str, Any]:

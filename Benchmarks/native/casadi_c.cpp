@@ -1,4 +1,5 @@
-/* CasADi's generated C, compiled beside this: the function `f` at each of N points. arguments.txt lines: a row's input, the
+/* CasADi: the function `f` at each of N points, as generated C compiled beside this or, with -DVM, interpreted by libcasadi
+ * from <folder>/f.casadi. arguments.txt lines: a row's input, the
  * numbers that a point takes of it (0: all of it, for every point). Results: output after output, each for all points. With
  * more than one thread the points are shared out by OpenMP, as CasADi's own map does.
  */
@@ -7,12 +8,20 @@
 #include "worker.hpp"
 
 using casadi_int = long long;
+#ifdef VM
+#include <casadi/casadi_c.h>
+int f(const double **arg, double **res, casadi_int *iw, double *w, int mem) { return casadi_c_eval_id(0, arg, res, iw, w, mem); }
+int f_work(casadi_int *arg, casadi_int *res, casadi_int *iw, casadi_int *w) { return casadi_c_work_id(0, arg, res, iw, w); }
+casadi_int f_n_out() { return casadi_c_n_out_id(0); }
+const casadi_int *f_sparsity_out(casadi_int i) { return casadi_c_sparsity_out_id(0, i); }
+#else
 extern "C" {
 int f(const double **arg, double **res, casadi_int *iw, double *w, int mem);
 int f_work(casadi_int *arg, casadi_int *res, casadi_int *iw, casadi_int *w);
 casadi_int f_n_out(void);
 const casadi_int *f_sparsity_out(casadi_int i);
 }
+#endif
 
 using bench::Doubles;
 
@@ -30,6 +39,10 @@ struct Scratch {
 
 int main(int argc, char **argv) {
   bench::Worker worker(argc, argv);
+#ifdef VM
+  if (casadi_c_push_file((worker.folder() + "/f.casadi").c_str())) return 1;
+  casadi_c_incref_id(0);
+#endif
   std::ifstream list(worker.folder() + "/arguments.txt");
   std::vector<Doubles> in, out;
   std::vector<std::size_t> strides, sizes;
@@ -42,7 +55,11 @@ int main(int argc, char **argv) {
     const casadi_int *s = f_sparsity_out(i);
     sizes.push_back(std::size_t(s[0] * s[1])), out.emplace_back(points * sizes.back());
   }
+#ifdef VM
+  int threads = 1;   /* a memory each would be wanted */
+#else
   int threads = points > 1 ? omp_get_max_threads() : 1;
+#endif
   std::vector<Scratch> scratch(threads);
   auto range = [&](Scratch &s, std::size_t from, std::size_t to) {
     for (std::size_t p = from; p < to; p++) {

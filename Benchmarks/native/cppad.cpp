@@ -29,8 +29,8 @@ int main(int argc, char **argv) {
       },
       [&] {
         if (problem.wanted != Wanted::hvp) return bench::join({value, slope});
-        Doubles product;   /* of order 2: [n, 2], the second-order part first */
-        for (std::size_t i = 0; i < n; i++) product.push_back(slope[2 * i]);
+        Doubles product;   /* [n, 2]: the gradient, then the Hessian's product */
+        for (std::size_t i = 0; i < n; i++) product.push_back(slope[2 * i + 1]);
         return product;
       });
 }

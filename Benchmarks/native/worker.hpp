@@ -2,8 +2,6 @@
 #ifndef BENCH_WORKER_HPP
 #define BENCH_WORKER_HPP
 
-#include <sys/resource.h>
-
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -23,6 +21,14 @@ inline double now() { return std::chrono::duration<double>(std::chrono::steady_c
 /* Keeps a value in memory: the compiler may not drop what computed it. */
 template <class T>
 void keep(const T &value) { asm volatile("" : : "g"(&value) : "memory"); }
+
+/* The largest resident size of this process (getrusage would count what forked it). */
+inline double peak_mb() {
+  std::ifstream in("/proc/self/status");
+  for (std::string line; std::getline(in, line);)
+    if (line.rfind("VmHWM:", 0) == 0) return std::atof(line.c_str() + 6) / 1024;
+  return 0;
+}
 
 class Worker {
  public:
@@ -96,9 +102,7 @@ class Worker {
     } while (now() < end || times.size() < 3);
     std::printf("@{\"times\": [");
     for (std::size_t i = 0; i < times.size(); i++) std::printf("%s%.6g", i ? ", " : "", times[i]);
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    std::printf("], \"peak_mb\": %.1f}\n", static_cast<double>(usage.ru_maxrss) / 1024);
+    std::printf("], \"peak_mb\": %.1f}\n", peak_mb());
     std::fflush(stdout);
   }
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from harness import ADBENCH, Engine, Inputs, Row
-from rows._casadi import c_engine, row_major
+from rows import _casadi
 
 
 def inputs(copies: int) -> Inputs:
@@ -49,13 +49,13 @@ def casadi_function(i: Inputs):
     plane = seen[:2] / seen[2]
     r = ca.dot(plane, plane)
     error = v[14] * (plane * (1 + v[9] * r + v[10] * r * r) * v[6] + v[7:9] - i["feature"])
-    return ca.Function("f", [v], [error, row_major(ca.jacobian(error, v))], {"cse": True})
+    return ca.Function("f", [v], [error, _casadi.row_major(ca.jacobian(error, v))], {"cse": True})
 
 
 def row(name: str, copies: int) -> Row:
     engines = [
         Engine("Camber C++, batched", source="camber_ba.cpp", flags=("-lcamber",)),
-        c_engine(casadi_function, {"parameters": 15}),
+        _casadi.engine(casadi_function, {"parameters": 15}),
         Engine("JAX, vmap of jacfwd", jax, ("jax",)),
         Engine("CppAD", source="cppad_ba.cpp", threads=(1,)),
         Engine("primal C++", source="primal_ba.cpp", threads=(1,)),

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from harness import Engine, Inputs, Row
-from rows._casadi import c_engine, vm_engine
+from rows import _casadi
 
 SMALL = ("-DPROBLEM=Small",)
 
@@ -67,8 +67,8 @@ def by_hand(i: Inputs):
 
 NATIVE = [
     Engine("Camber C++", source="camber_small.cpp", flags=("-lcamber",)),
-    c_engine(casadi_function, {"at": 0}),
-    vm_engine(casadi_function, ["at"], "CasADi VM, bound buffers"),
+    _casadi.engine(casadi_function, {"at": 0}),
+    _casadi.engine(casadi_function, {"at": 0}, vm=True),
     Engine("CppAD", source="cppad.cpp", flags=SMALL),
     Engine("ADOL-C", source="adolc.cpp", flags=(*SMALL, "-ladolc")),
     Engine("primal C++", source="primal.cpp", flags=SMALL),

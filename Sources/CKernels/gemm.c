@@ -54,6 +54,8 @@ void ck_gemm(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const vo
 
 /* ---- With structural zeros ---------------------------------------------------------------------------------------------- */
 static double number(int dtype, const void *x, size_t i) {
+  if (dtype == CK_F64) return ((const double *)x)[i];
+  if (dtype == CK_F32) return ((const float *)x)[i];
   double v;
   ck_cast_kernel(dtype, CK_F64)((const char *)x + i * ck_sizes[dtype], NULL, NULL, &v, 1);
   return v;

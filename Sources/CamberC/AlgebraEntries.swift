@@ -56,10 +56,7 @@ import Tape
   return transform(tape, out, carry_count + y_count, "scan") { h, t in
     guard let b = tapeHandle(body) else { t.fail(.handle, "scan: the body is NULL, freed or no tape"); return nil }
     guard let inner = h.nodes(`init`, carry_count, "scan"), let stacked = h.nodes(xs, x_count, "scan"),
-          let ins = b.nodes(body_inputs, carry_count + x_count, "scan"), let outs = b.nodes(body_outputs, carry_count + y_count, "scan") else {
-      if let f = b.tape.failure { t.fail(f.code, f.message) }
-      return nil
-    }
+          let ins = h.nodes(body_inputs, carry_count + x_count, "scan", of: b), let outs = h.nodes(body_outputs, carry_count + y_count, "scan", of: b) else { return nil }
     return t.parts(t.scan(body: b.tape, inputs: ins, outputs: outs, init: inner, xs: stacked, ys: y_count, length: Int(length), reverse: reverse != 0))
   }
 }

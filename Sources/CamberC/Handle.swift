@@ -96,11 +96,12 @@ final class TapeHandle: Handled {
     settle()
     return tape.failure?.code.rawValue ?? 0
   }
-  func nodes(_ p: UnsafePointer<camber_node>?, _ n: Int, _ name: StaticString) -> [NodeID]? {
+  /// The nodes of an array, on this tape or on a body; failures are this tape's.
+  func nodes(_ p: UnsafePointer<camber_node>?, _ n: Int, _ name: StaticString, of body: TapeHandle? = nil) -> [NodeID]? {
     guard n >= 0, n <= 1 << 28 else { tape.fail(.invalid, "\(name): a count of \(UInt(bitPattern: n)) nodes"); return nil }
     guard n > 0 else { return [] }
     guard let p else { tape.fail(.invalid, "\(name): an array of \(n) nodes is NULL"); return nil }
-    return (0 ..< n).map { node(p[$0]) }
+    return (0 ..< n).map { (body ?? self).node(p[$0]) }
   }
   func shape(_ p: UnsafePointer<Int64>?, _ rank: Int, _ name: StaticString) -> [Int]? {
     guard rank >= 0, rank <= 32 else { tape.fail(.shape, "\(name): rank \(UInt(bitPattern: rank)); at most 32 is taken"); return nil }

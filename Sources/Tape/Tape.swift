@@ -43,8 +43,8 @@ package final class Tape {
   package internal(set) var arrays: [ArrayConstant] = []
   package internal(set) var bodies: [Body] = []
   var tuples: [[Int32]] = []
-  /// scan node -> the scan that computes the same and also stacks its carries (see Scan.swift).
-  package internal(set) var extensions: [Int32: Int32] = [:]
+  /// A scan, and one that computes the same and more: stacked carries, or tangents (see Scan.swift).
+  package internal(set) var extensions: [(Int32, Int32)] = []
   private var inputCount: Int32 = 0
 
   package init(parent: Tape? = nil) {
@@ -286,6 +286,17 @@ package final class Tape {
     tuples.append(members)
     return -2 - Int32(tuples.count - 1)
   }
+  /// Node for node the same: what the same steps build twice.
+  func equals(_ o: Tape) -> Bool {
+    if self === o { return true }
+    guard parent === o.parent, records.count == o.records.count, pool.count == o.pool.count, arrays.count == o.arrays.count, bodies.count == o.bodies.count,
+          types == o.types, attributes == o.attributes, tuples == o.tuples else { return false }
+    for i in 0 ..< records.count where !same(records[i], o.records[i]) { return false }
+    for i in 0 ..< pool.count where pool[i] != o.pool[i] { return false }
+    for (a, b) in zip(arrays, o.arrays) where a.hash != b.hash || a.bytes != b.bytes
+      || !UnsafeRawBufferPointer(start: a.data, count: a.bytes).elementsEqual(UnsafeRawBufferPointer(start: b.data, count: b.bytes)) { return false }
+    return zip(bodies, o.bodies).allSatisfy { $0.equals($1) }
+  }
   package func tupleMembers(_ n: NodeID) -> [TensorType] { tuples[Int(-2 - records[n.i].type)].map { types[Int($0)] } }
   package func isTuple(_ n: NodeID) -> Bool { records[n.i].type <= -2 }
 }
@@ -305,4 +316,5 @@ package final class Body {
     self.inputs = inputs
     self.outputs = outputs
   }
+  func equals(_ o: Body) -> Bool { inputs == o.inputs && outputs == o.outputs && tape.equals(o.tape) }
 }

@@ -3,7 +3,7 @@ set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
+passed=0 failed=0 broken=0
 version=$(awk '/define CAMBER_VERSION_(MAJOR|MINOR|PATCH)/ {v = v sep $3; sep = "."} END {print v}' "$root/include/camber.h")
 
 ok() {
@@ -21,6 +21,6 @@ ok() {
 
 finish() {
   echo "$passed passed, $failed failed"
-  [ $failed -eq 0 ]
+  [ $((failed + broken)) -eq 0 ]
   exit
 }

@@ -2,6 +2,6 @@
 # The release library builds.
 . "$(dirname "$0")/check.sh"
 cd "$root" || exit 2
-make lib || failed=1
+make lib || broken=1
 ok "build/libcamber.so.0" test -s build/libcamber.so.0
 finish

@@ -122,7 +122,7 @@ def test_discrete_rows():
 
 
 def test_integers():
-    x, y = np.array([-7, 0, 5, 2**40]), np.array([3, -2, 5, 2**20])
+    x = np.array([-7, 0, 5, 2**40])
     for name, f in {"neg": np.negative, "abs": np.abs, "sign": np.sign, "square": np.square, "relu": lambda v: np.maximum(v, 0)}.items():
         got = getattr(cb.ops, name)(x)
         assert got.dtype == np.int64 and (got == f(x)).all()

@@ -14,7 +14,7 @@ extension Tape {
     let terms = sides[0].split(separator: 44, omittingEmptySubsequences: false).map(Array.init)
     guard terms.count == operands.count, !operands.isEmpty else { return bad("\(terms.count) operands are named, \(operands.count) given") }
     let letter = { (c: UInt8) in (c >= 65 && c <= 90) || (c >= 97 && c <= 122) }
-    guard terms.allSatisfy({ $0.allSatisfy(letter) }), sides.last?.allSatisfy(letter) == true else { return bad("only letters, commas and -> are taken") }
+    guard terms.allSatisfy({ $0.allSatisfy(letter) }), sides.dropFirst().allSatisfy({ $0.allSatisfy(letter) }) else { return bad("only letters, commas and -> are taken") }
     var extents: [UInt8: Int] = [:], counts: [UInt8: Int] = [:]
     var parts: [(labels: [UInt8], node: NodeID)] = []
     for (labels, x) in zip(terms, operands) {

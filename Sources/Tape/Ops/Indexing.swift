@@ -84,6 +84,7 @@ extension Tape {
   package func scatterAdd(_ x: NodeID, _ indices: NodeID, _ updates: NodeID, axis: Int) -> NodeID {
     guard contains(x), contains(updates), -axis <= shape(x).count else { return failure == nil ? fail(.node, "scatter_add: an operand is not a node of this tape") : .none }
     guard contains(indices) else { return failure == nil ? fail(.node, "scatter_add: the indices are not a node of this tape") : .none }
+    guard dtype(indices).isInteger else { return fail(.dtype, "scatter_add: indices are i64 or i32, not \(dtype(indices).name)") }
     let s = shape(x), wanted = s.dropLast(-axis) + shape(indices) + s.suffix(-axis - 1)
     guard shape(updates) == Array(wanted) else {
       return fail(.shape, "scatter_add: updates of shape \(text(shape(updates))), not \(text(wanted)), for shape \(text(s)) and indices \(text(shape(indices)))")

@@ -82,7 +82,7 @@ extension Tape {
     }
     let operands = carries + xs + consts
     let ys = body.outputs.count - carries.count
-    for (k, b) in bodies.enumerated() where b.tape === body.tape && b.inputs == body.inputs && b.outputs == body.outputs {
+    for (k, b) in bodies.enumerated() where b.equals(body) {
       return add(OpCode(.scan), operands, type: tupleType(members), attrs: [k, carries.count, xs.count, consts.count, ys, length, reverse ? 1 : 0])
     }
     bodies.append(body)

@@ -90,7 +90,8 @@ private let sliceRow = Row(
     let k = a.count / 3, tail = Array(x[0].shape.suffix(k))
     for i in 0 ..< k {
       let (start, n, step) = (a[3 * i], a[3 * i + 1], a[3 * i + 2])
-      guard n == 0 || (start >= 0 && start < tail[i] && start + (n - 1) * step >= 0 && start + (n - 1) * step < tail[i]) else {
+      let (span, over) = (n &- 1).multipliedReportingOverflow(by: step), last = start &+ span
+      guard n == 0 || (n > 0 && start >= 0 && start < tail[i] && !over && span > -tail[i] && span < tail[i] && last >= 0 && last < tail[i]) else {
         return .fail(.shape, "axis \(i - k): \(n) elements from \(start) by \(step) leave the \(tail[i]) there are")
       }
     }

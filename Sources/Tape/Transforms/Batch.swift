@@ -25,9 +25,11 @@ extension Tape {
         let (y, reach) = scanBatch(n, b, size: size)
         guard contains(y) else { return none }
         let c = scanShape(n).carries
-        tuples[n] = reach.indices.map { i in reach[i] ? (i < c ? part(y, i) : swapLeading(part(y, i))) : part(y, i) }
-        // A member that stayed as it was is the unbatched value.
-        for i in reach.indices where !reach[i] { tuples[n]?[i] = nil }
+        // A member that stayed as it was still comes from the new loop: the old one reads what the seeds replace.
+        tuples[n] = reach.indices.map { i in
+          let p = part(y, i)
+          return !reach[i] ? addLeading(p, size) : i < c ? p : swapLeading(p)
+        }
         continue
       }
       let y: NodeID

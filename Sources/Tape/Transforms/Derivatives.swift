@@ -63,7 +63,7 @@ extension Tape {
       let d = sweeps(s, others, forwards)
       guard failure == nil else { return none }
       for (l, o) in others.enumerated() {
-        let block = d[l] ?? full(TensorType(dtype(outputs[forwards ? l : k]), [type(s).count] + shape(o)), 0)
+        let block = d[l] ?? full(TensorType(dtype(o), [type(s).count] + shape(o)), 0)
         let os = shape(o), ss = shape(s)
         // d is [seed elements] + the other's shape; an input's elements come last.
         let b = forwards ? reshape(transpose(block, Array(1 ..< os.count + 1) + [0]), os + ss) : reshape(block, ss + os)

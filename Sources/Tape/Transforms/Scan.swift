@@ -33,56 +33,73 @@ extension Tape {
     (Array(x[..<s.carries]), Array(x[s.carries ..< s.carries + s.xs]), Array(x[(s.carries + s.xs)...]))
   }
 
-  /// One fused loop: primal carries and their tangents side by side. Results by member of `n`.
+  /// One fused loop: primal carries and their tangents side by side, with the tangents' masks where there are any. Results by member of `n`.
   func scanForward(_ n: NodeID, _ tangents: [Masked?]) -> [Masked?] {
     let s = scanShape(n), x = inputs(n), members = s.carries + s.ys
-    let none = [Masked?](repeating: nil, count: members)
+    let none = [Masked?](repeating: nil, count: members), masked = tangents.contains { $0?.mask != nil }
     let (on, reach) = activity(s, tangents.map { $0 != nil })
     let inner = Tape(), ins = s.body.inputs.map { inner.input(s.body.tape.type($0)) }
     let dots = ins.indices.map { on[$0] ? inner.input(inner.type(ins[$0])) : NodeID.none }
+    let masks = ins.indices.map { on[$0] && masked ? inner.input(inner.type(ins[$0]).with(.bool)) : NodeID.none }
     let outs = inner.inline(s.body, ins)
-    let seeds = Dictionary(uniqueKeysWithValues: ins.indices.filter { on[$0] }.map { (ins[$0], Masked(dots[$0])) })
+    let seeds = Dictionary(uniqueKeysWithValues: ins.indices.filter { on[$0] }.map { (ins[$0], Masked(dots[$0], masked ? masks[$0] : nil)) })
     let d = inner.forward(outs, seeds)
+    if let f = inner.failure { fail(f.code, f.message); return none }
     func dot(_ i: Int) -> NodeID { d[i]?.value ?? inner.zeros(outs[i]) }
-    let (c0, x0, k0) = split(s, ins), (dc, dx, dk) = split(s, dots)
+    func mask(_ i: Int) -> NodeID { inner.present(d[i], like: outs[i]) }
+    let (c0, x0, k0) = split(s, ins), (dc, dx, dk) = split(s, dots), (mc, mx, mk) = split(s, masks)
     let live = { (list: [NodeID]) in list.filter { !$0.isNone } }
-    let ys = (s.carries ..< members).filter { reach[$0] }
-    let body = Body(tape: inner, inputs: c0 + live(dc) + x0 + live(dx) + k0 + live(dk),
-                    outputs: outs[..<s.carries] + (0 ..< s.carries).filter { on[$0] }.map(dot) + outs[s.carries...] + ys.map(dot))
+    let cs = (0 ..< s.carries).filter { on[$0] }, ys = (s.carries ..< members).filter { reach[$0] }
+    let bodyInputs: [NodeID] = [c0, live(dc), live(mc), x0, live(dx), live(mx), k0, live(dk), live(mk)].flatMap { $0 }
+    var outputs: [NodeID] = outs[..<s.carries] + cs.map(dot)
+    if masked { outputs += cs.map(mask) }
+    outputs += outs[s.carries...] + ys.map(dot)
+    if masked { outputs += ys.map(mask) }
+    let body = Body(tape: inner, inputs: bodyInputs, outputs: outputs)
     let operandDots = x.indices.map { i in on[i] ? tangents[i]?.value ?? zeros(x[i]) : NodeID.none }
-    let (cs, xs, ks) = split(s, x), (tc, tx, tk) = split(s, operandDots)
-    let y = scan(body, cs + live(tc), xs + live(tx), ks + live(tk), length: s.length, reverse: s.reverse)
+    let operandMasks = x.indices.map { i in on[i] && masked ? present(tangents[i], like: x[i]) : NodeID.none }
+    let (c, xs, ks) = split(s, x), (tc, tx, tk) = split(s, operandDots), (pc, px, pk) = split(s, operandMasks)
+    let y = scan(body, c + live(tc + pc), xs + live(tx + px), ks + live(tk + pk), length: s.length, reverse: s.reverse)
     guard contains(y) else { return none }
-    extensions[n.index] = y.index
-    var result = none, next = s.carries
-    for i in 0 ..< s.carries where on[i] { result[i] = Masked(part(y, next)); next += 1 }
-    next += s.ys
-    for k in ys { result[k] = Masked(part(y, next)); next += 1 }
+    extend(n, y)
+    var result = none
+    for (k, i) in cs.enumerated() { result[i] = Masked(part(y, s.carries + k), masked ? part(y, s.carries + cs.count + k) : nil) }
+    let first = s.carries + cs.count * (masked ? 2 : 1) + s.ys
+    for (k, i) in ys.enumerated() { result[i] = Masked(part(y, first + k), masked ? part(y, first + ys.count + k) : nil) }
     return result
+  }
+
+  /// Where a tangent or cotangent of `x` is present, as a node.
+  private func present(_ m: Masked?, like x: NodeID) -> NodeID {
+    guard contains(x) else { return .none }
+    return m.map { $0.mask ?? ones(mask: x) } ?? full(type(x).with(.bool), 0)
   }
 
   /// The loop run backwards over saved carries. The primal loop is extended to stack those that the backward body reads.
   func scanReverse(_ n: NodeID, _ cts: [Masked?], _ active: [Bool], linear: Bool) -> [Masked?] {
     let s = scanShape(n), x = inputs(n), C = s.carries
-    let none = [Masked?](repeating: nil, count: x.count)
+    let none = [Masked?](repeating: nil, count: x.count), masked = cts.contains { $0?.mask != nil }
     let (on, reach) = activity(s, active)
     let inner = Tape(), ins = s.body.inputs.map { inner.input(s.body.tape.type($0)) }
     let outs = inner.inline(s.body, ins)
     let carries = (0 ..< C).filter { on[$0] }, xs = (C ..< C + s.xs).filter { on[$0] }, consts = (C + s.xs ..< x.count).filter { on[$0] }
     let ys = (C ..< C + s.ys).filter { cts[$0] != nil && reach[$0] }
     guard inner.failure == nil else { if let f = inner.failure { fail(f.code, f.message) }; return none }
-    let ctCarries = carries.map { inner.input(inner.type(outs[$0])) }, ctConsts = consts.map { inner.input(inner.type(ins[$0])) }
-    let ctYs = ys.map { inner.input(inner.type(outs[$0])) }
+    func seeds(_ nodes: [NodeID], bool: Bool = false) -> [NodeID] { nodes.map { inner.input(bool ? inner.type($0).with(.bool) : inner.type($0)) } }
+    let ctCarries = seeds(carries.map { outs[$0] }), ctConsts = seeds(consts.map { ins[$0] }), ctYs = seeds(ys.map { outs[$0] })
+    let maskCarries = masked ? seeds(ctCarries, bool: true) : [], maskConsts = masked ? seeds(ctConsts, bool: true) : [], maskYs = masked ? seeds(ctYs, bool: true) : []
     let wrt = (carries + xs + consts).map { ins[$0] }
-    let pulled = inner.reverse(zip(carries, ctCarries).map { (outs[$0], Masked($1)) } + zip(ys, ctYs).map { (outs[$0], Masked($1)) }, wrt: wrt, linear: linear)
+    var given: [(node: NodeID, ct: Masked)] = []
+    for (k, i) in carries.enumerated() { given.append((outs[i], Masked(ctCarries[k], masked ? maskCarries[k] : nil))) }
+    for (k, i) in ys.enumerated() { given.append((outs[i], Masked(ctYs[k], masked ? maskYs[k] : nil))) }
+    let pulled = inner.reverse(given, wrt: wrt, linear: linear)
     func gradient(_ k: Int) -> NodeID { pulled[k]?.value ?? inner.zeros(wrt[k]) }
-    let newCarries = carries.indices.map(gradient)
-    let newXs = xs.indices.map { gradient(carries.count + $0) }
-    let newConsts = consts.indices.map { k in
-      let g = pulled[carries.count + xs.count + k]
-      return g.map { inner.add(ctConsts[k], $0.value) } ?? ctConsts[k]
-    }
-    let outputs = newCarries + newConsts + newXs
+    func mask(_ k: Int) -> NodeID { inner.present(pulled[k], like: wrt[k]) }
+    let ofCarries = Array(carries.indices), ofXs = xs.indices.map { carries.count + $0 }, ofConsts = consts.indices.map { carries.count + xs.count + $0 }
+    let newConsts = consts.indices.map { k in pulled[ofConsts[k]].map { inner.add(ctConsts[k], $0.value) } ?? ctConsts[k] }
+    var outputs = ofCarries.map(gradient) + newConsts
+    if masked { outputs += ofCarries.map(mask) + consts.indices.map { inner.or(maskConsts[$0], mask(ofConsts[$0])) } }
+    outputs += ofXs.map(gradient) + (masked ? ofXs.map(mask) : [])
     if let f = inner.failure { fail(f.code, f.message); return none }
     // Only what the backward body reads is saved or passed.
     let used = inner.inputsReached(outputs)
@@ -95,16 +112,26 @@ extension Tape {
       let (cs, xx, ks) = split(s, x)
       let y = scan(whole, cs, xx, ks, length: s.length, reverse: s.reverse)
       guard contains(y) else { return none }
-      extensions[n.index] = y.index
+      extend(n, y)
       stacks = saved.indices.map { part(y, C + s.ys + $0) }
     }
-    let body = Body(tape: inner, inputs: ctCarries + ctConsts + saved.map { ins[$0] } + passedXs.map { ins[$0] } + ctYs + passedConsts.map { ins[$0] }, outputs: outputs)
-    let start = carries.map { cts[$0]?.value ?? zeros(part(n, $0)) } + consts.map { zeros(x[$0]) }
-    let back = scan(body, start, stacks + passedXs.map { x[$0] } + ys.map { cts[$0]?.value ?? .none }, passedConsts.map { x[$0] }, length: s.length, reverse: !s.reverse)
+    let bodyInputs: [NodeID] = [ctCarries, ctConsts, maskCarries, maskConsts, saved.map { ins[$0] }, passedXs.map { ins[$0] }, ctYs, maskYs, passedConsts.map { ins[$0] }].flatMap { $0 }
+    let body = Body(tape: inner, inputs: bodyInputs, outputs: outputs)
+    var start = carries.map { cts[$0]?.value ?? zeros(part(n, $0)) } + consts.map { zeros(x[$0]) }
+    if masked { start += carries.map { present(cts[$0], like: part(n, $0)) } + consts.map { present(nil, like: x[$0]) } }
+    let cotangents = ys.map { cts[$0]?.value ?? .none } + (masked ? ys.map { present(cts[$0], like: part(n, $0)) } : [])
+    let back = scan(body, start, stacks + passedXs.map { x[$0] } + cotangents, passedConsts.map { x[$0] }, length: s.length, reverse: !s.reverse)
     guard contains(back) else { return none }
     var result = none
-    for (k, i) in (carries + consts + xs).enumerated() where active[i] { result[i] = Masked(part(back, k)) }
+    let c = carries.count + consts.count
+    for (k, i) in (carries + consts).enumerated() where active[i] { result[i] = Masked(part(back, k), masked ? part(back, c + k) : nil) }
+    for (k, i) in xs.enumerated() where active[i] { result[i] = Masked(part(back, (masked ? 2 : 1) * c + k), masked ? part(back, 2 * c + xs.count + k) : nil) }
     return result
+  }
+
+  /// `longer` computes what `n` does, and more.
+  private func extend(_ n: NodeID, _ longer: NodeID) {
+    if !extensions.contains(where: { $0.0 == n.index && $0.1 == longer.index }) { extensions.append((n.index, longer.index)) }
   }
 
   func inputsReached(_ outputs: [NodeID]) -> Set<NodeID> {

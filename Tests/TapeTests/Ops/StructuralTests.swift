@@ -56,7 +56,7 @@ final class StructuralTests: XCTestCase {
       t.reduce(.max, x, axes: [-2], keep: false), t.apply(.cumsum, [x], [-1, 1]), t.reduce(.prod, x, axes: [-1], keep: true),
       t.matmul(x, x, false, true), t.apply(.argmax, [x], [-1]), t.concat([x, x], axis: -2), t.oneHot(i, depth: 3, .f64), t.matmul(x, t.transpose(x, [1, 0])),
       t.einsum("ij->ji", [x]), t.einsum("ij,kj->ik", [x, x]), t.einsum("ij,ij->", [x, x]), t.einsum("ii->i", [t.matmul(x, x, false, true)]),
-      t.reduce(.norm, x, axes: [-1], keep: false), t.mean(x, axes: [-1], keep: false),
+      t.reduce(.norm, x, axes: [-1], keep: false), t.einsum("ij,kj", [x, x]), t.einsum("ba", [x]), t.mean(x, axes: [-1], keep: false),
     ], [(x, v)])
     XCTAssertEqual(out[0], [3, 1, -1, 0.5])
     XCTAssertEqual(out[1], [0, 1, 0, -2, 0, 3, 0, 0.5, 0, 4, 0, -1])
@@ -75,6 +75,8 @@ final class StructuralTests: XCTestCase {
     XCTAssertEqual(out[14], [31.25])
     XCTAssertEqual(out[15], [14, 17.25])
     XCTAssertEqual(out[16], [(14.0).squareRoot(), (17.25).squareRoot()])
-    XCTAssertLessThan(distance([out[17]], [[2.0 / 3, 3.5 / 3]]), 1e-15)
+    XCTAssertEqual(out[17], out[7])
+    XCTAssertEqual(out[18], [1, 0.5, -2, 4, 3, -1])
+    XCTAssertLessThan(distance([out[19]], [[2.0 / 3, 3.5 / 3]]), 1e-15)
   }
 }

@@ -13,8 +13,8 @@ import numpy as np
 from .._dispatch import FUNCTIONS as _FUNCTIONS
 from .._dispatch import UFUNCS as _UFUNCS
 from .._dispatch import either as _either
-from .._dtypes import bfloat16
-from . import combine, elementwise, linalg, reductions, shapes, signal
+from .._dtypes import bfloat16  # noqa: F401
+from . import combine, elementwise, linalg, reductions, shapes, signal  # noqa: F401
 
 _OWN = {"array": combine.array, "asarray": combine.asarray, "logsumexp": reductions.logsumexp, "relu": elementwise.relu}
 _CONSTANTS = ("pi", "e", "inf", "nan", "newaxis", "euler_gamma", "float64", "float32", "float16", "int64", "int32", "bool_",
