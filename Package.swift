@@ -21,7 +21,7 @@ let package = Package(
     .target(name: "CBuilders", dependencies: ["CCamber"]),
     .target(name: "Tape", dependencies: ["CKernels"], swiftSettings: swift),
     .target(name: "Machine", dependencies: ["CKernels"], swiftSettings: swift),
-    .target(name: "Runtime", dependencies: ["Tape", "CKernels"], swiftSettings: swift),
+    .target(name: "Runtime", dependencies: ["Tape", "CKernels", "Machine"], swiftSettings: swift),
     .target(name: "Optimize", dependencies: ["Runtime", "Tape", "CKernels"], swiftSettings: swift),
     .target(name: "Camber", dependencies: ["Optimize", "Runtime", "Tape", "CKernels"], swiftSettings: swift),
     .target(name: "CamberC", dependencies: ["Optimize", "Runtime", "Tape", "CKernels", "CCamber", "CBuilders"], swiftSettings: swift),

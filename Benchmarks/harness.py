@@ -297,6 +297,7 @@ def compare(results: list[dict[str, Any]]) -> dict[str, Any]:
     ours = [r for r in results if r["engine"].startswith("Camber")]
     peers = [r for r in results if not r["engine"].startswith(("Camber", "primal", "by hand"))]
     if not ours or not peers:
-        return {"ratio": None}
+        return {"ratio": None, "ratio_fastest": None}
     mine, best = (min(group, key=lambda r: r["seconds"]) for group in (ours, peers))
-    return {"camber": mine["engine"], "best_peer": best["engine"], "ratio": mine["seconds"] / best["seconds"]}
+    return {"camber": mine["engine"], "best_peer": best["engine"], "ratio": mine["seconds"] / best["seconds"],
+            "ratio_fastest": min(r["best"] for r in ours) / min(r["best"] for r in peers)}  # fmt: skip

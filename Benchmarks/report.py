@@ -23,7 +23,7 @@ def time_text(seconds: float) -> str:
 
 
 def ratio_text(m: Measured) -> str:
-    return "" if m["ratio"] is None else f"{m['ratio']:.2f}"
+    return "" if m["ratio"] is None else f"{m['ratio']:.2f} ({m['ratio_fastest']:.2f})"
 
 
 def text(m: Measured) -> str:
@@ -60,7 +60,7 @@ def markdown(measured: list[Measured], about: dict[str, Any]) -> str:
         "# Camber beside its peers", "",
         f"{about['cpu']}, {about['cores']} cores, {' '.join(about['simd'])}; load {about['load']:.1f} at the end; Camber {about['commit']}; "
         + ", ".join(f"{name} {v}" for name, v in about["versions"].items()) + ".", "",
-        "Ratio: Camber's time over the best peer's, medians of alternating rounds; below 1, Camber is faster. "
+        "Ratio: Camber's time over the best peer's, medians of alternating rounds; below 1, Camber is faster; in brackets that of the fastest samples, which a busy machine moves less. "
         f"Geometric mean over {sum(m['ratio'] is not None for m in measured)} rows: **{geometric_mean(measured):.2f}**.", "",
         "| workload | threads | ratio | Camber | best peer | Camber set-up, peak | peer set-up, peak |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip

@@ -327,8 +327,9 @@ camber_program *camber_program_new(camber_tape *tape, const camber_node *inputs,
                                    const camber_node *outputs, size_t output_count);
 void camber_program_free(camber_program *program);
 
-/* Options by name: "check_finite" (0): runs return CAMBER_NONFINITE when a float output is not finite. An unknown name is an
- * error that lists the known ones. Set options before the first workspace is made. */
+/* Options by name: "check_finite" (0): runs return CAMBER_NONFINITE when a float output is not finite. "backend" (0): what runs
+ * steps of single numbers; 1: the kernels, 2: machine code where the host allows it, 0: the faster; the results are the same.
+ * An unknown name is an error that lists the known ones. Set options before the first workspace is made. */
 camber_status camber_program_set(camber_program *program, const char *name, double value);
 /* Lets output `output` be written over input `input` (same type): the host may then pass one pointer for both. */
 camber_status camber_program_alias(camber_program *program, size_t output, size_t input);

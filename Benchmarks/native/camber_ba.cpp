@@ -9,8 +9,8 @@
 
 int main(int argc, char **argv) {
   bench::Worker worker(argc, argv);
-  std::vector<Doubles> point = {worker.read("parameters")};
-  std::int64_t p = dim(worker.dim("parameters", 0));
+  std::vector<Doubles> point = {worker.read("many")};
+  std::int64_t p = dim(worker.dim("many", 0));
   camber::Tape tape;
   Node v = tape.input(f64, {15}), many = tape.input(f64, {p, 15});
   Node error = reprojection(v.slice(0, 0, 11), v.slice(0, 11, 14), v[14], tape.array(worker.read("feature")));

@@ -1,18 +1,18 @@
 /* Camber, C++: a training step of the MLP in f32: loss and gradient by one program, Adam by the library's optimizer on the
  * host's arrays; or with -DHVP the Hessian of the loss times v. The results: loss and parameters after a step; the products.
  */
-#include "camber_engine.hpp"
+#include "camber_training.hpp"
 
 using namespace bench;
 
 int main(int argc, char **argv) {
   Worker worker(argc, argv);
-  const char *names[] = {"w0", "b0", "w1", "b1", "w2", "b2"};
-  std::vector<std::vector<float>> params, slopes;
+  const std::vector<const char *> names = {"w0", "b0", "w1", "b1", "w2", "b2"};
+  std::vector<std::vector<float>> params;
   camber::Tape tape;
   Nodes in;
   for (const char *name : names) {
-    params.push_back(worker.read_floats(name)), slopes.emplace_back(params.back().size());
+    params.push_back(worker.read_floats(name));
     in.push_back(tape.input(f32, shape_of(worker, name)));
   }
   std::vector<float> x = worker.read_floats("x"), targets = worker.read_floats("targets");
@@ -33,27 +33,6 @@ int main(int argc, char **argv) {
   if (std::getenv("EXPLAIN")) std::fputs(run.program().explain().c_str(), stderr);
   return worker.serve([&] { run(at); }, [&] { return run.results(); });
 #else
-  Nodes all = {images, labels}, out = {loss};
-  for (const Node &p : in) all.push_back(p);
-  for (const Node &g : grad(loss, in)) out.push_back(g);
-  camber::Program program(all, out);
-  camber::Workspace workspace(program);
-  camber::Optimizer adam("adam", {{"learning_rate", 1e-4}, {"epsilon", 1e-6}});
-  float value = 0;
-  camber::Inputs at = {x.data(), targets.data()}, gradients;
-  camber::Outputs to = {&value}, updated;
-  for (int i = 0; i < 6; i++) {
-    adam.add(names[i], f32, shape_of(worker, names[i]));
-    at.push_back(params[i].data()), to.push_back(slopes[i].data());
-    gradients.push_back(slopes[i].data()), updated.push_back(params[i].data());
-  }
-  if (std::getenv("EXPLAIN")) std::fputs(program.explain().c_str(), stderr);
-  return worker.serve(
-      [&] { program.run(workspace, at, to), adam.step(updated, gradients); },
-      [&] {
-        Doubles all = {value};
-        for (auto &p : params) all.insert(all.end(), p.begin(), p.end());
-        return all;
-      });
+  return train(worker, loss, {images, labels}, {x.data(), targets.data()}, in, params, names);
 #endif
 }

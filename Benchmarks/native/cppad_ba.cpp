@@ -8,7 +8,7 @@ int main(int argc, char **argv) {
   using Real = CppAD::AD<double>;
   bench::Worker worker(argc, argv);
   bench::Bundle problem(worker);
-  Doubles all = worker.read("parameters"), at(all.begin(), all.begin() + 15);
+  Doubles all = worker.read("many"), at(all.begin(), all.begin() + 15);
   std::vector<Real> x(at.begin(), at.end()), y(2);
   CppAD::Independent(x);
   problem(x.data(), y.data());

@@ -195,5 +195,79 @@ void hand(const HandModel &model, const T *theta, T *out) {
   }
 }
 
+/* ---- Quadrotor: 13 slopes of position, quaternion, velocity and rates, by those and four thrusts --------------------------- */
+
+template <class T>
+void quadrotor(const T *s, T *out) {
+  const T *q = s + 3, *v = s + 7, *w = s + 10, *u = s + 13;
+  T thrust = (u[0] + u[1] + u[2] + u[3]) / 0.8;
+  for (int i = 0; i < 3; i++) out[i] = v[i];
+  out[3] = -0.5 * (q[1] * w[0] + q[2] * w[1] + q[3] * w[2]);
+  out[4] = 0.5 * (q[0] * w[0] + q[2] * w[2] - q[3] * w[1]);
+  out[5] = 0.5 * (q[0] * w[1] + q[3] * w[0] - q[1] * w[2]);
+  out[6] = 0.5 * (q[0] * w[2] + q[1] * w[1] - q[2] * w[0]);
+  out[7] = 2 * (q[1] * q[3] + q[0] * q[2]) * thrust;
+  out[8] = 2 * (q[2] * q[3] - q[0] * q[1]) * thrust;
+  out[9] = (1 - 2 * (q[1] * q[1] + q[2] * q[2])) * thrust - 9.81;
+  out[10] = (0.2 * (u[1] - u[3]) - (0.009 - 0.005) * w[1] * w[2]) / 0.005;
+  out[11] = (0.2 * (u[2] - u[0]) - (0.005 - 0.009) * w[2] * w[0]) / 0.005;
+  out[12] = 0.02 * (u[0] - u[1] + u[2] - u[3]) / 0.009;
+}
+
+/* ---- RNEA: torques of a chain of turning joints by angles, rates and accelerations (Featherstone) ---------------------------- */
+
+struct Chain {
+  int joints;
+  std::vector<double> turns, offsets;               /* of each joint's frame in the one before: [n, 3, 3], [n, 3] */
+  std::vector<double> masses, centres, inertias;    /* [n], [n, 3], [n, 3, 3] */
+};
+
+template <class A, class B, class T>
+void cross(const A *a, const B *b, T *out) {
+  out[0] = a[1] * b[2] - a[2] * b[1], out[1] = a[2] * b[0] - a[0] * b[2], out[2] = a[0] * b[1] - a[1] * b[0];
+}
+
+template <class T>
+void rnea(const Chain &chain, const T *q, const T *rate, const T *bend, T *torque) {
+  int n = chain.joints;
+  Values<T> R(9 * n), F(3 * n), N(3 * n);
+  T w[3] = {0, 0, 0}, dw[3] = {0, 0, 0}, a[3] = {0, 0, 9.81}, t[3], u[3];
+  for (int j = 0; j < n; j++) {
+    const double *turn = &chain.turns[9 * j], *p = &chain.offsets[3 * j], *c = &chain.centres[3 * j], *I = &chain.inertias[9 * j];
+    T cosine = cos(q[j]), sine = sin(q[j]), moved[3], ws[3], dws[3], as[3];
+    for (int i = 0; i < 3; i++) {
+      R[9 * j + 3 * i] = turn[3 * i] * cosine + turn[3 * i + 1] * sine;
+      R[9 * j + 3 * i + 1] = turn[3 * i + 1] * cosine - turn[3 * i] * sine;
+      R[9 * j + 3 * i + 2] = turn[3 * i + 2];
+    }
+    auto inward = [&](const T *x, T *out) {
+      for (int i = 0; i < 3; i++) out[i] = R[9 * j + i] * x[0] + R[9 * j + 3 + i] * x[1] + R[9 * j + 6 + i] * x[2];
+    };
+    cross(w, p, t), cross(w, t, u), cross(dw, p, t);
+    for (int i = 0; i < 3; i++) moved[i] = a[i] + t[i] + u[i];
+    inward(moved, as), inward(w, ws), inward(dw, dws);
+    dws[0] += ws[1] * rate[j], dws[1] -= ws[0] * rate[j], dws[2] += bend[j], ws[2] += rate[j];
+    for (int i = 0; i < 3; i++) w[i] = ws[i], dw[i] = dws[i], a[i] = as[i];
+    cross(w, c, t), cross(w, t, u), cross(dw, c, t);
+    for (int i = 0; i < 3; i++) F[3 * j + i] = chain.masses[j] * (a[i] + t[i] + u[i]);
+    for (int i = 0; i < 3; i++) t[i] = I[3 * i] * w[0] + I[3 * i + 1] * w[1] + I[3 * i + 2] * w[2];
+    cross(w, t, u);
+    for (int i = 0; i < 3; i++) N[3 * j + i] = I[3 * i] * dw[0] + I[3 * i + 1] * dw[1] + I[3 * i + 2] * dw[2] + u[i];
+  }
+  T f[3] = {0, 0, 0}, m[3] = {0, 0, 0};
+  for (int j = n - 1; j >= 0; j--) {
+    cross(&chain.centres[3 * j], &F[3 * j], t);
+    for (int i = 0; i < 3; i++) f[i] += F[3 * j + i], m[i] += N[3 * j + i] + t[i];
+    torque[j] = m[2];
+    T fs[3], ms[3];
+    for (int i = 0; i < 3; i++) {
+      const T *row = &R[9 * j + 3 * i];
+      fs[i] = row[0] * f[0] + row[1] * f[1] + row[2] * f[2], ms[i] = row[0] * m[0] + row[1] * m[1] + row[2] * m[2];
+    }
+    cross(&chain.offsets[3 * j], fs, t);
+    for (int i = 0; i < 3; i++) f[i] = fs[i], m[i] = ms[i] + t[i];
+  }
+}
+
 }  // namespace bench
 #endif

@@ -74,12 +74,35 @@ struct Hand {
   std::size_t outputs() const { return 3 * std::size_t(model.points); }
 };
 
-/* One observation at a time: what a tape is recorded for once and run for each. */
+struct Quadrotor {
+  explicit Quadrotor(const Worker &) {}
+  static Doubles point(const Worker &w) { return w.read("at"); }
+  template <class T>
+  void operator()(const T *v, T *out) const { quadrotor(v, out); }
+  static constexpr Wanted wanted = Wanted::jacobian;
+  std::size_t outputs() const { return 13; }
+};
+
+struct Rnea {
+  Chain chain;
+  explicit Rnea(const Worker &w)
+      : chain{int(w.dim("masses", 0)), w.read("turns"), w.read("offsets"), w.read("masses"), w.read("centres"), w.read("inertias")} {}
+  static Doubles point(const Worker &w) { return w.read("at"); }
+  template <class T>
+  void operator()(const T *v, T *out) const { rnea(chain, v, v + chain.joints, v + 2 * chain.joints, out); }
+  static constexpr Wanted wanted = Wanted::jacobian;
+  std::size_t outputs() const { return std::size_t(chain.joints); }
+};
+
+/* One observation: what is recorded once and run for each. */
 struct Bundle {
   Doubles feature;
   explicit Bundle(const Worker &w) : feature(w.read("feature")) {}
+  static Doubles point(const Worker &w) { return w.read("at"); }
   template <class T>
   void operator()(const T *v, T *out) const { reprojection(v, v + 11, v[14], feature.data(), out); }
+  static constexpr Wanted wanted = Wanted::jacobian;
+  std::size_t outputs() const { return 2; }
 };
 
 }  // namespace bench

@@ -12,7 +12,8 @@ def inputs(copies: int) -> Inputs:
     p = int(numbers[2]) * copies
     camera, point, weight, feature = np.split(np.array(numbers[3:20], float), [11, 14, 15])
     one = np.concatenate([camera, point, weight])
-    return {"parameters": one * (1 + 0.01 * np.random.default_rng(copies).normal(size=(p, 15))), "feature": feature}
+    many = one * (1 + 0.01 * np.random.default_rng(copies).normal(size=(p, 15)))
+    return {"many": many, "at": many[0], "feature": feature}
 
 
 def reprojection(np, v, feature):
@@ -34,7 +35,7 @@ def jax(i: Inputs):
     def one(v):
         return reprojection(jnp, v, feature), jax.jacfwd(lambda u: reprojection(jnp, u, feature))(v)
 
-    f, at = jax.jit(jax.vmap(one)), jnp.asarray(i["parameters"])
+    f, at = jax.jit(jax.vmap(one)), jnp.asarray(i["many"])
     return lambda: jax.block_until_ready(f(at))
 
 
@@ -55,7 +56,8 @@ def casadi_function(i: Inputs):
 def row(name: str, copies: int) -> Row:
     engines = [
         Engine("Camber C++, batched", source="camber_ba.cpp", flags=("-lcamber",)),
-        _casadi.engine(casadi_function, {"parameters": 15}),
+        Engine("Camber C++, batched tape", source="camber_tape.cpp", flags=("-DPROBLEM=Bundle", "-DBATCH", "-lcamber")),
+        _casadi.engine(casadi_function, {"many": 15}),
         Engine("JAX, vmap of jacfwd", jax, ("jax",)),
         Engine("CppAD", source="cppad_ba.cpp", threads=(1,)),
         Engine("primal C++", source="primal_ba.cpp", threads=(1,)),

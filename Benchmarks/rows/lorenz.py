@@ -77,7 +77,7 @@ def row(name: str, title: str, hvp: bool) -> Row:
     arguments = {"start": 0, "force": 0} | ({"v": 0} if hvp else {})
     engines = [
         Engine("Camber C++, scan", source="camber_lorenz.cpp", flags=(*which, "-lcamber")),
-        Engine("Camber C++, tape", source="camber_lorenz.cpp", flags=(*which, "-DTAPE", "-lcamber")),
+        Engine("Camber C++, tape", source="camber_tape.cpp", flags=(*problem, "-lcamber")),
         Engine("JAX, scan", jax(hvp), ("jax",)),
         Engine("CppAD", source="cppad.cpp", flags=problem),
         _casadi.engine(casadi_function(hvp), arguments, vm=True),

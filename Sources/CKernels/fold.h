@@ -40,27 +40,64 @@ INLINE void SUB(_tree)(const ck_span *s, const int K, const char *x, size_t rows
   for (int k = 0; k < K; k++) result[k] = acc[k];
 }
 
-static void SUB(_line)(const ck_span *s) {
-  const E given = s->shift ? *(const E *)s->shift : (E)0;
-  const W shift[4] = {(W)given, (W)given, (W)given, (W)given};
-  enum { ROW = 4 * LANES };
-  const size_t rows = s->n / ROW, rest = s->n % ROW, step = ROW * s->size;
-  E last[ROW] __attribute__((aligned(64)));
-  if (rest) {
-    const char *p = (const char *)s->x + rows * step;
-    if (s->widen) s->widen(p, NULL, NULL, last, rest);
-    else memcpy(last, p, rest * sizeof(E));
-    for (size_t l = rest; l < ROW; l++) last[l] = PAD;
-  }
-  W v[4];
-  SUB(_tree)(s, 4, s->x, rows, step, ROW, rest ? last : NULL, shift, v);
+/* The four vectors of a line, then the lanes. */
+static void SUB(_across)(const W *v, void *out) {
   W r = OP(OP(v[0], v[1]), OP(v[2], v[3]));
   for (int half = LANES / 2; half; half /= 2) {
     W other = r;
     for (int l = 0; l < half; l++) other[l] = r[l + half];
     r = OP(r, other);
   }
-  *(E *)s->out = r[0];
+  *(E *)out = r[0];
+}
+
+/* Rows [first, end) of a line, of which the last may be incomplete. */
+static void SUB(_rows)(const ck_span *s, size_t first, size_t end, W *v) {
+  const E given = s->shift ? *(const E *)s->shift : (E)0;
+  const W shift[4] = {(W)given, (W)given, (W)given, (W)given};
+  enum { ROW = 4 * LANES };
+  const size_t rows = s->n / ROW, rest = s->n % ROW, step = ROW * s->size;
+  const bool broken = rest && end > rows;
+  E last[ROW] __attribute__((aligned(64)));
+  if (broken) {
+    const char *p = (const char *)s->x + rows * step;
+    if (s->widen) s->widen(p, NULL, NULL, last, rest);
+    else memcpy(last, p, rest * sizeof(E));
+    for (size_t l = rest; l < ROW; l++) last[l] = PAD;
+  }
+  SUB(_tree)(s, 4, (const char *)s->x + first * step, end - first - broken, step, ROW, broken ? last : NULL, shift, v);
+}
+
+static void SUB(_line)(const ck_span *s) {
+  const size_t rows = (s->n + 4 * LANES - 1) / (4 * LANES);
+  W v[4];
+  if (!s->parts) {
+    SUB(_rows)(s, 0, rows, v);
+    SUB(_across)(v, s->out);
+    return;
+  }
+  char *parts = s->parts;
+  if (s->part != SIZE_MAX) {
+    const size_t first = s->part * CK_GROUP, end = rows - first < CK_GROUP ? rows : first + CK_GROUP;
+    SUB(_rows)(s, first, end, v);
+    memcpy(parts + s->part * sizeof v, v, sizeof v);
+    return;
+  }
+  /* A group is a subtree of the whole: joined as blocks are. */
+  W stack[48 * 4];
+  const size_t groups = (rows + CK_GROUP - 1) / CK_GROUP;
+  for (size_t g = 0; g < groups; g++) {
+    memcpy(v, parts + g * sizeof v, sizeof v);
+    int top = __builtin_popcountll(g);
+    for (size_t b = g; b & 1; b >>= 1) {
+      top--;
+      for (int k = 0; k < 4; k++) v[k] = OP(stack[top * 4 + k], v[k]);
+    }
+    for (int k = 0; k < 4; k++) stack[top * 4 + k] = v[k];
+  }
+  for (int top = __builtin_popcountll(groups) - 2; top >= 0; top--)
+    for (int k = 0; k < 4; k++) v[k] = OP(stack[top * 4 + k], v[k]);
+  SUB(_across)(v, s->out);
 }
 
 static void NAME(const ck_span *s) {

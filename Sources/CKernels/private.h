@@ -15,7 +15,10 @@ typedef struct ck_span {
   ck_kernel widen;
   const void *shift; /* [width] in the dtype of the fold, or NULL; its meaning is the fold's */
   void *out;         /* [width] in the dtype of the fold */
+  void *parts;       /* not NULL: one long line in groups. Group `part` leaves its subtree there; SIZE_MAX joins them */
+  size_t part;
 } ck_span;
+enum { CK_GROUP = 64 * 32 };   /* rows of a group: a power of two of the tree's blocks */
 typedef void (*ck_fold)(const ck_span *);
 
 typedef enum ck_fold_name {

@@ -16,6 +16,20 @@ static int accumulator(int dtype) { return is_half(dtype) ? CK_F32 : dtype; }
 typedef union short_rows { uint64_t aligned; char bytes[8 * SHORT * STRIP]; } short_rows;
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
+/* Short contiguous axes: strips of rows. Otherwise strips of columns, those of one outer row after the other. */
+static bool turned(size_t n, size_t inner) { return inner == 1 && n <= SHORT; }
+static size_t strips_a_row(size_t inner) { return inner / STRIP + (inner % STRIP != 0); }
+size_t ck_strips(size_t outer, size_t n, size_t inner) {
+  return turned(n, inner) ? strips_a_row(outer) : outer * strips_a_row(inner);
+}
+/* Runs BODY for the strips [first, last) with o and c, where the strip begins. */
+#define EACH_STRIP(BODY)                                          \
+  const size_t a_row = strips_a_row(inner);                       \
+  for (size_t k = first; k < last; k++) {                         \
+    const size_t o = k / a_row, c = k % a_row * STRIP;            \
+    BODY                                                          \
+  }
+
 /* `rows` rows of n elements as n rows of `pitch`, or back. Never 1 column apart: folds read a step of 1 as one line. */
 static size_t pitch_of(size_t rows) { return rows > 1 ? rows : 2; }
 static void turn(bool forth, size_t size, size_t rows, size_t n, const void *from, void *to) {
@@ -25,7 +39,7 @@ static void turn(bool forth, size_t size, size_t rows, size_t n, const void *fro
 
 /* `width` columns of n rows `stride` apart, to be folded in `as`. */
 static ck_span span_of(const ck_table *t, int dtype, int as, const void *x, size_t n, size_t stride, size_t width) {
-  return (ck_span){x, ck_sizes[dtype], n, stride, width, dtype == as ? NULL : t->casts[dtype][as], NULL, NULL};
+  return (ck_span){x, ck_sizes[dtype], n, stride, width, dtype == as ? NULL : t->casts[dtype][as], NULL, NULL, NULL, 0};
 }
 static void fold(const ck_table *t, ck_fold_name name, int as, ck_span s, const void *shift, void *out) {
   s.shift = shift;
@@ -105,24 +119,50 @@ static void reduce_strip(const ck_table *t, Reduction op, int dtype, const void 
   t->casts[as][dtype](&result, NULL, NULL, out, width);
 }
 
-void ck_reduce(Reduction op, int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner) {
-  if (n == 0) { neutral(op, dtype, out, outer * inner); return; }
+void ck_reduce_strips(Reduction op, int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner, size_t first, size_t last) {
   if ((op == Reduction_norm || op == Reduction_logsumexp) && dtype > CK_BF16) return;
   const ck_table *t = ck_current();
   const size_t size = ck_sizes[dtype];
-  if (inner == 1 && n <= SHORT) {
+  if (turned(n, inner)) {
     short_rows columns;
-    for (size_t o = 0; o < outer; o += STRIP) {
+    for (size_t o = first * STRIP; o < least(last * STRIP, outer); o += STRIP) {
       const size_t rows = least(outer - o, STRIP);
       turn(true, size, rows, n, (const char *)x + o * n * size, &columns);
       reduce_strip(t, op, dtype, &columns, n, pitch_of(rows), rows, (char *)out + o * size);
     }
     return;
   }
-  for (size_t o = 0; o < outer; o++)
-    for (size_t c = 0; c < inner; c += STRIP)
-      reduce_strip(t, op, dtype, (const char *)x + (o * n * inner + c) * size, n, inner, least(inner - c, STRIP),
-                   (char *)out + (o * inner + c) * size);
+  EACH_STRIP(reduce_strip(t, op, dtype, (const char *)x + (o * n * inner + c) * size, n, inner, least(inner - c, STRIP),
+                          (char *)out + (o * inner + c) * size);)
+}
+void ck_reduce(Reduction op, int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner) {
+  if (n == 0) neutral(op, dtype, out, outer * inner);
+  else ck_reduce_strips(op, dtype, x, out, outer, n, inner, 0, ck_strips(outer, n, inner));
+}
+
+/* ---- One long line --------------------------------------------------------------------------------------------------- */
+static const ck_fold_name plain_folds[] = {CK_FOLD_SUM, CK_FOLD_PROD, CK_FOLD_MAX, CK_FOLD_MIN};
+static ck_span line_of(const ck_table *t, int dtype, const void *x, size_t n, size_t part, void *parts, void *out) {
+  ck_span s = span_of(t, dtype, accumulator(dtype), x, n, 1, 1);
+  s.part = part, s.parts = parts, s.out = out;
+  return s;
+}
+size_t ck_line_parts(int dtype, size_t n) {
+  const size_t group = CK_GROUP * (256 / ck_sizes[accumulator(dtype)]);
+  return n > group ? n / group + (n % group != 0) : 1;
+}
+void ck_reduce_part(Reduction op, int dtype, const void *x, size_t n, size_t part, void *parts) {
+  const ck_table *t = ck_current();
+  const ck_span s = line_of(t, dtype, x, n, part, parts, NULL);
+  t->folds[plain_folds[op]][accumulator(dtype)](&s);
+}
+void ck_reduce_join(Reduction op, int dtype, size_t n, void *parts, void *out) {
+  const ck_table *t = ck_current();
+  const int as = accumulator(dtype);
+  uint64_t result;
+  const ck_span s = line_of(t, dtype, NULL, n, SIZE_MAX, parts, &result);
+  t->folds[plain_folds[op]][as](&s);
+  t->casts[as][dtype](&result, NULL, NULL, out, 1);
 }
 
 double ck_sum_squares(int dtype, const void *x, size_t n) {
@@ -165,13 +205,13 @@ static void softmax_strip(const ck_table *t, int dtype, const char *x, char *out
     normalise(t, dtype, as, x + i * size, &largest, &sum, out + i * size, least(n - i, STRIP));
 }
 
-void ck_softmax(int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner) {
+void ck_softmax_strips(int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner, size_t first, size_t last) {
   if (dtype > CK_BF16 || n == 0) return;
   const ck_table *t = ck_current();
   const size_t size = ck_sizes[dtype];
-  if (inner == 1 && n <= SHORT) {
+  if (turned(n, inner)) {
     short_rows columns;
-    for (size_t o = 0; o < outer; o += STRIP) {
+    for (size_t o = first * STRIP; o < least(last * STRIP, outer); o += STRIP) {
       const size_t rows = least(outer - o, STRIP);
       turn(true, size, rows, n, (const char *)x + o * n * size, &columns);
       softmax_strip(t, dtype, columns.bytes, columns.bytes, n, pitch_of(rows), rows);
@@ -179,24 +219,24 @@ void ck_softmax(int dtype, const void *x, void *out, size_t outer, size_t n, siz
     }
     return;
   }
-  for (size_t o = 0; o < outer; o++)
-    for (size_t c = 0; c < inner; c += STRIP) {
-      const size_t at = (o * n * inner + c) * size;
-      softmax_strip(t, dtype, (const char *)x + at, (char *)out + at, n, inner, least(inner - c, STRIP));
-    }
+  EACH_STRIP(const size_t at = (o * n * inner + c) * size;
+             softmax_strip(t, dtype, (const char *)x + at, (char *)out + at, n, inner, least(inner - c, STRIP));)
+}
+void ck_softmax(int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner) {
+  ck_softmax_strips(dtype, x, out, outer, n, inner, 0, ck_strips(outer, n, inner));
 }
 
 /* ---- Running sums: in order, f32 for the 16-bit formats, so an error bound grows with n ---------------------------------- */
-void ck_cumsum(int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner, bool reverse) {
+void ck_cumsum_strips(int dtype, const void *x, void *out, size_t n, size_t inner, bool reverse, size_t first, size_t last) {
   const ck_table *t = ck_current();
   const int as = accumulator(dtype);
   const size_t size = ck_sizes[dtype];
   const ck_kernel add = dtype == CK_BOOL ? t->rows[CK_UNARY_COUNT + Binary_logical_or][CK_BOOL]
                                          : t->rows[CK_UNARY_COUNT + Binary_add][as];
+  const size_t a_row = strips_a_row(inner);
   strip sum, wide;
-  for (size_t o = 0; o < outer; o++)
-    for (size_t c = 0; c < inner; c += STRIP) {
-      const size_t width = inner - c < STRIP ? inner - c : STRIP;
+  for (size_t strip_number = first; strip_number < last; strip_number++) {
+      const size_t o = strip_number / a_row, c = strip_number % a_row * STRIP, width = least(inner - c, STRIP);
 #define ONE_COLUMN(E)                                                                      \
   if (inner == 1) {                                                                        \
     E running = 0;                                                                         \
@@ -217,6 +257,10 @@ void ck_cumsum(int dtype, const void *x, void *out, size_t outer, size_t n, size
         t->casts[as][dtype](&sum, NULL, NULL, (char *)out + at, width);
       }
     }
+}
+size_t ck_cumsum_count(size_t outer, size_t inner) { return outer * strips_a_row(inner); }
+void ck_cumsum(int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner, bool reverse) {
+  ck_cumsum_strips(dtype, x, out, n, inner, reverse, 0, ck_cumsum_count(outer, inner));
 }
 
 /* ---- Position of the largest ------------------------------------------------------------------------------------------ */
@@ -261,20 +305,21 @@ static void argmax_strip(const ck_table *t, int dtype, bool minimum, const char 
   }
 }
 
-void ck_argmax(int dtype, bool minimum, const void *x, int64_t *out, size_t outer, size_t n, size_t inner) {
+void ck_argmax_strips(int dtype, bool minimum, const void *x, int64_t *out, size_t outer, size_t n, size_t inner, size_t first, size_t last) {
   if (n == 0) return;
   const ck_table *t = ck_current();
   const size_t size = ck_sizes[dtype];
-  if (inner == 1 && n <= SHORT) {
+  if (turned(n, inner)) {
     short_rows columns;
-    for (size_t o = 0; o < outer; o += STRIP) {
+    for (size_t o = first * STRIP; o < least(last * STRIP, outer); o += STRIP) {
       const size_t rows = least(outer - o, STRIP);
       turn(true, size, rows, n, (const char *)x + o * n * size, &columns);
       argmax_strip(t, dtype, minimum, columns.bytes, out + o, n, pitch_of(rows), rows);
     }
     return;
   }
-  for (size_t o = 0; o < outer; o++)
-    for (size_t c = 0; c < inner; c += STRIP)
-      argmax_strip(t, dtype, minimum, (const char *)x + (o * n * inner + c) * size, out + o * inner + c, n, inner, least(inner - c, STRIP));
+  EACH_STRIP(argmax_strip(t, dtype, minimum, (const char *)x + (o * n * inner + c) * size, out + o * inner + c, n, inner, least(inner - c, STRIP));)
+}
+void ck_argmax(int dtype, bool minimum, const void *x, int64_t *out, size_t outer, size_t n, size_t inner) {
+  ck_argmax_strips(dtype, minimum, x, out, outer, n, inner, 0, ck_strips(outer, n, inner));
 }

@@ -56,7 +56,8 @@ public final class Optimizer {
 public struct LossScaler {
   private var core = Optimize.LossScaler()
   public init(_ options: [String: Double] = [:]) throws {
-    for (name, value) in options.sorted(by: { $0.key < $1.key }) { if let f = core.set(name, value) { throw CamberError(f) } }
+    // The limits first, then the start that they allow.
+    for (name, value) in options.sorted(by: { $0.key > $1.key }) { if let f = core.set(name, value) { throw CamberError(f) } }
   }
   public var scale: Double { core.scale }
   public var skipped: Int { Int(core.skipped) }

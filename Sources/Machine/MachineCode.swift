@@ -11,19 +11,19 @@ typealias Native = ARM64
 package final class MachineCode {
   /// One program. After it, the slots in `kept` hold their values; the others hold anything.
   package struct Part {
-    package let code: UnsafePointer<ck_instr>
+    package let code: UnsafePointer<ck_instr>?
     package let count: Int
     package let kept: UnsafeBufferPointer<Int32>
-    package init(_ code: UnsafePointer<ck_instr>, count: Int, kept: UnsafeBufferPointer<Int32>) {
+    package init(_ code: UnsafePointer<ck_instr>?, count: Int, kept: UnsafeBufferPointer<Int32>) {
       self.code = code
       self.count = count
       self.kept = kept
     }
   }
-  /// Room in the stack of a program that calls.
-  private typealias Function = @convention(c) (UnsafeMutablePointer<UInt64>) -> Void
+  package typealias Function = @convention(c) (UnsafeMutablePointer<UInt64>) -> Void
   private let pages: Pages
-  private let entries: UnsafeMutablePointer<Function>
+  /// By part, as long as this lives.
+  package let entries: UnsafePointer<Function>
   package let bytes: Int
 
   /// Whether this machine runs what is written here.
@@ -45,7 +45,7 @@ package final class MachineCode {
     var total = 0, longest = 0
     for n in 0 ..< parts {
       let count = part(n).count
-      guard count >= 0, count < Int(Int32.max) else { return nil }
+      guard count >= 0, count < Int(Int32.max), count == 0 || part(n).code != nil else { return nil }
       total += count
       longest = max(longest, count)
     }
@@ -60,12 +60,12 @@ package final class MachineCode {
     let at = UnsafeMutableRawPointer(offsets).assumingMemoryBound(to: Int.self)
     for n in 0 ..< parts {
       let p = part(n)
-      at[n] = t.target.buffer.count
-      guard t.part(p.code, p.count, kept: p.kept) else {
+      guard let start = t.part(p.code, p.count, kept: p.kept) else {
         t.target.buffer.release()
         ck_free(offsets)
         return nil
       }
+      at[n] = start
     }
     bytes = t.target.buffer.count
     guard let pages = t.target.buffer.seal() else {
@@ -73,7 +73,7 @@ package final class MachineCode {
       return nil
     }
     self.pages = pages
-    entries = offsets
+    entries = UnsafePointer(offsets)
     for n in 0 ..< parts { offsets[n] = unsafeBitCast(pages.base + at[n], to: Function.self) }
     #else
     return nil
@@ -87,7 +87,7 @@ package final class MachineCode {
     self.init(parts: 1, slots: slots) { _ in Part(code, count: count, kept: UnsafeBufferPointer(copy)) }
   }
 
-  deinit { ck_free(entries) }
+  deinit { ck_free(UnsafeMutableRawPointer(mutating: entries)) }
 
-  @inline(__always) package func run(_ slots: UnsafeMutablePointer<UInt64>, part: Int = 0) { entries[part](slots) }
+  package func run(_ slots: UnsafeMutablePointer<UInt64>, part: Int = 0) { entries[part](slots) }
 }

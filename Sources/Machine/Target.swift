@@ -17,7 +17,9 @@ protocol Target {
   var buffer: CodeBuffer { get set }
   /// Whether a home lies within reach.
   static func reaches(_ slot: Int32) -> Bool
-  mutating func enter()
+  /// Where a part begins, once aligned.
+  mutating func align()
+  mutating func enter(calls: Bool)
   mutating func leave()
   mutating func load(_ r: Int, _ kind: Kind, _ slot: Int32)
   mutating func store(_ r: Int, _ kind: Kind, _ slot: Int32)

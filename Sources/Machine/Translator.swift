@@ -16,6 +16,8 @@ struct Translator<T: Target> {
   private let owner: UnsafeMutablePointer<Int32>, far: UnsafeMutablePointer<Int32>, kind: UnsafeMutablePointer<Kind>
   /// By operation: what it demands.
   private let demands: UnsafeMutablePointer<Demand>
+  /// Whether the part calls kernels.
+  private var calls = false
   private var free: UInt32 = 0, dirty: UInt32 = 0, pinned: UInt32 = 0
   /// Kernels to call instead of this process's (tests of other instruction sets).
   var kernel: ((Int) -> UInt)?
@@ -66,18 +68,22 @@ struct Translator<T: Target> {
 
   // MARK: a part
 
-  /// False when memory is refused or an instruction is none. After the code, the slots in `kept` hold their values.
-  mutating func part(_ code: UnsafePointer<ck_instr>, _ count: Int, kept: UnsafeBufferPointer<Int32>) -> Bool {
-    guard count <= capacity, look(code, count, kept) else { return false }
+  /// Where the part begins; nil when memory is refused or an instruction is none. After it, the slots in `kept` hold their values.
+  mutating func part(_ code: UnsafePointer<ck_instr>?, _ count: Int, kept: UnsafeBufferPointer<Int32>) -> Int? {
+    // Not read where count is 0.
+    let code = code ?? UnsafePointer(UnsafeRawPointer(uses).assumingMemoryBound(to: ck_instr.self))
+    guard count <= capacity, look(code, count, kept) else { return nil }
     free = Self.all
     dirty = 0
     pinned = 0
-    guard room() else { return false }
-    target.enter()
+    guard room() else { return nil }
+    target.align()
+    let start = target.buffer.count
+    target.enter(calls: calls)
     for k in 0 ..< count {
       let u = uses[k]
       if u.w == Self.never { continue }
-      guard room() else { return false }
+      guard room() else { return nil }
       let i = code[k], o = table + Int(i.code)
       if o.pointee.op == .call { call(i, o, u, count) } else { inline(i, o, u, Int32(count)) }
     }
@@ -90,16 +96,17 @@ struct Translator<T: Target> {
       next[Int(i.out)] = Self.never
     }
     for s in kept { next[Int(s)] = Self.never }
-    return true
+    return start
   }
 
   /// When everything is read next, from the end to the beginning. What nobody reads is not computed: its result's time is never.
-  private func look(_ code: UnsafePointer<ck_instr>, _ count: Int, _ kept: UnsafeBufferPointer<Int32>) -> Bool {
+  private mutating func look(_ code: UnsafePointer<ck_instr>, _ count: Int, _ kept: UnsafeBufferPointer<Int32>) -> Bool {
     let n = UInt32(truncatingIfNeeded: slots)
     for s in kept {
       if UInt32(bitPattern: s) >= n { return false }
       next[Int(s)] = Int32(count)
     }
+    calls = false
     var k = count
     while k > 0 {
       k -= 1
@@ -112,6 +119,7 @@ struct Translator<T: Target> {
       next[Int(i.out)] = Self.never
       var u = SIMD4<Int32>(next[Int(i.x)], Self.never, Self.never, after)
       if after != Self.never {
+        if table[Int(i.code)].op == .call { calls = true }
         if arity > 1 { u.y = next[Int(i.y)] }
         if arity > 2 { u.z = next[Int(i.z)]; next[Int(i.z)] = Int32(k) }
         if arity > 1 { next[Int(i.y)] = Int32(k) }

@@ -17,14 +17,18 @@ extension X86: Target {
     }
   }
 
+  /// A cache line of its own, traps before it.
+  mutating func align() { while buffer.count & 63 != 0 { trap() } }
   /// The stack is 16-byte aligned behind the push, as calls want it.
-  mutating func enter() {
-    pushRBX()
+  mutating func enter(calls: Bool) {
+    base = calls ? .rbx : .rdi
+    if calls { pushRBX() }
     setBase()
   }
   mutating func leave() {
-    popRBX()
+    if base == .rbx { popRBX() }
     ret()
+    trap()
   }
 
   mutating func load(_ r: Int, _ kind: Kind, _ slot: Int32) {

@@ -1,5 +1,5 @@
-/// The instructions of x86-64 with AVX that straight-line arithmetic needs. Slots are addressed from rbx, which stands 128 bytes
-/// above slot 0: slots 0 to 31 cost one byte of displacement. Only 128-bit forms: upper halves stay clean.
+/// The instructions of x86-64 with AVX that straight-line arithmetic needs. Slots are addressed from rdi, in parts that call
+/// from rbx, which stands 128 bytes above slot 0: slots 0 to 31 cost one byte of displacement. Only 128-bit forms: upper halves stay clean.
 struct X86 {
   /// Where an operand is: a vector register, the home of a value, a constant before the code.
   enum Place { case register(Int), home(Int32), literal(Literal) }
@@ -10,6 +10,7 @@ struct X86 {
   enum General: UInt64 { case rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi }
 
   var buffer: CodeBuffer
+  var base = General.rdi
 
   /// Constants lie first, 16 bytes each; code starts behind them.
   static let literals: [(UInt64, UInt64)] = {
@@ -57,10 +58,10 @@ struct X86 {
     case .home(let slot):
       let d = X86.displacement(slot)
       if d == Int(Int8(truncatingIfNeeded: d)) {
-        buffer.put(w | (0x43 | field) << shift, n + 1)
+        buffer.put(w | (0x40 | base.rawValue | field) << shift, n + 1)
         buffer.put(UInt64(truncatingIfNeeded: d), 1)
       } else {
-        buffer.put(w | (0x83 | field) << shift, n + 1)
+        buffer.put(w | (0x80 | base.rawValue | field) << shift, n + 1)
         buffer.put(UInt64(truncatingIfNeeded: d), 4)
       }
     case .literal(let k):
@@ -120,7 +121,11 @@ struct X86 {
   mutating func callRAX() { buffer.put(0xD0FF, 2) }
   mutating func pushRBX() { buffer.put(0x53, 1) }
   mutating func popRBX() { buffer.put(0x5B, 1) }
-  /// rbx = rdi + 128
-  mutating func setBase() { buffer.put(0x9F8D48, 3); buffer.put(128, 4) }
+  /// base = rdi + 128
+  mutating func setBase() {
+    if base == .rbx { buffer.put(0x9F8D48, 3) } else { buffer.put(0xC78148, 3) }
+    buffer.put(128, 4)
+  }
   mutating func ret() { buffer.put(0xC3, 1) }
+  mutating func trap() { buffer.put(0xCC, 1) }
 }

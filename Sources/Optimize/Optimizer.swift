@@ -1,4 +1,5 @@
 import CKernels
+import Glibc
 package import Runtime
 package import Tape
 
@@ -106,16 +107,24 @@ package final class Optimizer {
     return (params + states, params.count + states.count)
   }
 
+  /// Squares of f64 may leave their range, so that norm is scaled; narrower ones are summed in f64.
+  private func norm(_ g: UnsafeRawPointer, _ t: TensorType) -> Double {
+    guard t.dtype == .f64 else { return ck_sum_squares(t.dtype.rawValue, g, t.count).squareRoot() }
+    var n = 0.0
+    ck_reduce(.norm, t.dtype.rawValue, g, &n, 1, t.count, 1)
+    return n
+  }
+
   package func step(_ params: UnsafePointer<UnsafeMutableRawPointer?>, _ gradients: UnsafePointer<UnsafeRawPointer?>) throws(Failure) -> Code {
     try plan()
     guard let workspace else { return .invalid }
-    var squares = 0.0
+    var total = 0.0
     for (i, p) in parameters.enumerated() {
       guard params[i] != nil, let g = gradients[i] else { throw Failure(.invalid, "\(method.name): parameter \"\(p.name)\" or its gradient is NULL") }
       if !ck_all_finite(p.type.dtype.rawValue, g, p.type.count) { gradientNorm = .nan; return .nonfinite }
-      squares += ck_sum_squares(p.type.dtype.rawValue, g, p.type.count)
+      total = hypot(total, norm(g, p.type))
     }
-    gradientNorm = squares.squareRoot()
+    gradientNorm = total
     let count = steps + 1, rate = options["learning_rate"] * (schedule?.value(count - 1) ?? 1)
     let limit = options["clip_global_norm"]
     scalars.withUnsafeBufferPointer { s in

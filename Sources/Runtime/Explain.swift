@@ -2,9 +2,14 @@ import CKernels
 import Tape
 
 /// One line a step: what it does to how many elements, and where the results lie.
-func explain(_ plan: Plan) -> String {
+func explain(_ plan: Plan, _ backend: Backend) -> String {
   let s = plan.structure
   var text = ""
+  let runner = switch s.machine(backend) {
+  case .done(let m): "machine code (\(m.bytes) bytes in all)"
+  case .none(let why): "kernels (\(why))"
+  case .untried: "kernels"
+  }
   for k in 0 ..< s.stages {
     if s.stages > 1 { text += "stage \(k)\n" }
     for t in plan.stages[k].steps ..< plan.stages[k].stepEnd {
@@ -12,7 +17,7 @@ func explain(_ plan: Plan) -> String {
       switch r.kind {
       case .scalar:
         let x = s.scalars.ranges[n]
-        text += "scalar: \(x.codeCount) instructions, \(x.importCount) in, \(x.exportCount) out\n"
+        text += "scalar: \(x.codeCount) instructions, \(x.importCount) in, \(x.exportCount) out, \(runner)\n"
       case .block:
         let b = s.blocks[n]
         text += "elementwise: \(b.operations) operators on \(b.count) elements by \(b.block), \(b.inputs.count) in, \(b.outputs.count) out, \(b.registers) registers"

@@ -1,5 +1,6 @@
 import CKernels
 import Glibc
+import Machine
 import Tape
 
 typealias HostInputs = UnsafePointer<UnsafeRawPointer?>
@@ -36,6 +37,9 @@ final class Instance {
   private let imports: UnsafeMutablePointer<RunTransfer>?, exports: UnsafeMutablePointer<RunTransfer>?
   private let scalars: UnsafeMutablePointer<ScalarRange>?
   private let code: UnsafeMutablePointer<ck_instr>?
+  /// The scalar steps as machine code, which wins over `code`.
+  private let machine: MachineCode?
+  private let entries: UnsafePointer<MachineCode.Function>?
   private let calls: UnsafeMutablePointer<Call>
   private let kernels: UnsafeMutablePointer<(borrowing Call) -> String?>
   private let blocks: UnsafeMutablePointer<RunBlock>
@@ -45,7 +49,7 @@ final class Instance {
   /// What a kernel said when a run failed.
   private(set) var message = ""
 
-  init(_ plan: Plan, arena: UnsafeMutableRawPointer) throws(Failure) {
+  init(_ plan: Plan, arena: UnsafeMutableRawPointer, _ backend: Backend) throws(Failure) {
     self.plan = plan
     self.arena = arena
     let s = plan.structure
@@ -58,6 +62,8 @@ final class Instance {
     exports = plan.exports.p
     scalars = s.scalars.ranges.p
     code = s.scalars.code.p
+    if case .done(let m) = s.machine(backend) { machine = m } else { machine = nil }
+    entries = machine?.entries
     tableMemory = try Memory<UInt>(plan.table.count, filling: 0)
     table = UnsafeMutableRawPointer(tableMemory.p).bindMemory(to: UnsafeMutableRawPointer?.self, capacity: plan.table.count)
     for i in 0 ..< plan.table.count {
@@ -72,7 +78,7 @@ final class Instance {
       let r = plan.steps[t]
       if r.kind == .scan {
         let x = s.scans[Int(r.code)], at = r.table + x.operands.count + x.carries + x.ys + x.carries + x.operands.count + x.carries + x.ys
-        children.append(try Instance(x.body, arena: table[at] ?? arena))
+        children.append(try Instance(x.body, arena: table[at] ?? arena, backend))
       }
       if r.kind == .block { runs.append(try Instance.block(s.blocks[Int(r.code)], &memory)) }
     }
@@ -154,7 +160,7 @@ final class Instance {
     for t in s.steps ..< s.stepEnd {
       let r = steps[t]
       switch r.kind {
-      case .scalar: if let scalars { scalar(scalars[Int(r.code)], inputs, outputs) }
+      case .scalar: if let scalars { scalar(scalars[Int(r.code)], Int(r.code), inputs, outputs) }
       case .block: run(blocks[Int(r.code)], table + r.table)
       case .kernel: if !kernel(r) { return false }
       case .scan: if !scan(r) { return false }
@@ -180,7 +186,7 @@ final class Instance {
 
   // MARK: single numbers
 
-  private func scalar(_ r: ScalarRange, _ inputs: HostInputs, _ outputs: HostOutputs) {
+  private func scalar(_ r: ScalarRange, _ n: Int, _ inputs: HostInputs, _ outputs: HostOutputs) {
     let slots = arena.assumingMemoryBound(to: UInt64.self)
     if let imports {
       for i in r.imports ..< r.imports + r.importCount {
@@ -193,7 +199,7 @@ final class Instance {
         }
       }
     }
-    ck_scalar_run(code.map { UnsafePointer($0) + r.code }, r.codeCount, slots)
+    if let entries { entries[n](slots) } else { ck_scalar_run(code.map { UnsafePointer($0) + r.code }, r.codeCount, slots) }
     if let exports {
       for i in r.exports ..< r.exports + r.exportCount {
         let t = exports[i], to = resolve(Ref(offset: t.offset, region: t.region), inputs, outputs), slot = slots + Int(t.slot)

@@ -10,6 +10,7 @@ package final class Program {
   package let inputTypes: [[TensorType]], outputTypes: [[TensorType]]
   let structure: Structure
   private(set) var checkFinite = false
+  private(set) var backend = Backend.auto
   private var aliases: [Alias] = []
   private let planned: Mutex<Plan?>
 
@@ -30,9 +31,17 @@ package final class Program {
   package var memory: Int { (try? plan())?.memory ?? 0 }
 
   package func set(_ option: String, _ value: Double) -> Failure? {
-    guard option == "check_finite" else { return Failure(.invalid, "program: no option is called \(option); there is check_finite") }
-    guard value == 0 || value == 1 else { return Failure(.invalid, "program: check_finite is 0 or 1, not \(value)") }
-    checkFinite = value == 1
+    switch option {
+    case "check_finite":
+      guard value == 0 || value == 1 else { return Failure(.invalid, "program: check_finite is 0 or 1, not \(value)") }
+      checkFinite = value == 1
+    case "backend":
+      guard let b = Int(exactly: value).flatMap(Backend.init(rawValue:)) else {
+        return Failure(.invalid, "program: backend is 0 (auto), 1 (kernels) or 2 (machine), not \(value)")
+      }
+      backend = b
+    default: return Failure(.invalid, "program: no option is called \(option); there are backend, check_finite")
+    }
     return nil
   }
 
@@ -81,5 +90,5 @@ package final class Program {
   }
 
   /// What runs, one line a step.
-  package var explanation: String { (try? plan()).map { explain($0) } ?? "" }
+  package var explanation: String { (try? plan()).map { explain($0, backend) } ?? "" }
 }

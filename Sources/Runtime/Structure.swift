@@ -1,4 +1,5 @@
 import CKernels
+import Synchronization
 import Tape
 
 /// A step that runs a row's kernel.
@@ -36,6 +37,7 @@ final class Structure {
   let clusters: Clusters
   let values: Values
   let scalars: ScalarCode
+  let translated = Mutex(Translation.untried)
   private(set) var blocks: [BlockCode] = []
   private(set) var kernels: [KernelStep] = []
   private(set) var scans: [ScanStep] = []

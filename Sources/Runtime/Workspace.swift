@@ -27,7 +27,7 @@ package final class Workspace {
     counts = .allocate(capacity: s.stages)
     for k in 0 ..< s.stages { (counts + k).initialize(to: (s.inputCount[k], s.outputCount[k], s.values.needs[k])) }
     do throws(Failure) {
-      instance = try Instance(plan, arena: a)
+      instance = try Instance(plan, arena: a, program.backend)
     } catch {
       ck_free(a)
       done.deallocate()

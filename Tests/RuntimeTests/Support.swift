@@ -70,14 +70,19 @@ func oneByOne(_ t: Tape, _ inputs: [NodeID: Bytes], _ outputs: [NodeID]) throws 
 }
 
 extension XCTestCase {
-  /// Fused and one by one, to the bit.
+  /// Fused and one by one, on each back end, to the bit.
   @discardableResult
   func check(_ t: Tape, _ inputs: [NodeID: Bytes], _ outputs: [NodeID], file: StaticString = #filePath, line: UInt = #line) throws -> Program {
     if let f = t.failure { throw f }
     let names = Array(inputs.keys).sorted { $0.index < $1.index }
     let r = try Runner(t, names, outputs), x = names.map { inputs[$0] ?? [] }
     let want = try oneByOne(t, inputs, outputs)
-    for pass in 0 ..< 2 {
+    let forced = try [1, 2].map { backend in
+      let p = try Program(t, inputs: names, outputs: outputs)
+      XCTAssertNil(p.set("backend", backend), file: file, line: line)
+      return try Runner(p)
+    }
+    for (pass, r) in ([r, r] + forced).enumerated() {
       let got = r.run(x, file: file, line: line)
       for (i, (a, b)) in zip(got, want).enumerated() where a != b {
         XCTFail("output \(i) of \(t.type(outputs[i]).description) differs in run \(pass)\n\(r.program.explanation)", file: file, line: line)

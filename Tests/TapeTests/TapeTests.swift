@@ -72,8 +72,14 @@ final class TapeTests: XCTestCase {
     XCTAssertEqual(r[1][0].isFinite ? 1 : 0, 1)
     XCTAssertLessThan(distance([r[1], r[4]], [[da], [da]]), 1e-9)
     XCTAssertEqual(r[0], r[3])
-    let wide = t.input(TensorType(.f64, [2])), b = t.batch([y], [x], [wide], size: 2)[0]
-    XCTAssertEqual(try evaluate(t, [b], [(wide, [0.5, 0.5])])[0], [r[0][0], r[0][0]])
+  }
+
+  func testDepthOfABatch() throws {
+    let t = Tape(), x = t.f64(), c = t.constant(.f64, 0.999), wide = t.input(TensorType(.f64, [2]))
+    var y = x
+    for _ in 0 ..< 20_000 { y = t.mul(t.unary(.sin, y), c) }
+    let b = t.batch([y], [x], [wide], size: 2)[0], r = try evaluate(t, [b, y], [(wide, [0.5, 0.5]), (x, [0.5])])
+    XCTAssertEqual(r[0], [r[1][0], r[1][0]])
   }
 
   // MARK: fingerprints
@@ -91,12 +97,13 @@ final class TapeTests: XCTestCase {
     }, "other nodes do not count")
     let others: [UInt64?] = [
       program { t, x, y in t.mul(t.unary(.cos, x), y) }, program { t, x, y in t.mul(y, t.unary(.sin, x)) }, program { t, x, y in t.mul(t.unary(.sin, y), x) },
-      program({ t, x, y in t.mul(t.unary(.sin, x), y) }, swapped: true), program { t, x, y in t.add(x, t.like(x, 0)) }, program { t, x, y in t.add(x, t.like(x, -0.0)) },
+      program { t, x, y in t.add(x, t.like(x, 0)) }, program { t, x, y in t.add(x, t.like(x, -0.0)) },
       program { t, x, y in t.add(x, t.like(x, .nan)) }, program { t, x, y in t.add(x, t.literal([0, 1, 2])) }, program { t, x, y in t.add(x, t.literal([0, 1, 3])) },
       program { t, x, y in t.add(x, t.literal([-0.0, 1, 2])) }, program { t, x, y in t.apply(.slice, [x], [0, 2, 1]) }, program { t, x, y in t.apply(.slice, [x], [1, 2, 1]) },
       program { t, x, y in t.reduce(.max, x, axes: [-1], keep: false) }, program { t, x, y in t.reduce(.min, x, axes: [-1], keep: false) },
       program { t, x, y in t.cast(x, .f32) }, program { t, x, y in t.cast(x, .f16) },
     ]
+    XCTAssertEqual(program({ t, x, y in t.mul(t.unary(.sin, x), y) }, swapped: true), program { t, x, y in t.mul(t.unary(.sin, y), x) }, "inputs count by their place")
     XCTAssertEqual(Set(others + [base]).count, others.count + 1)
     XCTAssertEqual(program { t, x, y in t.add(x, t.like(x, .nan)) }, program { t, x, y in t.add(x, t.like(x, .nan)) })
   }

@@ -22,7 +22,7 @@ in_swift() {
 links() {
   local document target bad=0
   for document in $documents; do
-    for target in $(grep -o '](\([^)#]*\))' "$document" | sed 's/^](//; s/)$//' | grep -v '^http'); do
+    for target in $(sed '/^```/,/^```/d' "$document" | grep -o '](\([^)#]*\))' | sed 's/^](//; s/)$//' | grep -v '^http'); do
       [ -e "$(dirname "$document")/$target" ] || { echo "$document: $target"; bad=1; }
     done
   done

@@ -10,10 +10,10 @@ all="library swift native python examples headers exports install client operato
 failed=0 passed=0 broken=""
 
 step() {
-  local name=$1 begin=$SECONDS
+  local name=$1 TIMEFORMAT='%0R s, %0U s of processor'
   shift
   echo "==== $name: $*"
-  "$@" >"$logs/$name.log" 2>&1 </dev/null
+  { time "$@" >"$logs/$name.log" 2>&1 </dev/null; } 2>"$logs/$name.time"
   local status=$?
   read -r p f < <(python3 Tests/tools/count.py "$logs/$name.log")
   passed=$((passed + p)) failed=$((failed + f))
@@ -25,7 +25,7 @@ step() {
   else
     python3 Tests/tools/count.py --closing "$logs/$name.log"
   fi
-  printf '%s: %d passed, %d failed, exit %d, %d s\n' "$name" "$p" "$f" $status $((SECONDS - begin))
+  printf '%s: %d passed, %d failed, exit %d, %s\n' "$name" "$p" "$f" $status "$(tail -1 "$logs/$name.time")"
 }
 
 for name in ${*:-$all}; do

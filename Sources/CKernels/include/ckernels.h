@@ -74,6 +74,20 @@ void ck_reduce(Reduction op, int dtype, const void *x, void *out, size_t outer, 
 void ck_argmax(int dtype, bool minimum, const void *x, int64_t *out, size_t outer, size_t n, size_t inner);
 void ck_softmax(int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner);  /* a row of -inf gives 0 */
 void ck_cumsum(int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner, bool reverse); /* bool: running "or" */
+/* The same in parts for several threads. Strips [first, last) of the ck_strips (cumsum: ck_cumsum_count) there are; any cut, in any
+ * order, gives the same bits. n > 0. */
+size_t ck_strips(size_t outer, size_t n, size_t inner);
+size_t ck_cumsum_count(size_t outer, size_t inner);
+void ck_reduce_strips(Reduction op, int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner, size_t first, size_t last);
+void ck_argmax_strips(int dtype, bool minimum, const void *x, int64_t *out, size_t outer, size_t n, size_t inner, size_t first, size_t last);
+void ck_softmax_strips(int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner, size_t first, size_t last);
+void ck_cumsum_strips(int dtype, const void *x, void *out, size_t n, size_t inner, bool reverse, size_t first, size_t last);
+/* One line of n (sum, prod, max, min): part p of ck_line_parts leaves the subtree of its elements in 256 bytes of `parts`; the join
+ * puts them together in the order of the whole tree. */
+enum { CK_LINE_PART = 256 };
+size_t ck_line_parts(int dtype, size_t n);
+void ck_reduce_part(Reduction op, int dtype, const void *x, size_t n, size_t part, void *parts);
+void ck_reduce_join(Reduction op, int dtype, size_t n, void *parts, void *out);
 bool ck_all_finite(int dtype, const void *x, size_t n);
 double ck_sum_squares(int dtype, const void *x, size_t n);   /* f64 accumulation in the fixed tree */
 
@@ -110,6 +124,14 @@ void ck_gemm(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, 
  * guarantees that an operand is 0 where its mask is not set. */
 void ck_gemm_masked(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
                     const void *a, const uint8_t *mask_a, const void *b, const uint8_t *mask_b, void *c, void *scratch);
+/* Rows [i, i_end), columns [j, j_end) of the product, f64 f32 i64 i32: the bits of the whole. i and j are multiples of 64; a range is
+ * at least 64 long, or reaches the end and is all of it or more than 4. */
+typedef struct ck_range { size_t i, i_end, j, j_end; } ck_range;
+void ck_gemm_range(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
+                   const void *a, const void *b, void *c, ck_range range);
+/* What ck_gemm_masked does after the product, in rows [i0, i1). */
+void ck_gemm_mend(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a, const uint8_t *mask_a,
+                  const void *b, const uint8_t *mask_b, void *c, size_t i0, size_t i1);
 /* LAPACK on one row-major matrix, dtype f64 or f32. Return 0, or the 1-based pivot that failed (then out is all NaN). */
 int ck_cholesky(int dtype, size_t n, const void *a, void *l);      /* lower factor, zeros above */
 /* Solve op(A) X = B, A triangular n x n, B and X n x m. */

@@ -23,19 +23,20 @@ extension Tape {
 
   package func clipByNorm(_ nodes: [NodeID], _ limit: Double) -> [NodeID] {
     guard ready("clip_by_norm", nodes, limit) else { return nodes.map { _ in .none } }
-    return nodes.map { clip($0, reduce(.norm, $0, axes: allAxes($0), keep: false), limit) }
+    return nodes.map { clip($0, globalNorm([$0]), limit) }
   }
 
   package func clipByGlobalNorm(_ nodes: [NodeID], _ limit: Double) -> [NodeID] {
     guard ready("clip_by_global_norm", nodes, limit) else { return nodes.map { _ in .none } }
     let norm = globalNorm(nodes)
-    return nodes.map { clip($0, contains(norm) ? cast(norm, dtype($0)) : .none, limit) }
+    return nodes.map { clip($0, norm, limit) }
   }
 
   /// The norm of all together, in f32 or wider.
   package func globalNorm(_ nodes: [NodeID]) -> NodeID {
     guard let first = nodes.first, contains(first) else { return .none }
     let d: DType = nodes.contains { dtype($0) == .f64 } ? .f64 : .f32
+    if nodes.count == 1 { return reduce(.norm, cast(first, d), axes: allAxes(first), keep: false) }
     let norms = nodes.map { n -> NodeID in
       let s = cast(reduce(.norm, cast(n, d), axes: allAxes(n), keep: false), d)
       return contains(s) ? reshape(s, [1]) : .none
@@ -43,11 +44,11 @@ extension Tape {
     return reduce(.norm, concat(norms, axis: -1), axes: [-1], keep: false)
   }
 
-  /// x * min(1, limit / norm); a norm of 0 leaves x.
+  /// x * min(1, limit / norm) in the norm's dtype, which may hold what x's cannot; a norm of 0 leaves x.
   private func clip(_ x: NodeID, _ norm: NodeID, _ limit: Double) -> NodeID {
     guard contains(norm) else { return .none }
     let factor = select(binary(.gt, norm, like(norm, limit)), div(like(norm, limit), norm), like(norm, 1))
-    return contains(factor) ? binary(.mul, x, splat(factor, shape(x))) : .none
+    return contains(factor) ? cast(binary(.mul, cast(x, dtype(norm)), splat(factor, shape(x))), dtype(x)) : .none
   }
 
   private func ready(_ name: String, _ nodes: [NodeID], _ limit: Double) -> Bool {

@@ -82,9 +82,16 @@ extension Tape {
     let (on, reach) = activity(s, active)
     let inner = Tape(), ins = s.body.inputs.map { inner.input(s.body.tape.type($0)) }
     let outs = inner.inline(s.body, ins)
-    let carries = (0 ..< C).filter { on[$0] }, xs = (C ..< C + s.xs).filter { on[$0] }, consts = (C + s.xs ..< x.count).filter { on[$0] }
     let ys = (C ..< C + s.ys).filter { cts[$0] != nil && reach[$0] }
     guard inner.failure == nil else { if let f = inner.failure { fail(f.code, f.message) }; return none }
+    // A carry that no cotangent gets back to takes no part.
+    var live = (0 ..< C).map { on[$0] && cts[$0] != nil }, found = true
+    while found {
+      found = false
+      let from = (live.indices.filter { live[$0] } + ys).map { outs[$0] }
+      for i in 0 ..< C where on[i] && !live[i] && inner.reached(from, from: [ins[i]]).contains(true) { live[i] = true; found = true }
+    }
+    let carries = (0 ..< C).filter { live[$0] }, xs = (C ..< C + s.xs).filter { on[$0] }, consts = (C + s.xs ..< x.count).filter { on[$0] }
     func seeds(_ nodes: [NodeID], bool: Bool = false) -> [NodeID] { nodes.map { inner.input(bool ? inner.type($0).with(.bool) : inner.type($0)) } }
     let ctCarries = seeds(carries.map { outs[$0] }), ctConsts = seeds(consts.map { ins[$0] }), ctYs = seeds(ys.map { outs[$0] })
     let maskCarries = masked ? seeds(ctCarries, bool: true) : [], maskConsts = masked ? seeds(ctConsts, bool: true) : [], maskYs = masked ? seeds(ctYs, bool: true) : []
@@ -95,12 +102,15 @@ extension Tape {
     let pulled = inner.reverse(given, wrt: wrt, linear: linear)
     func gradient(_ k: Int) -> NodeID { pulled[k]?.value ?? inner.zeros(wrt[k]) }
     func mask(_ k: Int) -> NodeID { inner.present(pulled[k], like: wrt[k]) }
-    let ofCarries = Array(carries.indices), ofXs = xs.indices.map { carries.count + $0 }, ofConsts = consts.indices.map { carries.count + xs.count + $0 }
-    let newConsts = consts.indices.map { k in pulled[ofConsts[k]].map { inner.add(ctConsts[k], $0.value) } ?? ctConsts[k] }
-    var outputs = ofCarries.map(gradient) + newConsts
-    if masked { outputs += ofCarries.map(mask) + consts.indices.map { inner.or(maskConsts[$0], mask(ofConsts[$0])) } }
+    // x's and captured nodes that nothing comes back to have no gradient: not zeros.
+    let ofCarries = Array(carries.indices), ofXs = xs.indices.map { carries.count + $0 }.filter { pulled[$0] != nil }
+    let ofConsts = consts.indices.filter { pulled[carries.count + xs.count + $0] != nil }
+    func ofConst(_ k: Int) -> Int { carries.count + xs.count + k }
+    var outputs = ofCarries.map(gradient) + ofConsts.map { inner.add(ctConsts[$0], gradient(ofConst($0))) }
+    if masked { outputs += ofCarries.map(mask) + ofConsts.map { inner.or(maskConsts[$0], mask(ofConst($0))) } }
     outputs += ofXs.map(gradient) + (masked ? ofXs.map(mask) : [])
     if let f = inner.failure { fail(f.code, f.message); return none }
+    if outputs.isEmpty { return none }
     // Only what the backward body reads is saved or passed.
     let used = inner.inputsReached(outputs)
     let saved = (0 ..< C).filter { used.contains(ins[$0]) }, passedXs = (C ..< C + s.xs).filter { used.contains(ins[$0]) }
@@ -115,17 +125,23 @@ extension Tape {
       extend(n, y)
       stacks = saved.indices.map { part(y, C + s.ys + $0) }
     }
-    let bodyInputs: [NodeID] = [ctCarries, ctConsts, maskCarries, maskConsts, saved.map { ins[$0] }, passedXs.map { ins[$0] }, ctYs, maskYs, passedConsts.map { ins[$0] }].flatMap { $0 }
+    let keptConsts = ofConsts.map { ctConsts[$0] }, keptMasks = masked ? ofConsts.map { maskConsts[$0] } : []
+    let bodyInputs: [NodeID] = [ctCarries, keptConsts, maskCarries, keptMasks, saved.map { ins[$0] }, passedXs.map { ins[$0] }, ctYs, maskYs, passedConsts.map { ins[$0] }].flatMap { $0 }
     let body = Body(tape: inner, inputs: bodyInputs, outputs: outputs)
-    var start = carries.map { cts[$0]?.value ?? zeros(part(n, $0)) } + consts.map { zeros(x[$0]) }
-    if masked { start += carries.map { present(cts[$0], like: part(n, $0)) } + consts.map { present(nil, like: x[$0]) } }
+    var start = carries.map { cts[$0]?.value ?? zeros(part(n, $0)) } + ofConsts.map { zeros(x[consts[$0]]) }
+    if masked { start += carries.map { present(cts[$0], like: part(n, $0)) } + ofConsts.map { present(nil, like: x[consts[$0]]) } }
     let cotangents = ys.map { cts[$0]?.value ?? .none } + (masked ? ys.map { present(cts[$0], like: part(n, $0)) } : [])
     let back = scan(body, start, stacks + passedXs.map { x[$0] } + cotangents, passedConsts.map { x[$0] }, length: s.length, reverse: !s.reverse)
     guard contains(back) else { return none }
     var result = none
-    let c = carries.count + consts.count
-    for (k, i) in (carries + consts).enumerated() where active[i] { result[i] = Masked(part(back, k), masked ? part(back, c + k) : nil) }
-    for (k, i) in xs.enumerated() where active[i] { result[i] = Masked(part(back, (masked ? 2 : 1) * c + k), masked ? part(back, 2 * c + xs.count + k) : nil) }
+    let c = carries.count + ofConsts.count
+    for (k, i) in (carries + ofConsts.map { consts[$0] }).enumerated() where active[i] {
+      if k < carries.count, cts[i] == nil, pulled[k] == nil { continue }
+      result[i] = Masked(part(back, k), masked ? part(back, c + k) : nil)
+    }
+    for (k, p) in ofXs.enumerated() where active[xs[p - carries.count]] {
+      result[xs[p - carries.count]] = Masked(part(back, (masked ? 2 : 1) * c + k), masked ? part(back, 2 * c + ofXs.count + k) : nil)
+    }
     return result
   }
 

@@ -156,6 +156,33 @@ final class StructuralZeroTests: XCTestCase {
     XCTAssertEqual(v[2], [0, 0, 0, 0, -0.0625, 0, 0, 0, -0.5])
   }
 
+  /// The unit tangents of a Jacobian stay apart in a loop: each step meets only its own infinite derivative.
+  func testJacobiansOfLoops() throws {
+    let t = Tape(), x = t.f64(3), z = t.f64()
+    let b = Tape(parent: t), c = b.input(TensorType(.f64, [])), s = b.input(TensorType(.f64, []))
+    let r = t.parts(t.scan(body: b, inputs: [c, s], outputs: [b.mul(c, b.like(c, 2)), b.add(b.unary(.sqrt, s), c)], init: [z], xs: [t.unary(.sqrt, x)], ys: 1, length: 3, reverse: false))
+    for mode in [JacobianMode.forward, .reverse] {
+      let v = try evaluate(t, t.jacobian([r[1], r[0]], [x, z], mode: mode), [(x, [0, 16, 1]), (z, [1])])
+      XCTAssertEqual(v[0], [Self.inf, 0, 0, 0, 0.03125, 0, 0, 0, 0.25], "\(mode)")
+      XCTAssertEqual(v[1], [1, 2, 4], "\(mode)")
+      XCTAssertEqual(v[2], [0, 0, 0], "\(mode)")
+      XCTAssertEqual(v[3], [8], "\(mode)")
+    }
+    t.typecheck()
+  }
+
+  /// Carries that nothing reads afterwards contribute nothing.
+  func testUnreadCarries() throws {
+    let t = Tape(), x = t.f64(3), z = t.f64(), k = t.f64()
+    let b = Tape(parent: t), c = b.input(TensorType(.f64, [])), d = b.input(TensorType(.f64, [])), s = b.input(TensorType(.f64, []))
+    let root = b.mul(b.unary(.sqrt, s), b.resolve(serial: t.serial, index: k.index))
+    let r = t.parts(t.scan(body: b, inputs: [c, d, s], outputs: [b.mul(c, s), b.add(b.unary(.sqrt, d), root)], init: [z, z], xs: [x], ys: 0, length: 3, reverse: false))
+    let v = try evaluate(t, t.grad(r[0], [x, z, k]) + t.hessian(r[0], [x]), [(x, [0, 4, 1]), (z, [0]), (k, [1])])
+    XCTAssertEqual(v, [[0, 0, 0], [0], [0], [0, 0, 0, 0, 0, 0, 0, 0, 0]])
+    let w = try evaluate(t, t.grad(r[1], [x]), [(x, [1, 4, 1]), (z, [1]), (k, [1])])[0]
+    XCTAssertTrue(w.allSatisfy { $0.isFinite && $0 > 0 })
+  }
+
   // MARK: singular points (NUMERICS, section 5)
 
   static let singular: [Zero] = [

@@ -1,0 +1,224 @@
+import CKernels
+import Synchronization
+import Tape
+
+/// How the step of a row's kernel is shared between threads: units that do not depend on each other, of which a piece takes some.
+struct Split: BitwiseCopyable {
+  enum Way: UInt8 { case serial, reduce, line, argmax, softmax, cumsum, gather, copies, product, widened }
+  var way = Way.serial
+  var op: Int32 = 0
+  var dtype: Int32 = 0, size = 0
+  var lanes = 1
+  var units = 1
+  /// Bytes of scratch beyond the row's own.
+  var scratch = 0
+  // Reductions: outer, n, inner. Gather: batch, outer, n, m, inner. Products: batch, m, n, k.
+  var batch = 1, outer = 1, m = 1, n = 1, k = 1, inner = 1
+  // Products: elements from one matrix of a batch to the next, transposed, which operands are masks, panels of C.
+  var stepA = 0, stepB = 0
+  var ta = false, tb = false
+  var maskA: Int32 = -1, maskB: Int32 = -1
+  var rows = 1, columns = 1
+  var rowPanel = 1, columnPanel = 1
+
+  static let none = Split()
+
+  /// At most `threads` lanes; serial where the work is small or of another kind.
+  static func make(_ s: KernelStep, threads: Int) -> Split {
+    if threads < 2 || s.type.count == 0 || s.types.contains(where: { $0.count == 0 }) { return none }
+    var x = Split()
+    x.dtype = s.type.dtype.rawValue
+    x.size = s.type.dtype.size
+    let work: Double = switch s.op {
+    case .sum, .prod, .max, .min, .logsumexp, .norm: x.reduction(s)
+    case .argmax, .argmin, .softmax, .cumsum: x.along(s)
+    case .gather: x.gather(s)
+    case .matmul: x.product(s, threads)
+    default: 0
+    }
+    x.lanes = Threads.lanes(work, pieces: x.units, threads: threads)
+    return x.lanes > 1 ? x : none
+  }
+
+  /// Nanoseconds for an element that is read and hardly touched.
+  private static func light(_ d: DType) -> Double { d.isHalf ? 0.4 : 0.04 * Double(d.size) }
+
+  private mutating func reduction(_ s: KernelStep) -> Double {
+    let g = s.geometry
+    guard g.count >= 4, g[0] == 0, !s.attrs.isEmpty || s.op == .norm else { return 0 }
+    (outer, n, inner) = (g[1], g[2], g[3])
+    way = .reduce
+    var each = Split.light(s.types[0].dtype)
+    let r: Reduction = switch s.op {
+    case .sum: .sum
+    case .prod: .prod
+    case .max: .max
+    case .min: .min
+    case .logsumexp: .logsumexp
+    default: .norm
+    }
+    op = Int32(r.rawValue)
+    if s.op == .logsumexp { each *= 12 } else if s.op == .norm { each *= 3 }
+    units = ck_strips(outer, n, inner)
+    let parts = ck_line_parts(dtype, n)
+    if outer == 1, inner == 1, parts > 1, s.op != .logsumexp, s.op != .norm {
+      way = .line
+      units = parts
+      scratch = parts * Int(CK_LINE_PART)
+    }
+    return each * Double(s.types[0].count)
+  }
+
+  private mutating func along(_ s: KernelStep) -> Double {
+    let t = s.types[0]
+    dtype = t.dtype.rawValue
+    (outer, n, inner) = around(t.shape, axis: s.attrs[0])
+    units = s.op == .cumsum ? ck_cumsum_count(outer, inner) : ck_strips(outer, n, inner)
+    let each: Double
+    switch s.op {
+    case .softmax: (way, each) = (.softmax, t.dtype == .f64 ? 5 : 2)
+    case .cumsum: (way, each) = (.cumsum, 1)
+    default: (way, each) = (.argmax, 0.5)
+    }
+    op = s.op == .argmin ? 1 : s.op == .cumsum && s.attrs[1] != 0 ? 1 : 0
+    return each * Double(t.count)
+  }
+
+  private mutating func gather(_ s: KernelStep) -> Double {
+    let b = s.attrs[1], axis = s.types[0].rank + s.attrs[0], shape = s.types[0].shape
+    batch = shape[..<b].reduce(1, &*)
+    outer = shape[b ..< axis].reduce(1, &*)
+    n = shape[axis]
+    m = s.types[1].shape[b...].reduce(1, &*)
+    inner = shape[(axis + 1)...].reduce(1, &*)
+    op = s.types[1].dtype.rawValue
+    way = .gather
+    // Rows of one table, or the tables themselves.
+    units = batch == 1 && outer == 1 ? m : batch == 1 ? outer : batch
+    return Double(batch * outer * m) * (1 + 0.1 * Double(inner * size))
+  }
+
+  private mutating func product(_ s: KernelStep, _ threads: Int) -> Double {
+    let out = s.type
+    (ta, tb) = (s.attrs[0] != 0, s.attrs[1] != 0)
+    if s.attrs[2] != 0 { maskA = 2 }
+    if s.attrs[3] != 0 { maskB = Int32(2 + s.attrs[2]) }
+    (m, n) = (out.shape[out.rank - 2], out.shape[out.rank - 1])
+    k = s.types[0].shape[s.types[0].rank - 1 - s.attrs[0]]
+    batch = out.count / (m * n)
+    if out.rank > 2, s.types[1].rank == 2, !ta {   // a shared right factor: one product over all rows
+      m *= batch
+      batch = 1
+    }
+    stepA = s.types[0].rank > 2 && batch > 1 ? m * k : 0
+    stepB = s.types[1].rank > 2 && batch > 1 ? k * n : 0
+    let float = out.dtype.isFloat, volume = Double(m) * Double(n) * Double(k) * Double(batch)
+    let bytes = Double(m * k + k * n + m * n) * Double(batch * size)
+    let work = volume * (out.dtype == .f64 ? 0.06 : float ? 0.03 : 0.5) + bytes * (out.dtype.isHalf ? 0.2 : 0.05)
+    if out.dtype.isHalf {
+      // The row widens its operands in scratch: by matrices of a batch with scratch for each lane, else in three passes.
+      (way, rows, columns) = (batch > 1 ? .product : .widened, 1, 1)
+      units = batch
+      if batch > 1 { scratch = ck_gemm_scratch(dtype, m, n, k) * (max(Threads.lanes(work, pieces: batch, threads: threads), 1) - 1) } else { panels(threads) }
+      return work
+    }
+    way = .product
+    panels(threads)
+    return work
+  }
+
+  /// Cuts C into panels at multiples of 64, enough for a few pieces a thread.
+  private mutating func panels(_ threads: Int) {
+    // Few rows or columns are cut along the other side alone, into pieces that keep the kernel's loop (see ck_gemm_range).
+    let thin = min(m, n) <= 4, wanted = 4 * threads
+    (rowPanel, columnPanel, rows, columns) = (m, n, 1, 1)
+    if batch < wanted, !thin || m >= n, m >= 128 {
+      rowPanel = thin ? max(64, (m / wanted) & ~63) : 64
+      rows = thin ? m / rowPanel : (m + 63) / 64
+    }
+    let have = batch * rows
+    if have < wanted, maskA < 0, maskB < 0, !thin || m < n, n >= 128 {
+      columnPanel = max(64, (n * have / wanted) & ~63)
+      columns = thin ? n / columnPanel : (n + columnPanel - 1) / columnPanel
+    }
+    units = batch * rows * columns
+  }
+
+  // MARK: running
+
+  /// A range of units, on `lane`. False when an index lies outside.
+  func run(_ from: Int, _ to: Int, _ x: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer?, lane: Int) -> Bool {
+    switch way {
+    case .reduce: if let r = Reduction(rawValue: UInt32(op)) { ck_reduce_strips(r, dtype, x[0], out, outer, n, inner, from, to) }
+    case .line: if let r = Reduction(rawValue: UInt32(op)) { for p in from ..< to { ck_reduce_part(r, dtype, x[0], n, p, scratch) } }
+    case .argmax: ck_argmax_strips(dtype, op != 0, x[0], out.assumingMemoryBound(to: Int64.self), outer, n, inner, from, to)
+    case .softmax: ck_softmax_strips(dtype, x[0], out, outer, n, inner, from, to)
+    case .cumsum: ck_cumsum_strips(dtype, x[0], out, n, inner, op != 0, from, to)
+    case .gather: return rows(from, to, x, out) < 0
+    case .product: for u in from ..< to { product(u, x, out, scratch, lane) }
+    case .serial, .copies, .widened: break
+    }
+    return true
+  }
+
+  private func rows(_ from: Int, _ to: Int, _ x: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer) -> Int64 {
+    let count = to - from, row = inner * size, index = op == Int32(CK_I64.rawValue) ? 8 : 4
+    if batch == 1, outer == 1 { return ck_gather(size, x[0], op, x[1] + from * index, out + from * row, 1, 1, n, count, inner) }
+    if batch == 1 { return ck_gather(size, x[0] + from * n * row, op, x[1], out + from * m * row, 1, count, n, m, inner) }
+    return ck_gather(size, x[0] + from * outer * n * row, op, x[1] + from * m * index, out + from * outer * m * row, count, outer, n, m, inner)
+  }
+
+  private func product(_ u: Int, _ x: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer?, _ lane: Int) {
+    let b = u / (rows * columns), i = u / columns % rows, j = u % columns
+    let a = x[0] + b * stepA * size, w = x[1] + b * stepB * size, c = out + b * m * n * size
+    if size == 2 {
+      ck_gemm(dtype, ta, tb, m, n, k, a, w, c, scratch.map { $0 + lane * ck_gemm_scratch(dtype, m, n, k) })
+    } else {
+      ck_gemm_range(dtype, ta, tb, m, n, k, a, w, c, range(i, j))
+    }
+    if maskA < 0, maskB < 0 { return }
+    let ma = maskA < 0 ? nil : (x[Int(maskA)] + b * stepA).assumingMemoryBound(to: UInt8.self)
+    let mb = maskB < 0 ? nil : (x[Int(maskB)] + b * stepB).assumingMemoryBound(to: UInt8.self)
+    let r = range(i, 0)
+    ck_gemm_mend(dtype, ta, tb, m, n, k, a, ma, w, mb, c, r.i, r.i_end)
+  }
+
+  /// The last panel takes what is left.
+  private func range(_ i: Int, _ j: Int) -> ck_range {
+    ck_range(i: i * rowPanel, i_end: i == rows - 1 ? m : (i + 1) * rowPanel, j: j * columnPanel, j_end: j == columns - 1 ? n : (j + 1) * columnPanel)
+  }
+
+  /// What follows when all units are done, on one thread.
+  func finish(_ out: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer?) {
+    if way == .line, let r = Reduction(rawValue: UInt32(op)) { ck_reduce_join(r, dtype, n, scratch, out) }
+  }
+
+  // MARK: 16-bit products
+
+  /// The passes of a product in 16 bits: operands widened, the product in f32, the result rounded.
+  static let passes = 4
+  func passUnits(_ pass: Int) -> Int { pass == 2 ? units : (length(pass) + 8191) / 8192 }
+  private func length(_ pass: Int) -> Int { pass == 0 ? m * k : pass == 1 ? k * n : m * n }
+  func run(pass: Int, _ from: Int, _ to: Int, _ x: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer) {
+    let fa = scratch, fb = fa + m * k * 4, fc = fb + k * n * 4
+    if pass == 2 {
+      for u in from ..< to { ck_gemm_range(1, ta, tb, m, n, k, fa, fb, fc, range(u / columns, u % columns)) }
+      return
+    }
+    let start = from * 8192, count = min(to * 8192, length(pass)) - start
+    switch pass {
+    case 0: ck_cast_kernel(dtype, 1)?(x[0] + start * 2, nil, nil, fa + start * 4, count)
+    case 1: ck_cast_kernel(dtype, 1)?(x[1] + start * 2, nil, nil, fb + start * 4, count)
+    default: ck_cast_kernel(1, dtype)?(fc + start * 4, nil, nil, out + start * 2, count)
+    }
+    if pass == 3, maskA >= 0 || maskB >= 0 {
+      // Whole rows only once all are rounded: left to `mend`.
+    }
+  }
+  /// Structural zeros in a product that has been rounded.
+  func mend(_ x: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer) {
+    if maskA < 0, maskB < 0 { return }
+    ck_gemm_mend(dtype, ta, tb, m, n, k, x[0], maskA < 0 ? nil : x[Int(maskA)].assumingMemoryBound(to: UInt8.self),
+                 x[1], maskB < 0 ? nil : x[Int(maskB)].assumingMemoryBound(to: UInt8.self), out, 0, m)
+  }
+}

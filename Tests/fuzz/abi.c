@@ -1,0 +1,897 @@
+/* libFuzzer target over the whole C ABI: bytes become calls, valid and invalid, on several tapes, sub-tapes, programs and the rest.
+ * Checked after every call: the status is one of the header's, a failure has a sentence, errors stick to their tape, the host's
+ * inputs and the guards around its outputs are as they were. Crashes, sanitizer reports, hangs and leaks are libFuzzer's part.
+ * FUZZ_TRACE=1 prints the calls of an input. */
+#define _POSIX_C_SOURCE 200809L
+#include <camber.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FAIL(...) (fprintf(stderr, "abi.c:%d: ", __LINE__), fprintf(stderr, __VA_ARGS__), fputc('\n', stderr), abort())
+#define HOLDS(condition) ((condition) ? (void)0 : FAIL("does not hold: %s", #condition))
+#define TRACE(...) (trace ? (void)(fprintf(stderr, __VA_ARGS__), fputc('\n', stderr)) : (void)0)
+static int trace;
+static char directory[] = "/tmp/camber-fuzz-XXXXXX", path[64];
+
+/* ---- Bytes ----------------------------------------------------------------------------------------------------------- */
+static const uint8_t *at, *end;
+static uint32_t byte(void) { return at < end ? *at++ : 0; }
+static uint32_t below(uint32_t n) { return n < 2 ? 0 : byte() % n; }
+static int one_in(uint32_t n) { return at < end && byte() % n == n - 1; }
+static int64_t odd_number(void) {
+  static const int64_t odd[] = {0, 1, -1, 2, -2, 3, 7, 64, INT64_MAX, INT64_MIN, INT64_C(1) << 31, INT64_C(1) << 32, INT64_C(1) << 40, INT64_C(1) << 20,
+                                INT64_MAX - 1, INT64_C(1) << 39, (INT64_C(1) << 40) + 1, -64, 33, 255, INT64_C(1) << 62, INT32_MAX, INT32_MIN, INT64_MIN + 1};
+  return odd[below(sizeof odd / sizeof *odd)];
+}
+static double number(void) {
+  static const double some[] = {0, 1, -1, 0.5, 2, 3, -0.0, 1e-300, 1e300, 1e-8, 0.9, 65536, 1e40, -3.5};
+  uint32_t k = below(20);
+  return k < 14 ? some[k] : k == 14 ? 1.0 / 0.0 : k == 15 ? -1.0 / 0.0 : k == 16 ? 0.0 / 0.0 : (double)(int8_t)byte() / 8;
+}
+static camber_dtype dtype(void) {
+  uint32_t k = below(32);
+  return k < 14 ? CAMBER_F64 : k < 20 ? CAMBER_F32 : k < 31 ? (camber_dtype)(k - 20) % 7 : (camber_dtype)odd_number();
+}
+static int64_t axis(int rank) { return one_in(24) ? odd_number() : rank > 0 ? (int64_t)below(2 * (uint32_t)rank) - rank : 0; }
+
+enum { RANKS = 40 };
+typedef struct { int64_t n[RANKS]; size_t rank; } shape_t;
+static shape_t shape(void) {
+  shape_t s = {{0}, 0};
+  s.rank = below(8) < 7 ? below(4) : below(RANKS);
+  for (size_t i = 0; i < s.rank; i++) {
+    uint32_t k = below(20);
+    s.n[i] = k < 18 ? 1 + k % 3 : k == 18 ? 0 : odd_number();
+  }
+  return s;
+}
+#define P(s) (one_in(64) ? NULL : (s).n)
+static size_t rank_of(const shape_t *s) { return one_in(128) ? (size_t)odd_number() : s->rank; }
+/* A wrong rank goes with few entries: only ranks that are refused unread are given. */
+static size_t claimed(const shape_t *s) {
+  size_t r = rank_of(s);
+  return r <= RANKS ? s->rank : r;
+}
+
+/* ---- Handles ---------------------------------------------------------------------------------------------------------- */
+enum { TAPES = 5, PROGRAMS = 3, SPACES = 3, LINEARS = 2, FEW = 2, STALE = 16, NODES = 96, BUFFERS = 24, ROOM = 1 << 14 };
+static camber_tape *tapes[TAPES];
+static int depth[TAPES];
+static camber_program *programs[PROGRAMS];
+static camber_workspace *spaces[SPACES];
+static int space_of[SPACES];
+static camber_linear *linears[LINEARS];
+static struct { size_t in, out; size_t in_bytes[BUFFERS], out_bytes[BUFFERS]; } linear_size[LINEARS];
+static camber_optimizer *optimizers[FEW];
+static size_t parameters[FEW], parameter_bytes[FEW][4];
+static camber_schedule *schedules[FEW];
+static camber_scaler *scalers[FEW];
+static camber_tensors *files[FEW];
+static void *stale[STALE];
+static size_t stale_count;
+static camber_node nodes[NODES];
+static size_t node_count;
+
+static void retire(void *p) { if (p) stale[stale_count++ % STALE] = p; }
+/* Any pointer that is a handle or was one. */
+static void *any_handle(void) {
+  switch (below(10)) {
+  case 0: return tapes[below(TAPES)];
+  case 1: return programs[below(PROGRAMS)];
+  case 2: return spaces[below(SPACES)];
+  case 3: return linears[below(LINEARS)];
+  case 4: return optimizers[below(FEW)];
+  case 5: return schedules[below(FEW)];
+  case 6: return scalers[below(FEW)];
+  case 7: return files[below(FEW)];
+  case 8: return stale[below(STALE)];
+  default: return NULL;
+  }
+}
+#define PICK(list, count) (one_in(32) ? any_handle() : (void *)(list)[below(count)])
+
+/* ---- What every call must keep to ---------------------------------------------------------------------------------------- */
+static camber_status known(camber_status s) {
+  if (s < CAMBER_EIO || s > CAMBER_NONFINITE) FAIL("status %d is none of the header's", s);
+  return s;
+}
+static void sentence(const char *text, const char *call) { if (!text || !*text) FAIL("%s failed without a sentence", call); }
+
+static camber_status before;
+static char before_text[256];
+static void enter(camber_tape *t) {
+  before = known(camber_tape_status(t));
+  snprintf(before_text, sizeof before_text, "%s", camber_tape_message(t));
+}
+/* After a call that builds on `t`: failed or not, and what it says of it. */
+static void leave(camber_tape *t, int failed, const char *call) {
+  camber_status s = known(camber_tape_status(t));
+  const char *text = camber_tape_message(t);
+  if (before && (s != before || strncmp(text, before_text, sizeof before_text - 1))) FAIL("%s: the first error did not stick: %d %s", call, s, text);
+  if (before && !failed) FAIL("%s: built on a tape with an error", call);
+  if (failed && !s) FAIL("%s: failed and the tape has no error", call);
+  if (!failed && s) FAIL("%s: succeeded and the tape says %d %s", call, s, text);
+  if (s) sentence(text, call); else if (*text) FAIL("%s: a sentence without an error: %s", call, text);
+  if (failed) TRACE("    -> %d %s", s, text);
+}
+static void keep(camber_tape *t, camber_node n, const char *call) {
+  if (n == CAMBER_NONE) return;
+  if (camber_node_dtype(t, n) < 0 || camber_node_rank(t, n) < 0 || !strcmp(camber_node_op(t, n), "?")) FAIL("%s: gave %lld, which is no node", call, (long long)n);
+  nodes[node_count++ % NODES] = n;
+}
+#define BUILD(t, call)                                         \
+  do {                                                         \
+    enter(t);                                                  \
+    TRACE("  %s", #call);                                      \
+    camber_node built_ = (call);                               \
+    leave(t, built_ == CAMBER_NONE, #call);                    \
+    keep(t, built_, #call);                                    \
+    last = built_;                                             \
+  } while (0)
+static camber_node last;
+
+static void results(camber_tape *t, camber_status s, const camber_node *out, size_t count, const char *call) {
+  known(s);
+  if (s == CAMBER_EHANDLE && camber_tape_status(t) == CAMBER_EHANDLE) return;
+  leave(t, s != CAMBER_OK, call);
+  if (s != camber_tape_status(t)) FAIL("%s: %d is not the tape's status", call, s);
+  for (size_t i = 0; out && i < count; i++) {
+    if ((out[i] == CAMBER_NONE) != (s != CAMBER_OK)) FAIL("%s: status %d and result %zu is %lld", call, s, i, (long long)out[i]);
+    keep(t, out[i], call);
+  }
+}
+#define TRANSFORM(t, out, count, call)                         \
+  do {                                                         \
+    enter(t);                                                  \
+    TRACE("  %s", #call);                                      \
+    camber_status s_ = (call);                                 \
+    results(t, s_, out, count, #call);                         \
+  } while (0)
+
+/* ---- Nodes ---------------------------------------------------------------------------------------------------------------- */
+static camber_node any(camber_tape *t) {
+  uint32_t k = below(48);
+  if (k == 0) return CAMBER_NONE;
+  if (k == 1) return nodes[below(NODES)] - 1;      /* may be a loop's tuple */
+  if (k == 2) return nodes[below(NODES)] ^ (INT64_C(1) << below(63));
+  if (k == 3) return odd_number();
+  size_t have = node_count < NODES ? node_count : NODES, from = have ? below(256) % have : 0;
+  if (k < 8) return have ? nodes[from] : CAMBER_NONE;
+  for (size_t i = 0; i < have; i++) if (camber_node_dtype(t, nodes[(from + i) % have]) >= 0) return nodes[(from + i) % have];
+  return CAMBER_NONE;
+}
+static int same_type(camber_tape *t, camber_node a, camber_node b) {
+  if (camber_node_dtype(t, a) != camber_node_dtype(t, b) || camber_node_rank(t, a) != camber_node_rank(t, b)) return 0;
+  for (int64_t i = 0; i < camber_node_rank(t, a); i++) if (camber_node_dim(t, a, i) != camber_node_dim(t, b, i)) return 0;
+  return 1;
+}
+/* Another node of the type of `a`, most of the time. */
+static camber_node like(camber_tape *t, camber_node a) {
+  size_t have = node_count < NODES ? node_count : NODES, from = have ? below(256) % have : 0;
+  if (one_in(16)) return any(t);
+  for (size_t i = 0; i < have; i++) {
+    camber_node b = nodes[(from + i) % have];
+    if (camber_node_dtype(t, b) >= 0 && same_type(t, a, b)) return b;
+  }
+  return a;
+}
+static camber_node of_dtype(camber_tape *t, camber_dtype d, int scalar) {
+  size_t have = node_count < NODES ? node_count : NODES, from = have ? below(256) % have : 0;
+  for (size_t i = 0; i < have; i++) {
+    camber_node b = nodes[(from + i) % have];
+    if (camber_node_dtype(t, b) == d && (!scalar || camber_node_rank(t, b) == 0)) return b;
+  }
+  return any(t);
+}
+static double elements(const camber_tape *t, camber_node n) {
+  double count = 1;
+  for (int64_t i = 0; i < camber_node_rank(t, n); i++) count *= (double)camber_node_dim(t, n, i);
+  return count;
+}
+/* Elements of all nodes of a tape, as far as a run may visit them. */
+static double work(camber_tape *t) {
+  double sum = 0;
+  camber_node some = CAMBER_NONE;
+  for (size_t i = 0; i < NODES && some < 0; i++) if (camber_node_dtype(t, nodes[i]) >= 0) some = nodes[i];
+  size_t have = node_count < NODES ? node_count : NODES;
+  for (size_t i = 0; i < have; i++) {
+    if (camber_node_dtype(t, nodes[i]) < 0) continue;
+    /* every serial number seen: this tape's and its outer ones' */
+    sum += elements(t, nodes[i]);
+  }
+  if (some >= 0)
+    for (size_t i = 0; i < camber_tape_node_count(t); i++) {
+      camber_node n = (some >> 32 << 32) | (camber_node)i;
+      if (camber_node_dtype(t, n) >= 0) sum += elements(t, n);
+    }
+  return sum;
+}
+static int is_small(camber_tape *t) { return camber_tape_node_count(t) < 1200; }
+
+typedef camber_node (*unary_t)(camber_tape *, camber_node);
+typedef camber_node (*binary_t)(camber_tape *, camber_node, camber_node);
+typedef camber_node (*ternary_t)(camber_tape *, camber_node, camber_node, camber_node);
+#define X(name, class, value) camber_##name,
+static const unary_t unaries[] = {CAMBER_UNARY_OPS(X)};
+static const binary_t binaries[] = {CAMBER_BINARY_OPS(X)};
+static const ternary_t ternaries[] = {CAMBER_TERNARY_OPS(X)};
+#undef X
+#define COUNT(list) ((uint32_t)(sizeof(list) / sizeof *(list)))
+
+static uint8_t data[4096];
+static void fill(void *p, size_t bytes, camber_dtype d) {
+  static const double good[] = {0.5, -1.25, 2, 0, 1, 3.5, -0.0, 1e-3, 0.25, -2};
+  static const double bad[] = {0.0 / 0.0, 1.0 / 0.0, -1e300, 1e-310};
+  size_t size = camber_dtype_size(d);
+  for (size_t i = 0; i < bytes / (size ? size : 1); i++) {
+    double v = one_in(12) ? bad[below(4)] : good[at < end ? below(10) : i % 10];
+    char *q = (char *)p + i * size;
+    switch (d) {
+    case CAMBER_F64: memcpy(q, &v, 8); break;
+    case CAMBER_F32: { float f = (float)v; memcpy(q, &f, 4); } break;
+    case CAMBER_I64: { int64_t n = (int64_t)below(6) - 1; memcpy(q, &n, 8); } break;
+    case CAMBER_I32: { int32_t n = (int32_t)below(6) - 1; memcpy(q, &n, 4); } break;
+    case CAMBER_BOOL: *q = (char)(below(2)); break;
+    default: { uint16_t h = (uint16_t)(0x3C00 + 64 * i); memcpy(q, &h, 2); } break;
+    }
+  }
+}
+
+/* ---- Builders --------------------------------------------------------------------------------------------------------------- */
+static void scan(int k);
+
+static void leaf(camber_tape *t) {
+  shape_t s = shape();
+  camber_dtype d = dtype();
+  int64_t axis_ = axis((int)s.rank);
+  switch (below(8)) {
+  case 0: case 1: case 2: { const int64_t *p = P(s); size_t r = claimed(&s); BUILD(t, camber_input(t, d, p, r)); } break;
+  case 3: { double v = number(); BUILD(t, camber_constant(t, d, v)); } break;
+  case 4: { int64_t v = one_in(2) ? odd_number() : (int64_t)below(5); BUILD(t, camber_integer(t, d, v)); } break;
+  case 5: {
+    const int64_t *p = P(s);
+    double count = (double)camber_dtype_size(d);
+    for (size_t i = 0; i < s.rank; i++) count *= (double)(s.n[i] < 0 ? 1 : s.n[i]);
+    const void *from = count > sizeof data || one_in(32) ? NULL : data;
+    if (from) fill(data, (size_t)count, d);
+    BUILD(t, camber_array(t, d, p, s.rank, from));
+  } break;
+  default: { const int64_t *p = P(s); BUILD(t, camber_iota(t, d, p, s.rank, axis_)); } break;
+  }
+}
+
+static void elementwise(camber_tape *t) {
+  camber_node x = any(t), y = like(t, x), z = like(t, x);
+  switch (below(8)) {
+  case 0: case 1: case 2: { unary_t f = unaries[below(COUNT(unaries))]; BUILD(t, f(t, x)); } break;
+  case 3: case 4: case 5: { binary_t f = binaries[below(COUNT(binaries))]; BUILD(t, f(t, x, y)); } break;
+  case 6: {
+    ternary_t f = ternaries[below(COUNT(ternaries))];
+    if (one_in(2)) { BUILD(t, camber_lt(t, x, y)); x = last >= 0 ? last : x; }
+    BUILD(t, f(t, x, y, z));
+  } break;
+  default: {
+    camber_node in[3] = {x, y, z};
+    const char *name = one_in(16) ? NULL : one_in(16) ? "no such row" : camber_op_name(below(80));
+    size_t count = below(5);
+    const camber_node *p = one_in(32) ? NULL : in;
+    if (count == 4) count = p ? 2 : (size_t)odd_number();
+    if (count > 3) count = 3;
+    BUILD(t, camber_apply(t, name, p, count));
+  } break;
+  }
+}
+
+static void move(camber_tape *t) {
+  camber_node x = any(t), y = any(t);
+  int rank = (int)camber_node_rank(t, x);
+  shape_t s = shape();
+  if (rank < 0) rank = 0;
+  if (rank > RANKS) return;
+  int64_t a = axis(rank);
+  switch (below(14)) {
+  case 0: { camber_dtype d = dtype(); BUILD(t, camber_cast(t, x, d)); } break;
+  case 1: {
+    if (one_in(2)) s.rank = 1, s.n[0] = -1;
+    else if (s.rank) s.n[below((uint32_t)s.rank)] = -1;
+    const int64_t *p = P(s);
+    size_t r = claimed(&s);
+    BUILD(t, camber_reshape(t, x, p, r));
+  } break;
+  case 2: {
+    if (!one_in(8) && rank + 1 < RANKS) {
+      s.rank = (size_t)rank + below(2);
+      for (size_t i = 0; i < s.rank; i++) {
+        int64_t from = (int64_t)i - (int64_t)s.rank + rank, n = from >= 0 ? camber_node_dim(t, x, from) : 2;
+        s.n[i] = n == 1 ? 1 + (int64_t)below(3) : n;
+      }
+    }
+    const int64_t *p = P(s);
+    BUILD(t, camber_broadcast(t, x, p, s.rank));
+  } break;
+  case 3: {
+    for (int i = 0; i < rank; i++) s.n[i] = i;
+    if (rank > 1) { int i = (int)below((uint32_t)rank), j = (int)below((uint32_t)rank); int64_t n = s.n[i]; s.n[i] = s.n[j], s.n[j] = n; }
+    if (one_in(12)) s.n[0] = odd_number();
+    const int64_t *p = one_in(4) ? NULL : s.n;
+    BUILD(t, camber_transpose(t, x, p, (size_t)rank));
+  } break;
+  case 4: case 5: {
+    int64_t start[RANKS], stop[RANKS], step[RANKS];
+    for (int i = 0; i < rank; i++) {
+      int64_t n = camber_node_dim(t, x, i);
+      start[i] = one_in(24) ? odd_number() : below((uint32_t)(n < 4 ? n + 1 : 4)), stop[i] = one_in(24) ? odd_number() : n - (int64_t)below(2);
+      step[i] = one_in(8) ? odd_number() : 1 + below(2);
+      if (one_in(6)) step[i] = -step[i] | 1, stop[i] = -1, start[i] = n - 1;
+    }
+    const int64_t *p = one_in(64) ? NULL : start;
+    BUILD(t, camber_slice(t, x, p, stop, step, (size_t)rank));
+  } break;
+  case 6: {
+    int64_t low[RANKS], high[RANKS], inside[RANKS];
+    for (int i = 0; i < rank; i++) low[i] = one_in(24) ? odd_number() : below(3), high[i] = one_in(24) ? odd_number() : below(3), inside[i] = one_in(8) ? odd_number() : below(2);
+    BUILD(t, camber_pad(t, x, low, high, inside, (size_t)rank));
+  } break;
+  case 7: case 8: {
+    camber_node parts[4] = {x, like(t, x), like(t, x), y};
+    size_t count = below(5);
+    int stacked = (int)below(2);
+    const camber_node *p = one_in(32) ? NULL : parts;
+    if (stacked) BUILD(t, camber_stack(t, p, count, a)); else BUILD(t, camber_concat(t, p, count, a));
+  } break;
+  case 9: { y = of_dtype(t, CAMBER_I64, 0); BUILD(t, camber_gather(t, x, y, a)); } break;
+  case 10: {
+    y = of_dtype(t, CAMBER_I64, 0);
+    camber_node g = camber_gather(t, x, y, a);
+    if (g == CAMBER_NONE) return;
+    BUILD(t, camber_scatter_add(t, x, y, g, a));
+  } break;
+  case 11: { camber_node z = any(t); BUILD(t, camber_scatter_add(t, x, y, z, a)); } break;
+  default: { int64_t n = one_in(8) ? odd_number() : below(5); camber_dtype d = dtype(); y = of_dtype(t, CAMBER_I64, 0); BUILD(t, camber_one_hot(t, y, n, d)); } break;
+  }
+}
+
+static void reduce(camber_tape *t) {
+  camber_node x = any(t);
+  int rank = (int)camber_node_rank(t, x);
+  int64_t axes[4] = {axis(rank), axis(rank), axis(rank), 0}, a = axes[0];
+  size_t count = one_in(32) ? (size_t)odd_number() : rank > 0 ? below(3) : 0;
+  const int64_t *p = one_in(3) ? NULL : axes;
+  if (p && count > 4 && count <= 32) count = 4;
+  int32_t keep_ = (int32_t)below(2);
+  typedef camber_node (*fold_t)(camber_tape *, camber_node, const int64_t *, size_t, int32_t);
+  static const fold_t folds[] = {camber_sum, camber_mean, camber_prod, camber_max, camber_min, camber_any, camber_all, camber_logsumexp, camber_norm};
+  typedef camber_node (*along_t)(camber_tape *, camber_node, int64_t);
+  static const along_t alongs[] = {camber_argmax, camber_argmin, camber_softmax, camber_log_softmax};
+  uint32_t k = below(14);
+  if (k < COUNT(folds)) BUILD(t, folds[k](t, x, p, count, keep_));
+  else if (k == 13) BUILD(t, camber_cumsum(t, x, a, keep_));
+  else BUILD(t, alongs[k - COUNT(folds)](t, x, a));
+}
+
+static void algebra(camber_tape *t) {
+  camber_node x = any(t), y = one_in(2) ? like(t, x) : any(t), z = like(t, y);
+  int32_t f = (int32_t)byte();
+  switch (below(8)) {
+  case 0: case 1: BUILD(t, camber_matmul(t, x, y)); break;
+  case 2: {
+    static const char *const some[] = {"ij,jk->ik", "i,i", "ij->ji", "ii->i", "bij,bjk->bik", "ij", "i->", ",->", "", "...", "ij,jk,kl->il", "i,j->ij", "->", "iij->j", "é", "i->ii", "a->b", "ij->ij->i"};
+    char text[24];
+    const char *p = some[below(COUNT(some))];
+    if (one_in(3)) {
+      for (int i = 0; i < 23; i++) text[i] = "ijk,->zA. "[below(10)];
+      text[below(24)] = 0, text[23] = 0, p = text;
+    }
+    if (one_in(32)) p = NULL;
+    camber_node in[3] = {x, y, z};
+    size_t count = below(4);
+    BUILD(t, camber_einsum(t, p, in, count));
+  } break;
+  case 3: BUILD(t, camber_cholesky(t, x)); break;
+  case 4: BUILD(t, camber_triangular_solve(t, x, y, f & 1, f & 2, f & 4)); break;
+  case 5: BUILD(t, camber_solve(t, x, y)); break;
+  case 6: {
+    camber_node key = of_dtype(t, CAMBER_I64, 1);
+    shape_t s = shape();
+    camber_dtype d = dtype();
+    const int64_t *p = P(s);
+    if (f & 1) BUILD(t, camber_random_uniform(t, key, d, p, s.rank)); else BUILD(t, camber_random_normal(t, key, d, p, s.rank));
+  } break;
+  default: { camber_node key = of_dtype(t, CAMBER_I64, 1); double r = one_in(2) ? 0.5 : number(); BUILD(t, camber_dropout(t, x, key, r)); } break;
+  }
+}
+
+static void derive(camber_tape *t) {
+  if (!is_small(t)) return;
+  camber_node y[3], x[3], v[3], out[16];
+  size_t m = 1 + below(2), n = 1 + below(2);
+  if (one_in(24)) m = 0;
+  if (one_in(24)) n = 0;
+  for (int i = 0; i < 3; i++) y[i] = any(t), x[i] = any(t);
+  if (one_in(2)) {
+    BUILD(t, camber_sum(t, y[0], NULL, 0, 0));
+    y[0] = last >= 0 ? last : y[0];
+  }
+  for (int i = 0; i < 16; i++) out[i] = 12345;
+  camber_node *o = one_in(48) ? NULL : out;
+  const camber_node *px = one_in(64) ? NULL : x, *py = one_in(64) ? NULL : y;
+  double limit = number();
+  uint32_t k = below(16);
+  size_t count = one_in(64) ? (size_t)INT64_MAX - below(3) : 0;   /* absurd counts: refused before they are read */
+  if (count) m = n = count;
+  for (int i = 0; i < 3; i++) v[i] = like(t, k == 0 || k == 4 || k == 8 ? x[i] : y[i]);
+  switch (k) {
+  case 0: TRANSFORM(t, o, m, camber_jvp(t, py, m, px, v, n, o)); break;
+  case 1: TRANSFORM(t, o, n, camber_vjp(t, py, v, m, px, n, o)); break;
+  case 2: TRANSFORM(t, o, n, camber_linear_transpose(t, py, v, m, px, n, o)); break;
+  case 3: TRANSFORM(t, o, n, camber_grad(t, y[0], px, n, o)); break;
+  case 4: TRANSFORM(t, o, n, camber_hvp(t, y[0], px, v, n, o)); break;
+  case 5: { int32_t mode = one_in(24) ? 7 : (int32_t)below(3); TRANSFORM(t, o, count ? 0 : m * n, camber_jacobian(t, py, m, px, n, mode, o)); } break;
+  case 6: TRANSFORM(t, o, count ? 0 : n * n, camber_hessian(t, y[0], px, n, o)); break;
+  case 7: {
+    int64_t size = one_in(16) ? odd_number() : below(4);
+    for (size_t i = 0; i < n && i < 3; i++) {
+      int64_t s[RANKS + 1];
+      int64_t r = camber_node_rank(t, x[i]);
+      if (r < 0 || r >= RANKS) continue;
+      s[0] = size;
+      for (int64_t j = 0; j < r; j++) s[j + 1] = camber_node_dim(t, x[i], j);
+      if (one_in(8)) continue;
+      BUILD(t, camber_input(t, camber_node_dtype(t, x[i]), s, (size_t)r + 1));
+      v[i] = last;
+      if (last == CAMBER_NONE) camber_tape_clear(t);
+    }
+    TRANSFORM(t, o, m, camber_batch(t, py, m, px, v, n, size, o));
+  } break;
+  case 8: TRANSFORM(t, o, m, camber_substitute(t, py, m, px, v, n, o)); break;
+  case 9: case 10: TRANSFORM(t, o, m, camber_simplify(t, py, m, o)); break;
+  case 11: { camber_dtype c = dtype(), d = dtype(); TRANSFORM(t, o, m, camber_precision(t, py, m, px, n, c, d, o)); } break;
+  case 12: if (m & 1) BUILD(t, camber_l1_penalty(t, py, m)); else BUILD(t, camber_l2_penalty(t, py, m)); break;
+  case 13: TRANSFORM(t, o, m, camber_clip_by_global_norm(t, py, m, limit, o)); break;
+  case 14: TRANSFORM(t, o, m, camber_clip_by_value(t, py, m, limit, o)); break;
+  default: TRANSFORM(t, o, m, camber_clip_by_norm(t, py, m, limit, o)); break;
+  }
+}
+
+/* One call on tape k. */
+static void call(int k) {
+  camber_tape *t = tapes[k];
+  if (one_in(48)) t = any_handle();
+  if (one_in(4)) { enter(t); if (before > CAMBER_EHANDLE || before < CAMBER_EHANDLE) { HOLDS(camber_tape_clear(t) == CAMBER_OK && camber_tape_status(t) == CAMBER_OK && !*camber_tape_message(t)); } }
+  switch (below(24)) {
+  case 0: case 1: case 2: case 3: leaf(t); break;
+  case 4: case 5: case 6: case 7: case 8: elementwise(t); break;
+  case 9: case 10: case 11: case 12: move(t); break;
+  case 13: case 14: case 15: reduce(t); break;
+  case 16: case 17: algebra(t); break;
+  case 18: case 19: case 20: derive(t); break;
+  case 21: scan(k); break;
+  case 22: {
+    camber_node x[2] = {any(t), any(t)}, y[2] = {any(t), any(t)};
+    enter(t);
+    uint64_t h = camber_tape_hash(t, x, 2, y, below(3));
+    leave(t, h == 0, "camber_tape_hash");
+  } break;
+  default: {
+    camber_node n = any(t);
+    int64_t s[64], r = camber_node_rank(t, n);
+    if (r > 64) break;
+    camber_status got = known(camber_node_shape(t, n, one_in(16) ? NULL : s));
+    HOLDS(got != CAMBER_OK || r >= 0);
+    HOLDS(camber_node_dim(t, n, odd_number()) >= -1);
+    (void)camber_tape_bytes(t), (void)camber_node_op(t, n);
+  } break;
+  }
+}
+
+/* ---- Loops ---------------------------------------------------------------------------------------------------------------------- */
+static int open_depth;
+static void scan(int k) {
+  camber_tape *t = tapes[k];
+  int b = (int)below(TAPES);
+  if (!t || !is_small(t) || open_depth > 2) return;
+  if (one_in(6)) {   /* any arguments */
+    camber_node x[4] = {any(t), any(t), any(t), any(t)}, y[4] = {any(t), any(t), any(t), any(t)}, out[4] = {1, 1, 1, 1};
+    size_t c = below(3), n = below(3), m = below(2);
+    if (one_in(8)) c = (size_t)odd_number();
+    if (c > 2) c = SIZE_MAX - c % 8;
+    int64_t length = one_in(2) ? odd_number() : 2;
+    camber_tape *body = PICK(tapes, TAPES);
+    if (length > 64 && length < INT64_C(1) << 40) return;
+    enter(t);
+    camber_status s = camber_scan(t, body, x, y, c, y, n, x, m, length, (int32_t)below(2), one_in(32) ? NULL : out);
+    known(s);
+    leave(t, s != CAMBER_OK, "camber_scan");
+    return;
+  }
+  if (b == k) return;
+  if (camber_tape_status(t)) return;
+  camber_tape *body = camber_tape_sub(t);
+  HOLDS(body);
+  retire(tapes[b]), camber_tape_free(tapes[b]);
+  tapes[b] = body, depth[b] = depth[k] + 1;
+  size_t carries = below(3), xs = below(2), ys = below(2), length = below(4);
+  camber_node init[3], x[2], in[5], out[5], result[5];
+  int64_t s[RANKS + 1];
+  for (size_t i = 0; i < carries; i++) {
+    init[i] = any(t);
+    int64_t r = camber_node_rank(t, init[i]);
+    if (r < 0 || r > RANKS) return;
+    for (int64_t j = 0; j < r; j++) s[j] = camber_node_dim(t, init[i], j);
+    in[i] = camber_input(body, camber_node_dtype(t, init[i]), s, (size_t)r);
+    keep(body, in[i], "body input");
+  }
+  for (size_t i = 0; i < xs; i++) {
+    x[i] = any(t);
+    int64_t r = camber_node_rank(t, x[i]);
+    if (r < 1 || r > RANKS) { xs = i; break; }
+    int64_t n = camber_node_dim(t, x[i], 0);
+    if (n > 8) { xs = i; break; }
+    if (i > 0 && (size_t)n != length) { xs = i; break; }
+    length = (size_t)n;
+    for (int64_t j = 1; j < r; j++) s[j - 1] = camber_node_dim(t, x[i], j);
+    in[carries + i] = camber_input(body, camber_node_dtype(t, x[i]), s, (size_t)r - 1);
+    keep(body, in[carries + i], "body input");
+  }
+  open_depth++;
+  for (uint32_t i = 0, n = below(8); i < n; i++) call(b);
+  open_depth--;
+  if (tapes[b] != body || tapes[k] != t) return;
+  for (size_t i = 0; i < carries; i++) out[i] = one_in(16) ? any(body) : like(body, in[i]);
+  for (size_t i = 0; i < ys; i++) out[carries + i] = any(body);
+  TRACE("scan of %zu carries, %zu xs, %zu ys, length %zu", carries, xs, ys, length);
+  TRANSFORM(t, result, carries + ys, camber_scan(t, body, in, out, carries, init, xs, x, ys, (int64_t)length, (int32_t)below(2), result));
+}
+
+/* ---- Programs ------------------------------------------------------------------------------------------------------------------ */
+enum { GUARD = 64 };
+static uint8_t memory[2 * BUFFERS][ROOM + 2 * GUARD], copy_[BUFFERS][ROOM];
+static uint8_t *guarded(size_t k, size_t bytes, size_t shift) {
+  memset(memory[k], 0xA5, GUARD + shift);
+  memset(memory[k] + GUARD + shift + bytes, 0xA5, GUARD);
+  return memory[k] + GUARD + shift;
+}
+static void check_guard(size_t k, size_t bytes, size_t shift) {
+  for (size_t i = 0; i < GUARD + shift; i++) HOLDS(memory[k][i] == 0xA5);
+  for (size_t i = 0; i < GUARD; i++) HOLDS(memory[k][GUARD + shift + bytes + i] == 0xA5);
+}
+
+static int small_enough[PROGRAMS];
+static int alias_of[PROGRAMS][BUFFERS];
+
+static void compile(int k) {
+  camber_tape *t = tapes[k];
+  if (!t) return;
+  camber_node in[BUFFERS], out[4];
+  size_t n = 0, m = below(4), have = node_count < NODES ? node_count : NODES;
+  for (size_t i = 0; i < m; i++) out[i] = any(t);
+  if (one_in(4)) n = below(3), in[0] = any(t), in[1] = any(t);
+  else for (size_t i = 0; i < have && n < BUFFERS - 1; i++) {
+    if (camber_node_dtype(t, nodes[i]) < 0 || strcmp(camber_node_op(t, nodes[i]), "input")) continue;
+    int twice = 0;
+    for (size_t j = 0; j < n; j++) twice |= in[j] == nodes[i];
+    if (!twice) in[n++] = nodes[i];
+  }
+  int p = (int)below(PROGRAMS);
+  if (camber_program_new((camber_tape *)NULL, in, n, out, m)) FAIL("a program of no tape");
+  double w = work(t);
+  size_t bytes = 0;
+  for (size_t i = 0; i < n; i++) if (elements(t, in[i]) * 8 > ROOM) bytes = 1;
+  for (size_t i = 0; i < m; i++) if (elements(t, out[i]) * 8 > ROOM) bytes = 1;
+  if (one_in(3) && is_small(t)) {
+    if (!(w < 1e5) || bytes) return;   /* a linearised function has a workspace at once */
+    int l = (int)below(LINEARS);
+    enter(t);
+    camber_linear *f = camber_linear_new(t, in, n > 4 ? 4 : n, out, m);
+    leave(t, !f, "camber_linear_new");
+    if (!f) return;
+    retire(linears[l]), camber_linear_free(linears[l]);
+    linears[l] = f;
+    linear_size[l].in = n > 4 ? 4 : n, linear_size[l].out = m;
+    for (size_t i = 0; i < linear_size[l].in; i++) linear_size[l].in_bytes[i] = (size_t)elements(t, in[i]) * camber_dtype_size(camber_node_dtype(t, in[i]));
+    for (size_t i = 0; i < m; i++) linear_size[l].out_bytes[i] = (size_t)elements(t, out[i]) * camber_dtype_size(camber_node_dtype(t, out[i]));
+    return;
+  }
+  enter(t);
+  camber_program *made = camber_program_new(t, in, n, out, m);
+  leave(t, !made, "camber_program_new");
+  if (!made) return;
+  retire(programs[p]), camber_program_free(programs[p]);
+  programs[p] = made;
+  small_enough[p] = w < 2e5 && !bytes && camber_program_memory(made) < 1 << 24;
+  for (int i = 0; i < BUFFERS; i++) alias_of[p][i] = -1;
+  HOLDS(camber_program_input_count(made) == n && camber_program_output_count(made) == m);
+  HOLDS(camber_program_explain(made));
+}
+
+static void space(void) {
+  int p = (int)below(PROGRAMS), w = (int)below(SPACES);
+  if (programs[p] && !small_enough[p]) return;
+  retire(spaces[w]), camber_workspace_free(spaces[w]);
+  spaces[w] = camber_workspace_new(programs[p]), space_of[w] = p;
+  HOLDS((spaces[w] != NULL) == (programs[p] != NULL));
+}
+
+static void option(void) {
+  int k = (int)below(PROGRAMS);
+  camber_program *p = programs[k];
+  if (one_in(16)) p = any_handle();
+  if (one_in(2)) {
+    static const char *const names[] = {"check_finite", "", "threads", NULL, "check_finite "};
+    const char *name = names[below(5)];
+    camber_status s = known(camber_program_set(p, name, number()));
+    if (s) sentence(camber_program_message(p), "camber_program_set");
+  } else {
+    size_t o = one_in(8) ? (size_t)odd_number() : below(4), i = one_in(8) ? (size_t)odd_number() : below(6);
+    camber_status s = known(camber_program_alias(p, o, i));
+    if (s) sentence(camber_program_message(p), "camber_program_alias");
+    else if (p == programs[k]) alias_of[k][o] = (int)i;
+  }
+  camber_dtype d;
+  size_t r, i = one_in(8) ? (size_t)odd_number() : below(4);
+  int64_t s[64];
+  known(camber_program_input_type(p, i, &d, &r, s, 64)), known(camber_program_output_type(p, i, one_in(4) ? NULL : &d, &r, s, one_in(4) ? 0 : 64));
+}
+
+static void run(void) {
+  int k = (int)below(SPACES), p = space_of[k];
+  camber_program *prog = programs[p];
+  camber_workspace *w = spaces[k];
+  const void *in[BUFFERS];
+  void *out[BUFFERS];
+  size_t n = camber_program_input_count(prog), m = camber_program_output_count(prog), in_bytes[BUFFERS], out_bytes[BUFFERS], shift = 8 * below(4);
+  if (n > BUFFERS || m > BUFFERS || (prog && !small_enough[p])) return;
+  for (size_t i = 0; i < n; i++) {
+    camber_dtype d;
+    size_t r;
+    int64_t s[64];
+    HOLDS(camber_program_input_type(prog, i, &d, &r, s, 64) == CAMBER_OK);
+    in_bytes[i] = camber_dtype_size(d);
+    for (size_t j = 0; j < r; j++) in_bytes[i] *= (size_t)s[j];
+    HOLDS(in_bytes[i] <= ROOM - 64);
+    uint8_t *q = guarded(i, in_bytes[i], shift);
+    fill(q, in_bytes[i], d);
+    memcpy(copy_[i], q, in_bytes[i]);
+    in[i] = q;
+  }
+  for (size_t i = 0; i < m; i++) {
+    camber_dtype d;
+    size_t r;
+    int64_t s[64];
+    HOLDS(camber_program_output_type(prog, i, &d, &r, s, 64) == CAMBER_OK);
+    out_bytes[i] = camber_dtype_size(d);
+    for (size_t j = 0; j < r; j++) out_bytes[i] *= (size_t)s[j];
+    out[i] = guarded(BUFFERS + i, out_bytes[i], shift);
+  }
+  int over[BUFFERS], bad = 0;
+  for (size_t i = 0; i < n; i++) over[i] = 0;
+  for (size_t i = 0; i < m; i++) if (alias_of[p][i] >= 0 && (size_t)alias_of[p][i] < n && one_in(2)) out[i] = (void *)in[alias_of[p][i]], over[alias_of[p][i]] = 1;
+  if (one_in(16) && m && n && out_bytes[0] && in_bytes[0]) {
+    if (below(2)) out[0] = (void *)in[0], bad = !(alias_of[p][0] == 0); else in[below((uint32_t)n)] = NULL;
+    if (bad) over[0] = 0;
+  }
+  const void *const *pi = one_in(64) ? NULL : in;
+  void *const *po = one_in(64) ? NULL : out;
+  camber_program *q = one_in(32) ? any_handle() : prog;
+  TRACE("run");
+  camber_status s = known(camber_run(q, w, pi, po));
+  if (s < 0 || s > 0) TRACE("    -> %d %s", s, w ? camber_workspace_message(w) : "");
+  if (s && s != CAMBER_EHANDLE) sentence(camber_workspace_message(w), "camber_run");
+  HOLDS(!bad || s < 0);
+  for (size_t i = 0; i < n; i++) {
+    check_guard(i, in_bytes[i], shift);
+    if (!over[i]) HOLDS(!memcmp(memory[i] + GUARD + shift, copy_[i], in_bytes[i]));
+  }
+  for (size_t i = 0; i < m; i++) check_guard(BUFFERS + i, out_bytes[i], shift);
+}
+
+static void linear(void) {
+  int l = (int)below(LINEARS);
+  camber_linear *f = linears[l];
+  const void *a[BUFFERS], *b[BUFFERS];
+  void *c[BUFFERS], *d[BUFFERS];
+  size_t n = f ? linear_size[l].in : 0, m = f ? linear_size[l].out : 0;
+  for (size_t i = 0; i < n; i++) c[i] = guarded(i, linear_size[l].in_bytes[i], 0), a[i] = data;
+  for (size_t i = 0; i < m; i++) d[i] = guarded(BUFFERS + i, linear_size[l].out_bytes[i], 0), b[i] = data;
+  for (size_t i = 0; i < n; i++) if (linear_size[l].in_bytes[i] > sizeof data) return;
+  for (size_t i = 0; i < m; i++) if (linear_size[l].out_bytes[i] > sizeof data) return;
+  memset(data, 0, sizeof data);
+  fill(data, 256, CAMBER_F32);
+  if (one_in(24)) f = any_handle();
+  if (f != linears[l]) n = m = 0;
+  if (f && f != linears[l]) return;
+  int null = one_in(16);
+  camber_status s = CAMBER_OK;
+  switch (below(3)) {
+  case 0: s = camber_linear_at(f, null ? NULL : a, one_in(3) ? NULL : d); break;
+  case 1: s = camber_linear_jvp(f, a, null ? NULL : d); break;
+  default: s = camber_linear_vjp(f, b, null ? NULL : c); break;
+  }
+  if (known(s) && f) sentence(camber_linear_message(f), "camber_linear");
+  for (size_t i = 0; i < n; i++) check_guard(i, linear_size[l].in_bytes[i], 0);
+  for (size_t i = 0; i < m; i++) check_guard(BUFFERS + i, linear_size[l].out_bytes[i], 0);
+}
+
+/* ---- Training --------------------------------------------------------------------------------------------------------------------- */
+static void train(void) {
+  int k = (int)below(FEW);
+  static const char *const methods[] = {"sgd", "adam", "adamw", "x", "", NULL};
+  static const char *const options[] = {"learning_rate", "momentum", "nesterov", "weight_decay", "beta1", "beta2", "epsilon", "l1", "l2", "clip_value", "clip_norm", "clip_global_norm", "", NULL, "warmup", "steps", "final", "every", "factor",
+                                        "initial", "growth", "backoff", "interval", "minimum", "maximum"};
+  static const char *const kinds[] = {"constant", "cosine", "step", "x", NULL};
+  camber_optimizer *o = PICK(optimizers, FEW);
+  camber_schedule *c = PICK(schedules, FEW);
+  camber_scaler *s = PICK(scalers, FEW);
+  camber_status r = CAMBER_OK;
+  switch (below(12)) {
+  case 0: if (o == optimizers[k]) retire(o), camber_optimizer_free(o), parameters[k] = 0, optimizers[k] = camber_optimizer_new(methods[below(6)]); break;
+  case 1: if (c == schedules[k]) retire(c), camber_schedule_free(c), schedules[k] = camber_schedule_new(kinds[below(5)]); break;
+  case 2: if (s == scalers[k]) retire(s), camber_scaler_free(s), scalers[k] = camber_scaler_new(); break;
+  case 3: r = camber_optimizer_set(o, options[below(COUNT(options))], number()); if (known(r)) sentence(camber_optimizer_message(o), "camber_optimizer_set"); break;
+  case 4: r = camber_schedule_set(c, options[below(COUNT(options))], number()); if (known(r)) sentence(camber_schedule_message(c), "camber_schedule_set"); break;
+  case 5: r = camber_scaler_set(s, options[below(COUNT(options))], number()); if (known(r)) sentence(camber_scaler_message(s), "camber_scaler_set"); break;
+  case 6: r = camber_optimizer_set_schedule(o, c); if (known(r)) sentence(camber_optimizer_message(o), "camber_optimizer_set_schedule"); break;
+  case 7: {
+    static const char *const names[] = {"a", "b", "c", "\xff", "", NULL};
+    shape_t sh = shape();
+    camber_dtype d = dtype();
+    double count = (double)camber_dtype_size(d);
+    for (size_t i = 0; i < sh.rank; i++) count *= (double)sh.n[i];
+    if (count > ROOM - 64) break;
+    r = camber_optimizer_add(o, names[below(6)], d, P(sh), sh.rank);
+    if (known(r)) sentence(camber_optimizer_message(o), "camber_optimizer_add");
+    else for (int i = 0; i < FEW; i++) if (o == optimizers[i]) parameter_bytes[i][parameters[i]++ & 3] = (size_t)count;
+  } break;
+  case 8: case 9: {
+    for (int i = 0; i < FEW; i++) if (o && o == optimizers[i]) k = i;
+    if (o && o != optimizers[k]) break;
+    void *p[4] = {0};
+    const void *g[4] = {0};
+    if (parameters[k] > 4) break;
+    for (size_t i = 0; i < parameters[k]; i++) {
+      uint8_t *q = guarded(i, parameter_bytes[k][i], 0), *h = guarded(BUFFERS + i, parameter_bytes[k][i], 0);
+      fill(q, parameter_bytes[k][i] & ~(size_t)7, CAMBER_F32), memset(h, one_in(4) ? 0x7F : 0x3C, parameter_bytes[k][i]);
+      p[i] = q, g[i] = one_in(32) ? NULL : h;
+    }
+    r = camber_optimizer_step(o, p, g);
+    if (known(r)) sentence(camber_optimizer_message(o), "camber_optimizer_step");
+    for (size_t i = 0; i < parameters[k]; i++) check_guard(i, parameter_bytes[k][i], 0), check_guard(BUFFERS + i, parameter_bytes[k][i], 0);
+  } break;
+  case 10: {
+    const char *name;
+    camber_dtype d;
+    size_t count, n = camber_optimizer_state_count(o);
+    void *q;
+    for (size_t i = 0; i < n; i++) {
+      HOLDS(camber_optimizer_state(o, i, &name, &d, &count, &q) == CAMBER_OK && name && q);
+      if (one_in(8)) memset(q, (int)byte(), count * camber_dtype_size(d));
+    }
+    known(camber_optimizer_state(o, one_in(2) ? n : (size_t)odd_number(), &name, &d, &count, NULL));
+    (void)camber_optimizer_steps(o), (void)camber_optimizer_gradient_norm(o), (void)camber_schedule_value(c, odd_number());
+  } break;
+  default: {
+    void *g[3];
+    camber_dtype d[3];
+    size_t sizes[3], n = one_in(24) ? (size_t)odd_number() : below(4);
+    if (n > 3 && n < 1 << 28) n = 3;
+    for (size_t i = 0; i < 3; i++) d[i] = dtype(), sizes[i] = 1 + below(40), g[i] = guarded(i, sizes[i] * 8, 0), memset(g[i], one_in(4) ? 0x7F : 0x3D, sizes[i] * 8);
+    if (one_in(32)) sizes[0] = SIZE_MAX;
+    r = camber_scaler_unscale(s, n, one_in(48) ? NULL : g, d, sizes);
+    if (known(r) < 0 || r > 0) (void)camber_scaler_message(s);
+    if (r < 0) sentence(camber_scaler_message(s), "camber_scaler_unscale");
+    for (size_t i = 0; i < 3; i++) if (sizes[i] < 100) check_guard(i, sizes[i] * 8, 0);
+    double v = camber_scaler_scale(s);
+    HOLDS(!(v <= 0));
+    (void)camber_scaler_skipped(s);
+  } break;
+  }
+}
+
+static void file(void) {
+  int k = (int)below(FEW);
+  if (one_in(2)) {
+    static const char *const names[] = {"a", "b", "", "\"\\\n\x01", "\xff", "a", NULL};
+    const char *n[3];
+    camber_dtype d[3];
+    size_t ranks[3], count = below(4);
+    int64_t shapes[12];
+    const void *p[3];
+    for (int i = 0; i < 3; i++) n[i] = names[below(7)], d[i] = dtype(), ranks[i] = below(4), p[i] = one_in(32) ? NULL : data;
+    for (int i = 0; i < 12; i++) shapes[i] = one_in(24) ? -1 : below(4);
+    camber_status s = known(camber_tensors_save(one_in(32) ? NULL : one_in(32) ? "/nowhere/x" : path, count, n, d, ranks, one_in(32) ? NULL : shapes, p));
+    if (s == CAMBER_OK) {
+      camber_tensors *f = camber_tensors_open(path, &s);
+      HOLDS(f && s == CAMBER_OK && camber_tensors_count(f) == count);
+      camber_tensors_free(f);
+    }
+    return;
+  }
+  camber_status s = 77;
+  retire(files[k]), camber_tensors_free(files[k]);
+  files[k] = camber_tensors_open(one_in(16) ? directory : path, one_in(4) ? NULL : &s);
+  HOLDS(s == 77 || (s == CAMBER_OK) == (files[k] != NULL));
+  for (size_t i = 0; i < camber_tensors_count(files[k]); i++) {
+    const char *name;
+    camber_dtype d;
+    size_t rank;
+    const int64_t *sh;
+    const void *p;
+    HOLDS(camber_tensors_get(files[k], i, &name, &d, &rank, &sh, &p) == CAMBER_OK && name);
+    size_t bytes = camber_dtype_size(d);
+    for (size_t j = 0; j < rank; j++) bytes *= (size_t)sh[j];
+    volatile uint8_t sum = 0;
+    for (size_t j = 0; j < bytes; j++) sum = (uint8_t)(sum + ((const uint8_t *)p)[j]);
+  }
+  known(camber_tensors_get(files[k], (size_t)odd_number(), NULL, NULL, NULL, NULL, NULL));
+}
+
+/* ---- One input ---------------------------------------------------------------------------------------------------------------------- */
+static void release(uint32_t k, int i) {
+  switch (k) {
+  case 0: camber_tape_free(tapes[i % TAPES]), retire(tapes[i % TAPES]), tapes[i % TAPES] = NULL; break;
+  case 1: camber_program_free(programs[i % PROGRAMS]), retire(programs[i % PROGRAMS]), programs[i % PROGRAMS] = NULL; break;
+  case 2: camber_workspace_free(spaces[i % SPACES]), retire(spaces[i % SPACES]), spaces[i % SPACES] = NULL; break;
+  case 3: camber_linear_free(linears[i % LINEARS]), retire(linears[i % LINEARS]), linears[i % LINEARS] = NULL; break;
+  case 4: camber_optimizer_free(optimizers[i % FEW]), retire(optimizers[i % FEW]), optimizers[i % FEW] = NULL, parameters[i % FEW] = 0; break;
+  case 5: camber_schedule_free(schedules[i % FEW]), retire(schedules[i % FEW]), schedules[i % FEW] = NULL; break;
+  case 6: camber_scaler_free(scalers[i % FEW]), retire(scalers[i % FEW]), scalers[i % FEW] = NULL; break;
+  default: camber_tensors_free(files[i % FEW]), retire(files[i % FEW]), files[i % FEW] = NULL; break;
+  }
+}
+
+static void act(void) {
+  int k = (int)below(TAPES);
+  switch (below(32)) {
+  case 0: case 1:
+    if (tapes[k]) { release(0, k); break; }
+    tapes[k] = camber_tape_new(), depth[k] = 0;
+    HOLDS(tapes[k]);
+    break;
+  case 2: {
+    int b = (int)below(TAPES);
+    if (tapes[b]) break;
+    tapes[b] = camber_tape_sub(tapes[k]);
+    HOLDS((tapes[b] == NULL) == (camber_tape_status(tapes[k]) != CAMBER_OK));
+  } break;
+  case 3: release(below(8), (int)byte()); break;
+  case 4: {   /* free of what is no such handle */
+    void *p = any_handle();
+    switch (below(4)) {
+    case 0: if (p != tapes[0]) camber_tape_free(p == tapes[1] || p == tapes[2] || p == tapes[3] || p == tapes[4] ? NULL : p); break;
+    case 1: if (p != programs[0] && p != programs[1] && p != programs[2]) camber_program_free(p); break;
+    case 2: if (p != spaces[0] && p != spaces[1] && p != spaces[2]) camber_workspace_free(p); break;
+    default: if (p != files[0] && p != files[1]) camber_tensors_free(p); break;
+    }
+  } break;
+  case 5: case 6: case 7: compile(k); break;
+  case 8: case 9: space(); break;
+  case 10: option(); break;
+  case 11: case 12: case 13: run(); break;
+  case 14: linear(); break;
+  case 15: case 16: train(); break;
+  case 17: if (one_in(4)) file(); break;
+  default: if (tapes[k]) call(k); else tapes[k] = camber_tape_new(); break;
+  }
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+  (void)argc, (void)argv;
+  trace = getenv("FUZZ_TRACE") != NULL;
+  if (!mkdtemp(directory)) FAIL("no temporary directory");
+  snprintf(path, sizeof path, "%s/t", directory);
+  return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+  at = bytes, end = bytes + size;
+  node_count = 0, stale_count = 0, open_depth = 0;
+  memset(nodes, 0xFF, sizeof nodes), memset(stale, 0, sizeof stale), memset(parameters, 0, sizeof parameters);
+  for (int i = 0; i < TAPES; i++) tapes[i] = i < 2 ? camber_tape_new() : NULL, depth[i] = 0;
+  for (int i = 0; i < 300 && at < end; i++) act();
+  uint32_t from = byte();
+  for (uint32_t i = 0; i < 8; i++) for (int j = 0; j < TAPES; j++) release((i + from) % 8, j);
+  unlink(path);
+  return 0;
+}
