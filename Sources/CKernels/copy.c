@@ -2,6 +2,9 @@
  * broadcast, a blocked transpose, or plain steps. */
 #include "private.h"
 
+/* 2^40 elements have no more axes longer than 1. */
+enum { RANKS = 42 };
+
 typedef struct axis { int64_t n, src, dst; } axis;
 
 /* Drops axes of length 1, sorts by the stride of the destination (largest first), merges neighbours that are one run in both.
@@ -56,7 +59,7 @@ void ck_copy_strided(size_t element_size, size_t rank, const int64_t *shape, con
                      void *dst, const int64_t *dst_strides) {
   for (size_t k = 0; k < rank; k++)
     if (shape[k] <= 0) return;
-  axis axes[34];
+  axis axes[RANKS];
   size_t count = simplify(rank, shape, src_strides, dst_strides, axes);
   if (count == 0) axes[count++] = (axis){1, 1, 1};
   if (count == 1) {                          /* a plane has two axes */
@@ -77,7 +80,7 @@ void ck_copy_strided(size_t element_size, size_t rank, const int64_t *shape, con
   void (*const plane)(const void *, void *, axis, axis) =
     element_size == 1 ? plane_uint8_t : element_size == 2 ? plane_uint16_t : element_size == 4 ? plane_uint32_t : plane_uint64_t;
   const size_t outer = count - 2;
-  int64_t at[34] = {0};
+  int64_t at[RANKS] = {0};
   const char *s = src;
   char *d = dst;
   const int64_t size = (int64_t)element_size;

@@ -121,3 +121,5 @@ static const step steps[CODES] = {
 void ck_scalar_run(const ck_instr *code, size_t count, uint64_t *slots) {
   if (count) steps[code->code](code, slots, code + count, ck_current());
 }
+
+void ck_code_written(void *begin, void *end) { __builtin___clear_cache(begin, end); }

@@ -81,6 +81,7 @@ static wide power(wide base, double s) {
 /* a^s zeta(s, a) for a > 0 and a whole s >= 2: the first terms, then Euler and Maclaurin's formula from where it converges. */
 static wide scaled_zeta(double s, wide a) {
   wide sum = 0, b = a, term = 1;
+  if (a > 0x1p40L && a < (wide)s + 20) return -1 / expm1l(-(wide)s / a);   /* steps of 1 are far below a: a geometric series */
   for (const wide start = (wide)s + 20; b < start; b += 1) {
     term = power(a / b, s);
     sum += term;

@@ -1,12 +1,14 @@
 import CCamber
 import CKernels
 import Glibc
+import Synchronization
 import Tape
 
 /// What a handle points at: a kind word that every entry checks, then the object.
 struct Header {
   var kind: UInt64
-  var object: UnsafeMutableRawPointer
+  /// In a freed header: the one freed after it.
+  var object: UnsafeMutableRawPointer?
 }
 
 enum Kind: UInt64 {
@@ -42,17 +44,38 @@ nonisolated(unsafe) let empty = c("")
 func c(_ s: StaticString) -> UnsafePointer<CChar> { UnsafeRawPointer(s.utf8Start).assumingMemoryBound(to: CChar.self) }
 
 func makeHandle(_ kind: Kind, _ object: Handled) -> OpaquePointer? {
-  guard let p = malloc(MemoryLayout<Header>.size) else { return nil }
-  p.bindMemory(to: Header.self, capacity: 1).initialize(to: Header(kind: kind.rawValue, object: Unmanaged.passRetained(object).toOpaque()))
-  return OpaquePointer(p)
+  guard let h = freed.withLock({ $0.take() }) else { return nil }
+  h.initialize(to: Header(kind: kind.rawValue, object: Unmanaged.passRetained(object).toOpaque()))
+  return OpaquePointer(h)
 }
 
 func freeHandle(_ kind: Kind, _ handle: OpaquePointer?) {
   guard let h = header(handle, kind) else { return }
-  h.pointee.kind = 0
-  Unmanaged<Handled>.fromOpaque(h.pointee.object).release()
-  free(h)
+  let object = h.pointee.object
+  h.pointee = Header(kind: 0, object: nil)
+  if let object { Unmanaged<Handled>.fromOpaque(object).release() }
+  freed.withLock { $0.put(h) }
 }
+
+/// Headers of freed handles: their memory stays readable, so that a freed handle is told from a live one, and is not used again
+/// before a thousand others were freed.
+private struct Freed: ~Copyable {
+  private var oldest: UnsafeMutablePointer<Header>?, newest: UnsafeMutablePointer<Header>?
+  private var count = 0
+
+  mutating func put(_ h: UnsafeMutablePointer<Header>) {
+    if let newest { newest.pointee.object = UnsafeMutableRawPointer(h) } else { oldest = h }
+    newest = h
+    count += 1
+  }
+  mutating func take() -> UnsafeMutablePointer<Header>? {
+    guard count > 1024, let h = oldest else { return malloc(MemoryLayout<Header>.size)?.bindMemory(to: Header.self, capacity: 1) }
+    oldest = h.pointee.object?.assumingMemoryBound(to: Header.self)
+    count -= 1
+    return h
+  }
+}
+private let freed = Mutex(Freed())
 
 @inline(__always) private func header(_ handle: OpaquePointer?, _ kind: Kind) -> UnsafeMutablePointer<Header>? {
   guard let handle, Int(bitPattern: handle) & 7 == 0 else { return nil }
@@ -61,8 +84,8 @@ func freeHandle(_ kind: Kind, _ handle: OpaquePointer?) {
 }
 
 @inline(__always) private func object<T: Handled>(_ handle: OpaquePointer?, _ kind: Kind, as: T.Type) -> T? {
-  guard let h = header(handle, kind) else { return nil }
-  return Unmanaged<T>.fromOpaque(h.pointee.object).takeUnretainedValue()
+  guard let h = header(handle, kind), let o = h.pointee.object else { return nil }
+  return Unmanaged<T>.fromOpaque(o).takeUnretainedValue()
 }
 
 @inline(__always) func tapeHandle(_ h: OpaquePointer?) -> TapeHandle? { object(h, .tape, as: TapeHandle.self) }

@@ -1,6 +1,7 @@
 public import CCamber
 import Glibc
 import Runtime
+import Synchronization
 import Tape
 
 final class ProgramHandle: Handled {
@@ -46,6 +47,8 @@ final class ProgramHandle: Handled {
 
 final class WorkspaceHandle: Handled {
   let workspace: Workspace
+  /// Held for a whole call, so that its sentence is one thread's, too.
+  let busy = Atomic<Bool>(false)
   init(_ w: Workspace) { workspace = w }
 }
 
@@ -99,7 +102,7 @@ private func describe(_ types: [TensorType], _ i: Int, _ dtype: UnsafeMutablePoi
   dtype?.pointee = types[i].dtype.rawValue
   rank?.pointee = types[i].rank
   if let shape {
-    guard capacity >= types[i].rank else { return CAMBER_EINVAL.raw }
+    guard UInt(bitPattern: capacity) >= UInt(types[i].rank) else { return CAMBER_EINVAL.raw }
     for (k, n) in types[i].shape.enumerated() { shape[k] = Int64(n) }
   }
   return 0
@@ -132,6 +135,8 @@ private func describe(_ types: [TensorType], _ i: Int, _ dtype: UnsafeMutablePoi
   _ program: OpaquePointer!, _ workspace: OpaquePointer!, _ inputs: UnsafePointer<UnsafeRawPointer?>!, _ outputs: UnsafePointer<UnsafeMutableRawPointer?>!
 ) -> camber_status {
   guard let p = programHandle(program), let w = workspaceHandle(workspace) else { return CAMBER_EHANDLE.raw }
+  guard w.busy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else { return CAMBER_EBUSY.raw }
+  defer { w.busy.store(false, ordering: .releasing) }
   guard w.workspace.program === p.program else { return w.fail(Failure(.handle, "run: the workspace belongs to another program")) }
   guard let inputs = inputs ?? (p.program.inputTypes[0].isEmpty ? UnsafePointer(bitPattern: 8) : nil),
         let outputs = outputs ?? (p.program.outputTypes[0].isEmpty ? UnsafePointer(bitPattern: 8) : nil) else {

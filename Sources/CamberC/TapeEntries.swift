@@ -50,6 +50,11 @@ import Tape
 
 @_cdecl("camber_tape_sub") @implementation public func camber_tape_sub(_ outer: OpaquePointer!) -> OpaquePointer! {
   guard let h = tapeHandle(outer), h.tape.failure == nil else { return nil }
+  guard h.tape.depth < Tape.depthLimit else {
+    h.tape.fail(.invalid, "tape_sub: more than \(Tape.depthLimit) loops inside each other")
+    h.settle()
+    return nil
+  }
   return makeHandle(.tape, TapeHandle(Tape(parent: h.tape)))
 }
 
@@ -59,7 +64,10 @@ import Tape
 }
 
 @_cdecl("camber_tape_message") @implementation public func camber_tape_message(_ tape: OpaquePointer!) -> UnsafePointer<CChar>! {
-  tapeHandle(tape)?.text ?? camber_status_message(CAMBER_EHANDLE.raw)
+  guard let h = tapeHandle(tape) else { return camber_status_message(CAMBER_EHANDLE.raw) }
+  // A sub-tape's failure may be recorded by a call on another tape, which says no sentence here.
+  if h.text == empty, let f = h.tape.failure { return camber_status_message(f.code.rawValue) }
+  return h.text
 }
 
 @_cdecl("camber_tape_clear") @implementation public func camber_tape_clear(_ tape: OpaquePointer!) -> camber_status {

@@ -183,7 +183,7 @@ private func planned(_ h: OptimizerHandle) -> camber_status {
     at += ranks[i]
     items.append((String(cString: name), t, p))
   }
-  do { try Tensors.save(String(cString: path), items) } catch { return error.code.rawValue }
+  do { try Tensors.save(path, items) } catch { return error.code.rawValue }
   return 0
 }
 @_cdecl("camber_tensors_open") @implementation public func camber_tensors_open(_ path: UnsafePointer<CChar>!, _ status: UnsafeMutablePointer<camber_status>!) -> OpaquePointer! {
@@ -192,7 +192,7 @@ private func planned(_ h: OptimizerHandle) -> camber_status {
     return nil
   }
   do {
-    let t = try Tensors(reading: String(cString: path))
+    let t = try Tensors(reading: path)
     status?.pointee = 0
     return makeHandle(.tensors, TensorsHandle(t))
   } catch {

@@ -7,6 +7,7 @@ struct ARM64 {
   enum Size: UInt32 { case byte, half, word, double }
 
   var buffer: CodeBuffer
+  init(_ buffer: CodeBuffer) { self.buffer = buffer }
 
   @inline(__always) mutating func word(_ w: UInt32) { buffer.put(UInt64(w), 4) }
   @inline(__always) private func three(_ d: Int, _ n: Int, _ m: Int) -> UInt32 { UInt32(m) << 16 | UInt32(n) << 5 | UInt32(d) }
@@ -46,6 +47,8 @@ struct ARM64 {
   mutating func choose(_ d: Int, _ n: Int, _ m: Int) { word(0x2E60_1C00 | three(d, n, m)) }
   /// d = m ? n : d, bit by bit.
   mutating func insert(_ d: Int, _ n: Int, where m: Int) { word(0x2EA0_1C00 | three(d, n, m)) }
+  /// d = m ? d : n, bit by bit.
+  mutating func insert(_ d: Int, _ n: Int, unless m: Int) { word(0x2EE0_1C00 | three(d, n, m)) }
   /// Both halves become the low one.
   mutating func duplicateLow32(_ d: Int, _ n: Int) { word(0x0E04_0400 | two(d, n)) }
   /// 1 << 63, or 1 << 31 in both halves.

@@ -1,3 +1,4 @@
+import CKernels
 import Glibc
 
 /// Memory for code while it is written: it grows by moving, so code must not know where it lies.
@@ -41,6 +42,7 @@ struct CodeBuffer {
       munmap(base, kept)
       return nil
     }
+    ck_code_written(base, base + kept)
     return Pages(base, bytes: kept)
   }
 

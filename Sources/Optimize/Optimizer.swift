@@ -27,11 +27,12 @@ package final class Optimizer {
 
   deinit {
     for s in state { ck_free(s.data) }
-    for s in scalars { ck_free(s) }
+    ck_free(scalars.first)
   }
 
   private var isPlanned: Bool { program != nil }
-  package var steps: Int64 { state.first?.data.load(as: Int64.self) ?? 0 }
+  /// The host may have written any number there.
+  package var steps: Int64 { max(state.first?.data.load(as: Int64.self) ?? 0, 0) }
 
   package func set(_ name: String, _ value: Double) -> Failure? {
     guard value.isFinite, value >= 0 else { return Failure(.invalid, "\(method.name): \(name) = \(value) is not a finite number >= 0") }
@@ -60,7 +61,8 @@ package final class Optimizer {
         for a in arrays { ck_free(a.data) }
         throw Failure(.memory, "\(method.name): memory for \(name) was refused")
       }
-      p.initializeMemory(as: UInt8.self, repeating: 0, count: max(n, 1) * d.size)
+      // Large blocks come as zeros: writing them would only use up memory that the host may not have.
+      if max(n, 1) * d.size < 1 << 20 { p.initializeMemory(as: UInt8.self, repeating: 0, count: max(n, 1) * d.size) }
       arrays.append(StateArray(name: name, dtype: d, count: n, data: p))
     }
     try keep("step", .i64, 1)
@@ -71,6 +73,10 @@ package final class Optimizer {
     let kept = arrays.dropFirst().map { t.input(TensorType($0.dtype, [$0.count])) }
     let numbers = (0 ..< method.scalarCount(options) + 1).map { _ in t.input(TensorType(.f64, [])) }
     let (outputs, aliases) = record(t, ps, gs, Array(kept), numbers)
+    guard let places = ck_alloc(8 * numbers.count)?.bindMemory(to: Double.self, capacity: numbers.count) else {
+      for a in arrays { ck_free(a.data) }
+      throw Failure(.memory, "\(method.name): memory was refused")
+    }
     do throws(Failure) {
       let p = try Program(t, inputs: ps + kept + gs + numbers, outputs: outputs)
       for i in 0 ..< aliases { if let f = p.alias(output: i, input: i) { throw f } }
@@ -78,13 +84,12 @@ package final class Optimizer {
       program = p
     } catch {
       for a in arrays { ck_free(a.data) }
+      ck_free(places)
+      workspace = nil
       throw error
     }
     state = arrays
-    for _ in numbers {
-      guard let p = ck_alloc(8) else { throw Failure(.memory, "\(method.name): memory was refused") }
-      scalars.append(p.bindMemory(to: Double.self, capacity: 1))
-    }
+    scalars = numbers.indices.map { places + $0 }
   }
 
   private func record(_ t: Tape, _ ps: [NodeID], _ gs: [NodeID], _ kept: [NodeID], _ numbers: [NodeID]) -> ([NodeID], Int) {
@@ -118,14 +123,14 @@ package final class Optimizer {
   package func step(_ params: UnsafePointer<UnsafeMutableRawPointer?>, _ gradients: UnsafePointer<UnsafeRawPointer?>) throws(Failure) -> Code {
     try plan()
     guard let workspace else { return .invalid }
-    var total = 0.0
+    var joint = 0.0
     for (i, p) in parameters.enumerated() {
       guard params[i] != nil, let g = gradients[i] else { throw Failure(.invalid, "\(method.name): parameter \"\(p.name)\" or its gradient is NULL") }
       if !ck_all_finite(p.type.dtype.rawValue, g, p.type.count) { gradientNorm = .nan; return .nonfinite }
-      total = hypot(total, norm(g, p.type))
+      joint = hypot(joint, norm(g, p.type))
     }
-    gradientNorm = total
-    let count = steps + 1, rate = options["learning_rate"] * (schedule?.value(count - 1) ?? 1)
+    gradientNorm = joint
+    let count = min(steps, .max - 1) + 1, rate = options["learning_rate"] * (schedule?.value(count - 1) ?? 1)
     let limit = options["clip_global_norm"]
     scalars.withUnsafeBufferPointer { s in
       guard let base = s.baseAddress else { return }

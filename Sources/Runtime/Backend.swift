@@ -5,7 +5,8 @@ import Machine
 enum Backend: Int {
   case auto, kernels, machine
 
-  /// Below it kernels are as fast; above it translating costs as much as a hundred runs of kernels, and code outgrows the caches.
+  /// Below it kernels are as fast; above it translating takes half a second, and code larger than
+  /// the caches gains little.
   static let few = 4, many = 4_000_000
 }
 

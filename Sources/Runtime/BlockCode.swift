@@ -54,12 +54,17 @@ struct BlockCode {
   private(set) var temporary: Int32 = 0
   private(set) var inputs: [BlockUse] = [], outputs: [BlockUse] = []
   let operations: Int
+  /// Nanoseconds an element, roughly.
+  private(set) var work = 0.0
 
   private var free: [Int32] = []
   private var widest = 1
   private var hoisted = 1
 
   var scratch: Int { registers &* registerBytes }
+  /// Of one thread where several share the blocks: registers, and a table of entries.
+  var laneBytes: Int { up(scratch, 64) &+ up(entries.count &* 2 &* MemoryLayout<UInt>.stride, 64) }
+  func lanes(_ threads: Int) -> Int { Threads.lanes(work * Double(count), pieces: count / max(block, 1), threads: threads) }
 
   /// Scratch by position, -1 between steps.
   final class Local {
@@ -221,6 +226,7 @@ struct BlockCode {
     let out = inMemory ? memory(Int(g.items[p].value), d) : register(width)
     entry[p] = out
     var stored = false
+    work += (isCast ? 0.03 : Rows.cost[Int(r.op)]) * Double(width) + (escapes ? 0.04 * Double(width) : 0)
     if isCast {
       stored = try cast(from: g.dtype(g.operand(r, 0)), to: d, x.0, out, direct: direct, value: escapes ? Int(g.items[p].value) : -1, used: used)
     } else {

@@ -4,7 +4,23 @@ import Glibc
 /// Runs a block program. `base` holds where each entry begins; behind it stands where it is now.
 func run(_ b: RunBlock, _ base: Table) {
   if b.count == 0 { return }
-  let now = base + b.entries
+  fill(b, base)
+  run(b, base, 0, b.count)
+}
+
+/// A lane's table: values as in `base`, registers in its own scratch, those that keep something filled.
+func prepareLane(_ b: RunBlock, _ base: Table, _ scratch: UnsafeMutableRawPointer, _ lane: Int) -> Table {
+  let own = (scratch + lane * b.laneBytes + b.laneTable).assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
+  for e in 0 ..< b.entries {
+    let here = b.shapes[e].register >= 0 ? base[e].map { $0 + lane * b.laneBytes } : base[e]
+    own[e] = here
+    own[b.entries + e] = b.shapes[e].register >= 0 ? here : nil
+  }
+  fill(b, own)
+  return own
+}
+
+private func fill(_ b: RunBlock, _ base: Table) {
   for i in 0 ..< b.fillCount {
     let f = b.fills[i], s = b.shapes[Int(f.source)]
     guard let from = base[Int(f.source)], let to = base[Int(f.target)] else { continue }
@@ -17,9 +33,14 @@ func run(_ b: RunBlock, _ base: Table) {
       stretch(from, to, Int(s.size), start: 0, n, rep: s.rep, period: s.period)
     }
   }
-  var start = 0
-  while start < b.count {
-    let n = min(b.block, b.count - start)
+}
+
+/// The blocks of the elements `first` ..< `end`; `first` is a multiple of the block.
+func run(_ b: RunBlock, _ base: Table, _ first: Int, _ end: Int) {
+  let now = base + b.entries
+  var start = first
+  while start < end {
+    let n = min(b.block, end - start)
     for i in 0 ..< b.movingCount {
       let (e, size) = b.moving[i]
       now[Int(e)] = base[Int(e)].map { $0 + start * Int(size) }

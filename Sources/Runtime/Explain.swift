@@ -24,7 +24,7 @@ func explain(_ plan: Plan, _ backend: Backend) -> String {
         text += b.outputs.map { " -> " + place(plan, r.table, b, $0.value) }.joined() + "\n"
       case .scan:
         let x = s.scans[n]
-        text += "scan: \(x.length) steps\(x.reverse ? " backwards" : ""), \(x.carries) carries, body of \(x.body.steps.count) steps in \(x.body.memory) bytes\n"
+        text += "scan: \(x.length) steps\(x.reverse ? " backwards" : ""), \(x.carries) carries, body of \(plan.bodies[n].steps.count) steps in \(plan.bodies[n].memory) bytes\n"
       default:
         let x = s.kernels[n]
         text += "\(x.name): \(x.types.map(\.description).joined(separator: ", ")) -> \(x.type.description) \(place(plan.table[r.table + x.operands.count]))\n"

@@ -1,6 +1,7 @@
 import CKernels
 import Glibc
 import Machine
+import Synchronization
 import Tape
 
 typealias HostInputs = UnsafePointer<UnsafeRawPointer?>
@@ -20,6 +21,8 @@ struct RunBlock {
   var fills: UnsafeMutablePointer<BlockFill>
   var fillCount: Int
   var temporary: Int
+  /// Bytes of one lane's scratch, and where its table stands in it.
+  var laneBytes: Int, laneTable: Int
 }
 
 /// A plan bound to an arena: all that one running thread needs. A run allocates nothing.
@@ -46,6 +49,9 @@ final class Instance {
   private let blockMemory: [Memory<UInt64>]
   private let scans: [Instance]
   private let callCount: Int, blockCount: Int
+  private let splits: UnsafeMutablePointer<Split>
+  /// The next piece of the step that threads share.
+  private let next = Atomic<Int>(0)
   /// What a kernel said when a run failed.
   private(set) var message = ""
 
@@ -61,6 +67,7 @@ final class Instance {
     imports = plan.imports.p
     exports = plan.exports.p
     scalars = s.scalars.ranges.p
+    splits = plan.splits.p
     code = s.scalars.code.p
     if case .done(let m) = s.machine(backend) { machine = m } else { machine = nil }
     entries = machine?.entries
@@ -78,7 +85,7 @@ final class Instance {
       let r = plan.steps[t]
       if r.kind == .scan {
         let x = s.scans[Int(r.code)], at = r.table + x.operands.count + x.carries + x.ys + x.carries + x.operands.count + x.carries + x.ys
-        children.append(try Instance(x.body, arena: table[at] ?? arena, backend))
+        children.append(try Instance(plan.bodies[Int(r.code)], arena: table[at] ?? arena, backend))
       }
       if r.kind == .block { runs.append(try Instance.block(s.blocks[Int(r.code)], &memory)) }
     }
@@ -120,7 +127,8 @@ final class Instance {
     let moving = b.entries.indices.filter { b.entries[$0].advances }.map { (Int32($0), b.entries[$0].size) }
     return RunBlock(count: b.count, block: b.block, entries: b.entries.count, instructions: try pack(b.instructions), instructionCount: b.instructions.count,
                     moving: try pack(moving), movingCount: moving.count, shapes: try pack(b.entries),
-                    fills: try pack(b.fills), fillCount: b.fills.count, temporary: Int(b.temporary))
+                    fills: try pack(b.fills), fillCount: b.fills.count, temporary: Int(b.temporary),
+                    laneBytes: b.laneBytes, laneTable: up(b.scratch, 64))
   }
 
   /// Puts the constants of scalar programs into their slots. A loop's body does so before each loop: other steps use its arena.
@@ -161,7 +169,7 @@ final class Instance {
       let r = steps[t]
       switch r.kind {
       case .scalar: if let scalars { scalar(scalars[Int(r.code)], Int(r.code), inputs, outputs) }
-      case .block: run(blocks[Int(r.code)], table + r.table)
+      case .block: if r.lanes > 1 { share(r, blocks[Int(r.code)]) } else { run(blocks[Int(r.code)], table + r.table) }
       case .kernel: if !kernel(r) { return false }
       case .scan: if !scan(r) { return false }
       default: break
@@ -177,11 +185,62 @@ final class Instance {
     // `out` may be the host's: it stands second in a Call.
     let out = table[s.table + call.pointee.types.count] ?? arena
     UnsafeMutableRawPointer(call).storeBytes(of: out, toByteOffset: MemoryLayout<UnsafeRawPointer>.stride, as: UnsafeMutableRawPointer.self)
+    if s.lanes > 1, share(splits[n], call.pointee.x, out, call.pointee.scratch) { return true }
     if let sentence = kernels[n](call.pointee) {
       message = sentence
       return false
     }
     return true
+  }
+
+  // MARK: threads
+
+  /// Takes pieces until there are none, for each lane.
+  private func take(_ units: Int, _ lanes: Int, _ body: (_ from: Int, _ to: Int, _ lane: Int) -> Void) {
+    let pieces = min(units, lanes * 8)
+    next.store(0, ordering: .relaxed)
+    Threads.share(lanes) { lane in
+      while true {
+        let p = next.wrappingAdd(1, ordering: .relaxed).oldValue
+        if p >= pieces { break }
+        body(units * p / pieces, units * (p + 1) / pieces, lane)
+      }
+    }
+  }
+
+  private func share(_ s: RunStep, _ b: RunBlock) {
+    let base = table + s.table
+    guard let scratch = base[2 * b.entries] else { return run(b, base) }
+    let blocks = (b.count + b.block - 1) / b.block, lanes = Int(s.lanes), pieces = min(blocks, lanes * 8)
+    next.store(0, ordering: .relaxed)
+    Threads.share(lanes) { lane in
+      var own: Table?
+      while true {
+        let p = next.wrappingAdd(1, ordering: .relaxed).oldValue
+        if p >= pieces { break }
+        let mine = own ?? prepareLane(b, base, scratch, lane)
+        own = mine
+        run(b, mine, blocks * p / pieces * b.block, min(blocks * (p + 1) / pieces * b.block, b.count))
+      }
+    }
+  }
+
+  /// False when an index lies outside: the row's own kernel then says which.
+  private func share(_ x: Split, _ operands: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer?) -> Bool {
+    if x.way == .widened {
+      guard let scratch else { return false }
+      for pass in 0 ..< Split.passes {
+        take(x.passUnits(pass), x.lanes) { from, to, _ in x.run(pass: pass, from, to, operands, out, scratch) }
+      }
+      x.mend(operands, out)
+      return true
+    }
+    let failed = Atomic<Bool>(false)
+    take(x.units, x.lanes) { from, to, lane in
+      if !x.run(from, to, operands, out, scratch, lane: lane) { failed.store(true, ordering: .relaxed) }
+    }
+    x.finish(out, scratch)
+    return !failed.load(ordering: .relaxed)
   }
 
   // MARK: single numbers

@@ -26,7 +26,8 @@ package final class Linear {
     var offsets: [Int] = [], bytes = 0
     for o in program.outputTypes[0] {
       offsets.append(bytes)
-      bytes += (o.bytes + 63) / 64 * 64
+      bytes = bytes &+ (o.bytes + 63) / 64 * 64
+      guard bytes < 1 << 56 else { throw Failure(.memory, "linear: the outputs are too large") }
     }
     guard let p = ck_alloc(max(bytes, 64)) else { throw Failure(.memory, "linear: memory was refused") }
     spare = p

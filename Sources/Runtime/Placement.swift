@@ -29,15 +29,16 @@ struct Placement: ~Copyable {
   private var smallFree = List<Int>()
   private var smallEnd = 0, pinnedEnd = 0
 
-  static func make(_ s: Structure, aliases: [Alias]) throws(Failure) -> Placement {
+  /// `needs`: bytes of scratch by time.
+  static func make(_ s: Structure, aliases: [Alias], needs: Memory<Int>) throws(Failure) -> Placement {
     let ref = try Memory(s.values.list.count, filling: Ref()), scratch = try Memory(s.clusters.schedule.count, filling: 0)
     let bound = try Memory(s.values.outputs.count, filling: false), saved = try Memory(s.values.outputs.count, filling: Ref())
     var p = Placement(ref: ref, scratch: scratch, bound: bound, saved: saved)
-    try p.build(s, aliases)
+    try p.build(s, aliases, needs)
     return p
   }
 
-  private mutating func build(_ s: Structure, _ aliases: [Alias]) throws(Failure) {
+  private mutating func build(_ s: Structure, _ aliases: [Alias], _ needs: Memory<Int>) throws(Failure) {
     let last = try Memory<Int32>(s.values.list.count, filling: -1)
     for v in 0 ..< s.values.list.count {
       let x = s.values.list[v]
@@ -54,7 +55,7 @@ struct Placement: ~Copyable {
     }
     try bind(s, aliases, last)
     for k in 0 ..< s.stages {
-      for t in s.clusters.stageStart[k] ..< s.clusters.stageStart[k + 1] { try place(s, t, last) }
+      for t in s.clusters.stageStart[k] ..< s.clusters.stageStart[k + 1] { try place(s, t, last, needs[t]) }
       for o in 0 ..< s.values.outputs.count where Int(s.values.outputs[o].stage) == k { try release(s, Int(s.values.outputs[o].value), last) }
     }
     finish(s)
@@ -115,7 +116,7 @@ struct Placement: ~Copyable {
 
   // MARK: steps
 
-  private mutating func place(_ s: Structure, _ t: Int, _ last: Memory<Int32>) throws(Failure) {
+  private mutating func place(_ s: Structure, _ t: Int, _ last: Memory<Int32>, _ need: Int) throws(Failure) {
     let info = s.clusters.steps[Int(s.clusters.schedule[t])]
     for i in 0 ..< Int(info.writeCount) {
       let v = Int(s.values.writes[Int(info.writeStart) + i])
@@ -131,12 +132,6 @@ struct Placement: ~Copyable {
       } else {
         ref[v] = Ref(offset: try arena.allocate(bytes), region: .arena)
       }
-    }
-    let need = switch info.kind {
-    case .block: s.blocks[Int(s.code[t])].scratch
-    case .scan: s.scans[Int(s.code[t])].scratch
-    case .kernel: s.kernels[Int(s.code[t])].scratch
-    default: 0
     }
     if need > 0 {
       scratch[t] = try arena.allocate(need)

@@ -5,6 +5,8 @@ import Tape
 struct RunStep: BitwiseCopyable {
   var kind: Kind
   var code: Int32
+  /// Threads that share it; 1: none beside the caller's.
+  var lanes: Int32 = 1
   var table: Int
 }
 
@@ -46,10 +48,32 @@ final class Plan {
   private(set) var imports = List<RunTransfer>(), exports = List<RunTransfer>()
   private(set) var copies = List<RunCopy>()
   let stages: Memory<RunStage>
+  /// By number among the kernels' steps.
+  let splits: Memory<Split>
+  /// By number among the loops.
+  private(set) var bodies: [Plan] = []
 
-  init(_ s: Structure, aliases: [Alias]) throws(Failure) {
+  init(_ s: Structure, aliases: [Alias], threads: Int) throws(Failure) {
     structure = s
-    let place = try Placement.make(s, aliases: aliases)
+    for x in s.scans { bodies.append(try Plan(x.body, aliases: [], threads: threads)) }
+    splits = try Memory(s.kernels.count, filling: Split.none)
+    for (i, k) in s.kernels.enumerated() { splits[i] = Split.make(k, threads: threads) }
+    let lanes = try Memory<Int32>(s.clusters.schedule.count, filling: 1), needs = try Memory(s.clusters.schedule.count, filling: 0)
+    for t in 0 ..< s.clusters.schedule.count {
+      let n = Int(s.code[t])
+      switch s.clusters.steps[Int(s.clusters.schedule[t])].kind {
+      case .kernel:
+        lanes[t] = Int32(splits[n].lanes)
+        needs[t] = s.kernels[n].scratch &+ splits[n].scratch
+      case .block:
+        let b = s.blocks[n], l = b.lanes(threads)
+        lanes[t] = Int32(l)
+        needs[t] = l > 1 ? l &* b.laneBytes : b.scratch
+      case .scan: needs[t] = s.scans[n].scratch(bodies[n].memory)
+      default: break
+      }
+    }
+    let place = try Placement.make(s, aliases: aliases, needs: needs)
     memory = max(place.memory, 64)
     steps = try Memory(s.clusters.schedule.count, filling: RunStep(kind: .kernel, code: 0, table: 0))
     stages = try Memory(s.stages, filling: RunStage())
@@ -58,7 +82,7 @@ final class Plan {
       stages[k].patches = patches.count
       stages[k].steps = s.clusters.stageStart[k]
       stages[k].stepEnd = s.clusters.stageStart[k + 1]
-      for t in stages[k].steps ..< stages[k].stepEnd { try step(t, place) }
+      for t in stages[k].steps ..< stages[k].stepEnd { try step(t, place, lanes[t], needs[t]) }
       stages[k].patchEnd = patches.count
       try copies(k, place)
     }
@@ -78,17 +102,17 @@ final class Plan {
     try table.add(r)
   }
 
-  private func step(_ t: Int, _ place: borrowing Placement) throws(Failure) {
+  private func step(_ t: Int, _ place: borrowing Placement, _ lanes: Int32, _ need: Int) throws(Failure) {
     let s = structure, kind = s.clusters.steps[Int(s.clusters.schedule[t])].kind, n = Int(s.code[t])
-    steps[t] = RunStep(kind: kind, code: s.code[t], table: table.count)
+    steps[t] = RunStep(kind: kind, code: s.code[t], lanes: lanes, table: table.count)
     let scratch = place.scratch[t]
     switch kind {
     case .kernel:
       for v in s.kernels[n].operands { try add(place.ref[Int(v)]) }
       try add(place.ref[Int(s.kernels[n].out)])
-      try add(s.kernels[n].scratch > 0 ? Ref(offset: scratch, region: .arena) : Ref())
+      try add(need > 0 ? Ref(offset: scratch, region: .arena) : Ref())
     case .block:
-      // Where entries begin, then where they are in the current block.
+      // Where entries begin, then where they are in the current block, then the lanes' scratch.
       let b = s.blocks[n]
       for e in b.entries {
         try add(e.value >= 0 ? place.ref[Int(e.value)] : e.register >= 0 ? Ref(offset: scratch + Int(e.register) * b.registerBytes, region: .arena) : Ref())
@@ -96,11 +120,12 @@ final class Plan {
       for e in b.entries {
         try table.add(e.register >= 0 ? Ref(offset: scratch + Int(e.register) * b.registerBytes, region: .arena) : Ref())
       }
+      try add(lanes > 1 ? Ref(offset: scratch, region: .arena) : Ref())
     case .scan:
       let x = s.scans[n]
       for v in x.operands { try add(place.ref[Int(v)]) }
       for k in 0 ..< x.carries + x.ys { try add(place.ref[Int(x.members) + k]) }
-      var at = scratch + up(x.body.memory, 64)
+      var at = scratch + up(bodies[n].memory, 64)
       for k in 0 ..< x.carries {
         try add(Ref(offset: at, region: .arena))
         at += up(x.bytes[k], 64)

@@ -11,6 +11,7 @@ package final class Program {
   let structure: Structure
   private(set) var checkFinite = false
   private(set) var backend = Backend.auto
+  private var threads = 0
   private var aliases: [Alias] = []
   private let planned: Mutex<Plan?>
 
@@ -22,7 +23,7 @@ package final class Program {
     structure = try Structure(tape, stages)
     inputTypes = structure.inputTypes
     outputTypes = structure.outputTypes
-    planned = Mutex(try Plan(structure, aliases: []))
+    planned = Mutex(try Plan(structure, aliases: [], threads: Threads.available))
   }
 
   package var stageCount: Int { structure.stages }
@@ -40,7 +41,11 @@ package final class Program {
         return Failure(.invalid, "program: backend is 0 (auto), 1 (kernels) or 2 (machine), not \(value)")
       }
       backend = b
-    default: return Failure(.invalid, "program: no option is called \(option); there are backend, check_finite")
+    case "threads":
+      guard let n = Int(exactly: value), n >= 0 else { return Failure(.invalid, "program: threads is a whole number, 0 for all processors, not \(value)") }
+      threads = min(n, Threads.most)
+      planned.withLock { $0 = nil }
+    default: return Failure(.invalid, "program: no option is called \(option); there are backend, check_finite, threads")
     }
     return nil
   }
@@ -79,7 +84,7 @@ package final class Program {
     let result: Result<Plan, Failure> = planned.withLock { known in
       if let known { return .success(known) }
       do throws(Failure) {
-        let p = try Plan(structure, aliases: aliases)
+        let p = try Plan(structure, aliases: aliases, threads: threads == 0 ? Threads.available : threads)
         known = p
         return .success(p)
       } catch {

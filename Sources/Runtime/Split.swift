@@ -1,10 +1,9 @@
 import CKernels
-import Synchronization
 import Tape
 
 /// How the step of a row's kernel is shared between threads: units that do not depend on each other, of which a piece takes some.
 struct Split: BitwiseCopyable {
-  enum Way: UInt8 { case serial, reduce, line, argmax, softmax, cumsum, gather, copies, product, widened }
+  enum Way: UInt8 { case serial, reduce, line, argmax, softmax, cumsum, gather, product, widened }
   var way = Way.serial
   var op: Int32 = 0
   var dtype: Int32 = 0, size = 0
@@ -156,13 +155,13 @@ struct Split: BitwiseCopyable {
     case .cumsum: ck_cumsum_strips(dtype, x[0], out, n, inner, op != 0, from, to)
     case .gather: return rows(from, to, x, out) < 0
     case .product: for u in from ..< to { product(u, x, out, scratch, lane) }
-    case .serial, .copies, .widened: break
+    case .serial, .widened: break
     }
     return true
   }
 
   private func rows(_ from: Int, _ to: Int, _ x: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer) -> Int64 {
-    let count = to - from, row = inner * size, index = op == Int32(CK_I64.rawValue) ? 8 : 4
+    let count = to - from, row = inner * size, index = op == DType.i64.rawValue ? 8 : 4
     if batch == 1, outer == 1 { return ck_gather(size, x[0], op, x[1] + from * index, out + from * row, 1, 1, n, count, inner) }
     if batch == 1 { return ck_gather(size, x[0] + from * n * row, op, x[1], out + from * m * row, 1, count, n, m, inner) }
     return ck_gather(size, x[0] + from * outer * n * row, op, x[1] + from * m * index, out + from * outer * m * row, count, outer, n, m, inner)
@@ -210,9 +209,6 @@ struct Split: BitwiseCopyable {
     case 0: ck_cast_kernel(dtype, 1)?(x[0] + start * 2, nil, nil, fa + start * 4, count)
     case 1: ck_cast_kernel(dtype, 1)?(x[1] + start * 2, nil, nil, fb + start * 4, count)
     default: ck_cast_kernel(1, dtype)?(fc + start * 4, nil, nil, out + start * 2, count)
-    }
-    if pass == 3, maskA >= 0 || maskB >= 0 {
-      // Whole rows only once all are rounded: left to `mend`.
     }
   }
   /// Structural zeros in a product that has been rounded.

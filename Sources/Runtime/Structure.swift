@@ -4,6 +4,7 @@ import Tape
 
 /// A step that runs a row's kernel.
 struct KernelStep {
+  let op: Structural
   let operands: [Int32]
   let out: Int32
   let types: [TensorType]
@@ -23,10 +24,10 @@ struct ScanStep {
   let reverse: Bool
   /// Bytes: of each carry, then of a slice of each x, then of a slice of each y.
   let bytes: [Int]
-  let body: Plan
+  let body: Structure
 
-  /// The other halves of the carries' ping-pong stand behind the body's arena.
-  var scratch: Int { carries == 0 ? body.memory : bytes[..<carries].reduce(up(body.memory, 64)) { $0 &+ up($1, 64) } }
+  /// The other halves of the carries' ping-pong stand behind the body's arena of `memory` bytes.
+  func scratch(_ memory: Int) -> Int { carries == 0 ? memory : bytes[..<carries].reduce(up(memory, 64)) { $0 &+ up($1, 64) } }
 }
 
 /// What a program computes, in steps and values, before anything has a place in memory. Immutable.
@@ -107,9 +108,10 @@ final class Structure {
 
   private func kernel(_ g: Graph, _ p: Int, _ info: StepInfo) -> KernelStep {
     let t = g.tape, n = NodeID(g.items[p].node), types = t.inputs(n).map { t.type($0) }, attrs = t.attrs(n)
-    let r = row(t.op(n).structural ?? .part)
-    return KernelStep(operands: operands(g, p, info.stage), out: g.items[p].value, types: types, type: t.type(n), attrs: attrs,
-                      geometry: r.geometry(types, attrs, t.type(n)), scratch: r.scratch(types, attrs, t.type(n)), name: r.name, kernel: r.kernel)
+    let op = t.op(n).structural ?? .part, r = row(op)
+    return KernelStep(op: op, operands: operands(g, p, info.stage), out: g.items[p].value, types: types, type: t.type(n), attrs: attrs,
+                      geometry: r.geometry(types, attrs, t.type(n)), scratch: r.scratch(types, attrs, t.type(n)), name: r.name,
+                      kernel: t.type(n).count == 0 ? nothing : r.kernel)
   }
 
   private func scan(_ g: Graph, _ p: Int, _ info: StepInfo) throws(Failure) -> ScanStep {
@@ -117,7 +119,7 @@ final class Structure {
     let body = s.body.tape, b = try Structure(body, [(s.body.inputs, s.body.outputs)])
     let bytes = s.body.inputs.prefix(s.carries + s.xs).map { body.type($0).bytes } + s.body.outputs.dropFirst(s.carries).map { body.type($0).bytes }
     return ScanStep(operands: operands(g, p, info.stage), members: g.items[p].value, carries: s.carries, xs: s.xs, consts: s.consts, ys: s.ys,
-                    length: s.length, reverse: s.reverse, bytes: bytes, body: try Plan(b, aliases: []))
+                    length: s.length, reverse: s.reverse, bytes: bytes, body: b)
   }
 
   private static func constantBlock(_ g: Graph, _ v: borrowing Values) throws(Failure) -> Memory<UInt8> {
@@ -135,3 +137,5 @@ final class Structure {
     return block
   }
 }
+
+private func nothing(_ c: borrowing Call) -> String? { nil }

@@ -1,6 +1,10 @@
 import CKernels
 import Glibc
+import Synchronization
 package import Tape
+
+/// Files written so far: two threads' files aside have different names.
+private let saves = Atomic<Int>(0)
 
 /// Named arrays in a file, in the safetensors format: 8 bytes little-endian header length, a JSON header, the data.
 package final class Tensors {
@@ -13,18 +17,21 @@ package final class Tensors {
   deinit { ck_free(block) }
 
   /// Written aside and renamed, so that the file at `path` is whole or untouched.
-  package static func save(_ path: String, _ items: [(name: String, type: TensorType, data: UnsafeRawPointer)]) throws(Failure) {
+  /// The path is bytes, as the system takes it.
+  package static func save(_ path: UnsafePointer<CChar>, _ items: [(name: String, type: TensorType, data: UnsafeRawPointer)]) throws(Failure) {
     guard Set(items.map(\.name)).count == items.count else { throw Failure(.invalid, "tensors: a name is given twice") }
     var header = "{", offset = 0
     for (i, t) in items.enumerated() {
       let name = names.first { $0.0 == t.type.dtype }?.1 ?? ""
+      guard offset < 1 << 56 else { throw Failure(.memory, "tensors: too many bytes for a file") }
       header += (i > 0 ? "," : "") + quoted(t.name) + ":{\"dtype\":\"\(name)\",\"shape\":[\(t.type.shape.map(String.init).joined(separator: ","))],\"data_offsets\":[\(offset),\(offset + t.type.bytes)]}"
       offset += t.type.bytes
     }
     header += "}"
     while header.utf8.count % 8 != 0 { header += " " }
-    let aside = "\(path).\(getpid()).tmp"
-    guard let f = fopen(aside, "wb") else { throw Failure(.io, "tensors: cannot write \(path): \(String(cString: strerror(errno)))") }
+    let suffix = ".\(getpid()).\(saves.wrappingAdd(1, ordering: .relaxed).oldValue).tmp"
+    let aside = Array(UnsafeBufferPointer(start: path, count: strlen(path))) + suffix.utf8CString, shown = String(cString: path)
+    guard let f = fopen(aside, "wb") else { throw Failure(.io, "tensors: cannot write \(shown): \(String(cString: strerror(errno)))") }
     var length = UInt64(header.utf8.count).littleEndian
     var fine = fwrite(&length, 8, 1, f) == 1
     let bytes = Array(header.utf8)
@@ -34,14 +41,24 @@ package final class Tensors {
     guard fine, rename(aside, path) == 0 else {
       let why = String(cString: strerror(errno))
       unlink(aside)
-      throw Failure(.io, "tensors: cannot write \(path): \(why)")
+      throw Failure(.io, "tensors: cannot write \(shown): \(why)")
     }
   }
 
-  package init(reading path: String) throws(Failure) {
-    guard let f = fopen(path, "rb") else { throw Failure(.io, "tensors: cannot read \(path): \(String(cString: strerror(errno)))") }
+  package init(reading file: UnsafePointer<CChar>) throws(Failure) {
+    let path = String(cString: file)
+    // Non-blocking: a pipe without a writer would be waited for.
+    let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0, let f = fdopen(descriptor, "rb") else {
+      let why = String(cString: strerror(errno))
+      if descriptor >= 0 { close(descriptor) }
+      throw Failure(.io, "tensors: cannot read \(path): \(why)")
+    }
     defer { fclose(f) }
-    guard fseek(f, 0, SEEK_END) == 0, case let size = ftell(f), size >= 8, fseek(f, 0, SEEK_SET) == 0 else { throw Failure(.io, "tensors: \(path) is too short") }
+    var info = stat()
+    guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { throw Failure(.io, "tensors: \(path) is no regular file") }
+    let size = Int(info.st_size)
+    guard size >= 8 else { throw Failure(.io, "tensors: \(path) is too short") }
     guard let p = ck_alloc(size) else { throw Failure(.memory, "tensors: memory for \(size) bytes of \(path) was refused") }
     block = p
     guard fread(p, 1, size, f) == size else { throw Failure(.io, "tensors: \(path) could not be read to its end") }
@@ -139,6 +156,8 @@ private struct JSON {
         case UInt8(ascii: "n"): units.append(10)
         case UInt8(ascii: "t"): units.append(9)
         case UInt8(ascii: "r"): units.append(13)
+        case UInt8(ascii: "b"): units.append(8)
+        case UInt8(ascii: "f"): units.append(12)
         case UInt8(ascii: "u"):
           guard at + 4 < bytes.count, let v = UInt32(String(decoding: bytes[at + 1 ... at + 4], as: UTF8.self), radix: 16), let u = Unicode.Scalar(v) else { return nil }
           units += Array(String(Character(u)).utf8)

@@ -1,6 +1,5 @@
 import CKernels
 import Dispatch
-import Glibc
 
 /// Work is shared between threads by cutting a step into pieces that do not depend on each other; which thread takes which piece
 /// changes no bit.
@@ -10,11 +9,7 @@ enum Threads {
   static let grain = 20_000.0
 
   /// The processors that this process may use.
-  static var available: Int {
-    var set = cpu_set_t()
-    guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else { return 1 }
-    return withUnsafeBytes(of: &set) { bytes in min(max(bytes.reduce(0) { $0 + $1.nonzeroBitCount }, 1), most) }
-  }
+  static var available: Int { min(Int(ck_processors()), most) }
 
   /// How many threads share `nanoseconds` of work in `pieces`, of which there are `threads`.
   static func lanes(_ nanoseconds: Double, pieces: Int, threads: Int) -> Int {

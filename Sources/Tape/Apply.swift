@@ -56,6 +56,7 @@ extension Tape {
   package func apply(_ s: Structural, _ inputs: [NodeID], _ attrs: [Int] = []) -> NodeID {
     guard failure == nil else { return .none }
     let r = row(s)
+    guard inputs.count < 65536 else { return fail(.invalid, "\(r.name): \(inputs.count) operands; at most 65535 are taken") }
     for (i, x) in inputs.enumerated() {
       guard contains(x) else { return fail(.node, "\(r.name): operand \(i) is not a node of this tape") }
       guard records[x.i].type >= 0 || s == .part else { return fail(.node, "\(r.name): operand \(i) is a tuple") }

@@ -12,8 +12,14 @@ package struct Buffer<Element: BitwiseCopyable>: ~Copyable {
   package var bytes: Int { capacity * MemoryLayout<Element>.stride }
 
   package subscript(i: Int) -> Element {
-    @inline(__always) get { base.unsafelyUnwrapped[i] }
-    @inline(__always) set { base.unsafelyUnwrapped[i] = newValue }
+    @inline(__always) get {
+      assert(i >= 0 && i < count)
+      return base.unsafelyUnwrapped[i]
+    }
+    @inline(__always) set {
+      assert(i >= 0 && i < count)
+      base.unsafelyUnwrapped[i] = newValue
+    }
   }
 
   @inline(__always)

@@ -30,7 +30,7 @@ extension Tape {
       case .array: mix(arrays[Int(r.a)].hash)
       case .scan:
         let s = scanShape(n)
-        guard let b = s.body.tape.fingerprint(s.body.inputs.filter { s.body.tape.structural($0) == .input }, s.body.outputs) else { return nil }
+        guard let b = s.body.tape.fingerprint(s.body.inputs.filter { s.body.tape.structural($0) == .input }, s.body.outputs) else { adopt(s.body.tape); return nil }
         mix(b)
         for v in attrs(n).dropFirst() { mix(UInt64(bitPattern: Int64(v))) }
       default:

@@ -28,6 +28,9 @@ package struct Record: BitwiseCopyable {
 package final class Tape {
   package let serial: Int32
   package let parent: Tape?
+  /// Enclosing tapes: recursions over loops in loops go as deep.
+  package let depth: Int
+  package static let depthLimit = 256
   package var failure: Failure?
 
   var records = Buffer<Record>()
@@ -46,10 +49,12 @@ package final class Tape {
   /// A scan, and one that computes the same and more: stacked carries, or tangents (see Scan.swift).
   package internal(set) var extensions: [(Int32, Int32)] = []
   private var inputCount: Int32 = 0
+  var starts: (node: NodeID, list: [Int]) = (.none, [])
 
   package init(parent: Tape? = nil) {
     serial = serials.wrappingAdd(1, ordering: .relaxed).oldValue & 0x7FFF_FFFF
     self.parent = parent
+    depth = parent.map { $0.depth + 1 } ?? 0
     for d in DType.allCases { _ = intern(TensorType(d, [])) }
   }
 
@@ -244,6 +249,7 @@ package final class Tape {
     var r = Record(op: op.raw, arity: UInt16(truncatingIfNeeded: inputs.count), type: type, a: -1, b: -1, c: -1, attrs: intern(attributes: attrs))
     guard inputs.count < 65536 else { return fail(.invalid, "\(op.name): \(inputs.count) operands; at most 65535 are taken") }
     if inputs.count > 3 {
+      guard pool.count < Int(Int32.max) - 65536 else { return outOfMemory() }
       r.a = Int32(pool.count)
       for x in inputs where !pool.append(x.index) { return outOfMemory() }
     } else {
@@ -273,11 +279,12 @@ package final class Tape {
     intern(Record(op: Structural.capture.rawValue, arity: 0, type: intern(type), a: outer.index, b: 0, c: 0, attrs: 0))
   }
 
-  /// The node with this serial number and index, here; a node of an enclosing tape is captured. `none` when it is neither.
+  /// The node with this serial number and index, here; a node of an enclosing tape is captured. `none` when it is neither, or a tuple.
   package func resolve(serial s: Int32, index: Int32) -> NodeID {
-    if s == serial { return index >= 0 && Int(index) < records.count ? NodeID(index) : .none }
+    if s == serial { return index >= 0 && Int(index) < records.count && records[Int(index)].type >= 0 ? NodeID(index) : .none }
     guard let parent else { return .none }
     let outer = parent.resolve(serial: s, index: index)
+    if let f = parent.failure, outer.isNone, failure == nil, f.code == .memory { return fail(f.code, f.message) }
     return outer.isNone ? .none : capture(outer, parent.type(outer))
   }
 

@@ -13,7 +13,7 @@ step() {
   local name=$1 TIMEFORMAT='%0R s, %0U s of processor'
   shift
   echo "==== $name: $*"
-  { time "$@" >"$logs/$name.log" 2>&1 </dev/null; } 2>"$logs/$name.time"
+  { time timeout -k 10 "${CAMBER_STEP_TIMEOUT:-1200}" "$@" >"$logs/$name.log" 2>&1 </dev/null; } 2>"$logs/$name.time"
   local status=$?
   read -r p f < <(python3 Tests/tools/count.py "$logs/$name.log")
   passed=$((passed + p)) failed=$((failed + f))
@@ -32,7 +32,7 @@ for name in ${*:-$all}; do
   case $name in
     library) step library Tests/packaging/library.sh ;;
     swift) step swift swift test --scratch-path .build-test -Xcc -O2 ;;
-    native) step native Tests/run-native.sh build ;;
+    native) step native Tests/run-native.sh build headers api easy bad_input threads noalloc cpp adbench ;;
     python) step python .venv/bin/python -m pytest -q -p no:cacheprovider Tests/python ;;
     examples) step examples Tests/packaging/examples.sh ;;
     headers) step headers Tests/packaging/headers.sh ;;

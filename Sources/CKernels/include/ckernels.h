@@ -57,6 +57,8 @@ int ck_scalar_code_row(int row, int dtype);
 int ck_scalar_code_cast(int from, int to);   /* 16-bit formats: pass CK_F32 and add a rounding */
 int ck_scalar_code_round(int dtype);
 void ck_scalar_run(const ck_instr *code, size_t count, uint64_t *slots);
+/* Instructions were written into [begin, end): before they run. */
+void ck_code_written(void *begin, void *end);
 
 /* ---- Instruction sets -------------------------------------------------------------------------------------------- */
 /* 0 = baseline (sse2), 1 = avx2 + fma + f16c, 2 = avx512 (f, dq, bw, vl). */
@@ -143,6 +145,9 @@ int ck_solve(int dtype, bool transpose, size_t n, size_t m, const void *a, const
 /* Sets round-to-nearest, no flush to zero, all exceptions masked on this thread; returns what stood there. */
 uint64_t ck_fenv_enter(void);
 void ck_fenv_leave(uint64_t saved);
+
+/* ---- Threads ------------------------------------------------------------------------------------------------------------ */
+int ck_processors(void);   /* those that this process may use (its affinity); at least 1 */
 
 /* ---- Memory that grows with the host's input --------------------------------------------------------------------------- */
 /* 64-byte aligned, NULL when there is none. ck_live_bytes counts what is allocated now (tests), ck_alloc_count all calls ever;

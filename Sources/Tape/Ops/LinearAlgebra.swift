@@ -78,6 +78,7 @@ private func inferSolve(_ x: [TensorType], _ a: [Int]) -> Inferred {
   guard x[1].rank >= 2, x[1].shape[x[1].rank - 2] == x[0].shape[x[0].rank - 1], x[1].rank == x[0].rank, x[1].shape.dropLast(2) == x[0].shape.dropLast(2) else {
     return .fail(.shape, "matrix \(text(x[0].shape)) and right-hand sides \(text(x[1].shape)) do not fit")
   }
+  guard x[1].shape[x[1].rank - 1] < Int(Int32.max) else { return .fail(.memory, "\(x[1].shape[x[1].rank - 1]) right-hand sides; LAPACK takes fewer than 2^31") }
   return .type(x[1])
 }
 

@@ -53,7 +53,7 @@ extension Tape {
       }
     }
     // Every input that is reached must be a parameter; captures are operands in order of first visit.
-    guard let nodes = body.order(outputs) else { return .none }
+    guard let nodes = body.order(outputs) else { adopt(body); return .none }
     var captured: [NodeID] = []
     let known = Set(inputs)
     for k in 0 ..< nodes.count {

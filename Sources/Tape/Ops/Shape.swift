@@ -114,7 +114,7 @@ private let sliceRow = Row(
     var offset = 0, from = Array(s.prefix(head))
     for i in 0 ..< k {
       if a[3 * i + 1] > 0 { offset += a[3 * i] * s[head + i] }
-      from.append(a[3 * i + 2] * s[head + i])
+      from.append(a[3 * i + 2] &* s[head + i])   // where it overflows, one element is taken
     }
     return Copy(out.shape, from: from, to: strides(out.shape), source: offset).numbers
   }
@@ -128,6 +128,7 @@ private let padRow = Row(
     var shape = Array(x[0].shape.dropLast(k))
     for i in 0 ..< k {
       guard a[3 * i] >= 0, a[3 * i + 1] >= 0, a[3 * i + 2] >= 0 else { return .fail(.shape, "axis \(i - k): negative padding") }
+      guard a[3 * i + 2] < TensorType.countLimit else { return .fail(.memory, "axis \(i - k): \(a[3 * i + 2]) zeros between elements") }
       shape.append(padded(tail[i], a[3 * i], a[3 * i + 1], a[3 * i + 2]))
     }
     guard let t = TensorType(x[0].dtype, checking: shape) else { return .fail(.memory, "shape \(text(shape)) is too large") }
@@ -144,7 +145,7 @@ private let padRow = Row(
     var offset = 0, to = Array(s.prefix(head))
     for i in 0 ..< k {
       offset += a[3 * i] * s[head + i]
-      to.append((a[3 * i + 2] + 1) * s[head + i])
+      to.append((a[3 * i + 2] &+ 1) &* s[head + i])
     }
     return Copy(x[0].shape, from: strides(x[0].shape), to: to, destination: offset).numbers
   }
@@ -181,9 +182,8 @@ private let concatRow = Row(
     return .type(t)
   },
   derivative: .linear { t, y, ct, slot in
-    let axis = t.attrs(y)[0], from = (0 ..< slot).reduce(0) { $0 + t.shape(t.input(y, $1))[t.shape(y).count + axis] }
-    let n = t.shape(t.input(y, slot))[t.shape(y).count + axis]
-    return t.slice(ct, axis: axis, start: from, count: n)
+    let axis = t.attrs(y)[0], starts = t.partStarts(y)
+    return t.slice(ct, axis: axis, start: starts[slot], count: starts[slot + 1] - starts[slot])
   }
 ) { c in
   let (outer, n, inner) = around(c.type.shape, axis: c.attrs[0]), size = c.type.dtype.size
@@ -252,6 +252,15 @@ extension Tape {
   }
   package func transpose(_ x: NodeID, _ order: [Int]) -> NodeID {
     order == Array(order.indices) && contains(x) && order.count <= shape(x).count ? x : apply(.transpose, [x], order)
+  }
+  /// Where the parts of a concat begin along its axis, and where the last ends; those of the latest one asked for are kept.
+  func partStarts(_ y: NodeID) -> [Int] {
+    if starts.node == y { return starts.list }
+    let axis = attrs(y)[0]
+    var list = [0]
+    for x in inputs(y) { list.append(list[list.count - 1] + shape(x)[shape(x).count + axis]) }
+    starts = (y, list)
+    return list
   }
   /// The last two axes exchanged.
   package func matrixTranspose(_ x: NodeID) -> NodeID { apply(.transpose, [x], [1, 0]) }

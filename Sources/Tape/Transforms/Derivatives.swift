@@ -54,7 +54,7 @@ extension Tape {
   package func jacobian(_ outputs: [NodeID], _ inputs: [NodeID], mode: JacobianMode, name: String = "jacobian") -> [NodeID] {
     let none = nothing(outputs.count * inputs.count)
     guard check(name, outputs, "output"), check(name, inputs, "input"), checkDistinct(name, inputs), floats(name, inputs, "input"), floats(name, outputs, "output") else { return none }
-    let n = inputs.reduce(0) { $0 + type($1).count }, m = outputs.reduce(0) { $0 + type($1).count }
+    let n = inputs.reduce(0) { $0 &+ type($1).count }, m = outputs.reduce(0) { $0 &+ type($1).count }
     let forwards = mode == .forward || mode == .auto && n <= m
     var blocks = none
     let seeds = forwards ? inputs : outputs

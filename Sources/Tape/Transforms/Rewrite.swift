@@ -2,6 +2,13 @@ package import CKernels
 
 /// Rebuilding: outputs made again from other operands, on this tape or another.
 extension Tape {
+  /// Memory that was refused on a body is this tape's failure.
+  func adopt(_ source: Tape) {
+    guard source !== self, let f = source.failure else { return }
+    source.failure = nil
+    fail(f.code, f.message)
+  }
+
   /// `n` with other operands; `self` is the tape that gets the node, `source` holds `n`.
   func again(_ n: NodeID, from source: Tape, _ x: [NodeID]) -> NodeID {
     guard failure == nil else { return .none }
@@ -25,7 +32,7 @@ extension Tape {
   func rewrite(_ source: Tape, _ outputs: [NodeID], _ seeds: [NodeID: NodeID],
                _ visit: (NodeID, [NodeID]) -> NodeID?) -> [NodeID] {
     let none = [NodeID](repeating: .none, count: outputs.count)
-    guard let nodes = source.order(outputs), var map = PerNode<Int32>(source, -1) else { return none }
+    guard let nodes = source.order(outputs), var map = PerNode<Int32>(source, -1) else { adopt(source); return none }
     for (old, new) in seeds { map[old] = new.index }
     var x: [NodeID] = []
     for k in 0 ..< nodes.count where map[nodes[k]] < 0 {

@@ -38,6 +38,8 @@ extension Tape {
     let s = scanShape(n), x = inputs(n), members = s.carries + s.ys
     let none = [Masked?](repeating: nil, count: members), masked = tangents.contains { $0?.mask != nil }
     let (on, reach) = activity(s, tangents.map { $0 != nil })
+    adopt(s.body.tape)
+    if failure != nil { return none }
     let inner = Tape(), ins = s.body.inputs.map { inner.input(s.body.tape.type($0)) }
     let dots = ins.indices.map { on[$0] ? inner.input(inner.type(ins[$0])) : NodeID.none }
     let masks = ins.indices.map { on[$0] && masked ? inner.input(inner.type(ins[$0]).with(.bool)) : NodeID.none }
@@ -80,6 +82,8 @@ extension Tape {
     let s = scanShape(n), x = inputs(n), C = s.carries
     let none = [Masked?](repeating: nil, count: x.count), masked = cts.contains { $0?.mask != nil }
     let (on, reach) = activity(s, active)
+    adopt(s.body.tape)
+    if failure != nil { return none }
     let inner = Tape(), ins = s.body.inputs.map { inner.input(s.body.tape.type($0)) }
     let outs = inner.inline(s.body, ins)
     let ys = (C ..< C + s.ys).filter { cts[$0] != nil && reach[$0] }
@@ -167,6 +171,7 @@ extension Tape {
       for i in more { on[i] = true }
       if more.isEmpty { break }
     } while true
+    adopt(t)
     for i in 0 ..< C where on[i] { reach[i] = true }
     let inner = Tape()
     let plain = s.body.inputs.map { inner.input(t.type($0)) }
