@@ -26,13 +26,18 @@ def ratio_text(m: Measured) -> str:
     return "" if m["ratio"] is None else f"{m['ratio']:.2f} ({m['ratio_fastest']:.2f})"
 
 
+def difference_text(e: Measured) -> str:
+    """Empty for the primal, which computes something else."""
+    return "" if e["engine"].startswith("primal") else f"{e['difference']:.0e}"
+
+
 def text(m: Measured) -> str:
     """One row for the terminal."""
     lines = [f"{m['row']}, {m['threads']} thread{'s' * (m['threads'] > 1)}: Camber / best peer = {ratio_text(m) or 'none'}"]
     for e in sorted(m["engines"], key=lambda e: e["seconds"]):
         low, high = e["quartiles"]
         lines.append(f"  {e['engine']:24} {time_text(e['seconds']):>9}  [{time_text(low)}, {time_text(high)}]  set-up {time_text(e['setup_seconds'])}, "
-                     f"{e['peak_mb']:.0f} MB, differs by {e['difference']:.0e}")  # fmt: skip
+                     f"{e['peak_mb']:.0f} MB, differs by {difference_text(e) or '-'}")  # fmt: skip
     return "\n".join(lines + [f"  {name}: NOT TIMED, {why}" for name, why in m["failed"].items()])
 
 
@@ -77,7 +82,7 @@ def markdown(measured: list[Measured], about: dict[str, Any]) -> str:
         for e in sorted(m["engines"], key=lambda e: e["seconds"]):
             low, high = map(time_text, e["quartiles"])
             lines.append(f"| {e['engine']} | {time_text(e['seconds'])} | {low} .. {high} | {time_text(e['best'])} | "
-                         f"{time_text(e['setup_seconds'])} | {e['peak_mb']:.0f} | {e['difference']:.0e} |")  # fmt: skip
+                         f"{time_text(e['setup_seconds'])} | {e['peak_mb']:.0f} | {difference_text(e)} |")  # fmt: skip
         lines += ["", *(f"- not timed: {name}: {why}" for name, why in m["failed"].items()), ""]
     return "\n".join(lines)
 

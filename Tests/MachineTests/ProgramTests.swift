@@ -98,7 +98,6 @@ final class ProgramTests: XCTestCase {
     }
   }
 
-  /// The stack is aligned at every call, and callee-saved registers survive: a program called from a loop that keeps state.
   func testUnreadResultsAreNotComputed() {
     let add = Code.named("add f64").code
     let code = [ck_instr(code: add, pad: 0, x: 0, y: 1, z: 0, out: 2), ck_instr(code: add, pad: 0, x: 0, y: 0, z: 0, out: 2)]

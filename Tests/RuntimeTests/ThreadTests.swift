@@ -10,7 +10,7 @@ final class ThreadTests: XCTestCase {
   private func same(_ t: Tape, _ inputs: [NodeID], _ outputs: [NodeID], shared: Int = 1, seed: UInt64 = 1, file: StaticString = #filePath, line: UInt = #line) throws {
     if let f = t.failure { throw f }
     var g = Random(state: seed)
-    let x = inputs.map { g.array(t.type($0)) }
+    let x = inputs.map { quick(t.type($0), &g) }
     var want: [Bytes] = []
     for threads in [1, 2, 3, 7] {
       let p = try Program(t, inputs: inputs, outputs: outputs)
@@ -26,6 +26,15 @@ final class ThreadTests: XCTestCase {
       let wide = try sharedSteps(p.plan())
       if threads == 1 { XCTAssertEqual(wide, 0, file: file, line: line) } else { XCTAssertGreaterThanOrEqual(wide, shared, "\(threads) threads\n\(p.explanation)", file: file, line: line) }
     }
+  }
+  /// 997 numbers and a few, repeated: millions of random ones take seconds in a debug build.
+  private func quick(_ t: TensorType, _ g: inout Random) -> Bytes {
+    if t.count < 2000 { return g.array(t) }
+    let piece = g.array(TensorType(t.dtype, [997]))
+    var b = Bytes()
+    b.reserveCapacity(t.bytes + piece.count)
+    while b.count < t.bytes { b += piece }
+    return Bytes(b[..<t.bytes])
   }
   private func sharedSteps(_ p: Plan) -> Int {
     (0 ..< p.steps.count).filter { p.steps[$0].lanes > 1 }.count + p.bodies.map(sharedSteps).reduce(0, +)
@@ -149,9 +158,9 @@ final class ThreadTests: XCTestCase {
   func testLoops() throws {
     // A loop's body shares its steps too.
     let t = Tape(), w = input(t, .f32, 256, 256), h = input(t, .f32, 128, 256), xs = input(t, .f32, 5, 128, 256)
-    let body = Tape(parent: t), c = body.input(t.type(h)), x = body.input(t.type(h)), k = body.input(t.type(w))
+    let body = Tape(parent: t), c = body.input(t.type(h)), x = body.input(t.type(h)), k = body.resolve(serial: t.serial, index: w.index)
     let next = body.unary(.tanh, body.add(body.matmul(c, k), x))
-    let s = t.parts(t.scan(body: body, inputs: [c, x, k], outputs: [next, next], init: [h], xs: [xs], ys: 1, length: 5, reverse: false))
+    let s = t.parts(t.scan(body: body, inputs: [c, x], outputs: [next, next], init: [h], xs: [xs], ys: 1, length: 5, reverse: false))
     let loss = t.sum(s[0], axes: [-1, -2], keep: false)
     try same(t, [w, h, xs], s + t.grad(loss, [w, h]), shared: 2)
   }
@@ -166,8 +175,9 @@ final class ThreadTests: XCTestCase {
     XCTAssertNil(p.set("threads", 1))
     let one = p.memory
     XCTAssertNil(p.set("threads", 1e6))
-    XCTAssertEqual((0 ..< (try p.plan()).steps.count).map { try! p.plan().steps[$0].lanes }.max(), 45...64 ~= Int(try p.plan().steps[0].lanes) ? try p.plan().steps[0].lanes : -1)
-    XCTAssertGreaterThan(p.memory, 40 * one / 2)
+    let lanes = Int(try p.plan().steps[0].lanes)
+    XCTAssertTrue((10 ... 64).contains(lanes), "\(lanes)")
+    XCTAssertGreaterThan(p.memory, one * lanes / 2)
     XCTAssertNil(p.set("threads", 0))
     XCTAssertEqual(try p.plan().steps[0].lanes > 1, ck_processors() > 1)
     // Small steps stay on one thread whatever the option says.

@@ -109,7 +109,7 @@ static void enter(camber_tape *t) {
 static void leave(camber_tape *t, int failed, const char *call) {
   camber_status s = known(camber_tape_status(t));
   const char *text = camber_tape_message(t);
-  if (before && (s != before || strncmp(text, before_text, sizeof before_text - 1))) FAIL("%s: the first error did not stick: %d %s", call, s, text);
+  if (before && (s != before || strncmp(text, before_text, sizeof before_text - 1))) FAIL("%s: the first error did not stick: %d %s, now %d %s", call, before, before_text, s, text);
   if (before && !failed) FAIL("%s: built on a tape with an error", call);
   if (failed && !s) FAIL("%s: failed and the tape has no error", call);
   if (!failed && s) FAIL("%s: succeeded and the tape says %d %s", call, s, text);
