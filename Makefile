@@ -10,7 +10,7 @@ LIBFLAGS = -c release --product camber --scratch-path .build-lib -Xswiftc -stati
   -Xlinker -soname -Xlinker $(SO) -Xlinker --version-script=$(CURDIR)/exports.map \
   -Xlinker --gc-sections -Xlinker -z -Xlinker nodelete
 
-.PHONY: lib deps venv install demo test verify clean
+.PHONY: lib deps venv install demo test verify bench clean
 
 lib: deps
 	swift build $(LIBFLAGS)
@@ -58,6 +58,10 @@ test: deps venv
 # What takes longer than a test may; figures go to docs/verified.
 verify: deps venv
 	Tests/tools/verify.sh
+
+# Camber and its peers side by side; installs them into a Python of its own. See Benchmarks/README.md.
+bench: deps lib
+	Benchmarks/run
 
 clean:
 	rm -rf .build* build .venv*

@@ -85,7 +85,7 @@ final class ThreadTests: XCTestCase {
 
   func testBatchedProducts() throws {
     for d in [DType.f64, .f32, .bf16, .i64] {
-      for (batch, m, n, k) in [(500, 8, 9, 10), (3, 130, 70, 200), (40, 33, 1, 120), (2, 1, 3000, 200)] {
+      for (batch, m, n, k) in [(200, 8, 9, 10), (3, 130, 70, 100), (40, 33, 1, 120), (2, 1, 3000, 200)] {
         let t = Tape(), a = input(t, d, batch, m, k), b = input(t, d, batch, k, n), shared = input(t, d, k, n), left = input(t, d, m, k)
         let y = t.matmul(a, b)
         try same(t, [a, b, shared, left], [y, t.matmul(a, shared), t.matmul(left, b), t.matmul(b, a, true, true), t.matmul(left, b)], shared: 0, seed: UInt64(batch))
@@ -107,7 +107,7 @@ final class ThreadTests: XCTestCase {
 
   func testReductions() throws {
     for d in [DType.f64, .f32, .bf16, .i64, .bool] {
-      for shape in [[300, 400], [20_000, 7], [40, 30, 100], [2, 60_000], [3, 100, 700]] {
+      for shape in [[200, 300], [9000, 7], [2, 60_000], [3, 50, 700]] {
         let t = Tape(), x = t.input(TensorType(d, shape)), last = [-1], first = [-shape.count], all = shape.indices.map { $0 - shape.count }
         var out: [NodeID] = []
         for axes in [last, first, all] {
@@ -128,17 +128,17 @@ final class ThreadTests: XCTestCase {
 
   func testLongLines() throws {
     // Around the groups' bounds: a whole number of them, one row or one element more, one less, an odd count.
-    for (d, group) in [(DType.f64, 65_536), (.f32, 131_072), (.f16, 131_072), (.i32, 131_072), (.i64, 65_536), (.bool, 524_288)] {
-      for n in [2 * group, 2 * group + 1, 3 * group - 1, 5 * group + 33, 7 * group + 70_000, 8 * group, 6 * group + 1] {
+    for (d, group) in [(DType.f64, 65_536), (.f32, 131_072), (.f16, 131_072), (.i64, 65_536)] {
+      for n in [2 * group, 3 * group - 1, 5 * group + 33, 7 * group + 1, 6 * group + 1] {
         let t = Tape(), x = input(t, d, n)
-        try same(t, [x], [Structural.sum, .prod, .max, .min].map { t.reduce($0, x, axes: [-1], keep: false) }, shared: d == .bool ? 0 : 4, seed: UInt64(n))
+        try same(t, [x], [Structural.sum, .prod, .max, .min].map { t.reduce($0, x, axes: [-1], keep: false) }, shared: 4, seed: UInt64(n))
       }
     }
   }
 
   func testGather() throws {
     for d in [DType.f64, .f32, .bf16, .bool] {
-      let t = Tape(), x = input(t, d, 1000, 64), many = input(t, d, 50, 300, 16), i = t.input(TensorType(.i64, [9000])), j = t.input(TensorType(.i32, [50, 700]))
+      let t = Tape(), x = input(t, d, 1000, 64), many = input(t, d, 50, 30, 16), i = t.input(TensorType(.i64, [900])), j = t.input(TensorType(.i32, [50, 700]))
       try same(t, [x, many, i, j], [t.gather(x, i, axis: -2), t.gather(many, i, axis: -2), t.apply(.gather, [many, j], [-2, 1])], shared: 1)
     }
     let t = Tape(), x = input(t, .f64, 100, 64), i = t.input(TensorType(.i64, [20_000])), y = t.gather(x, i, axis: -2)
