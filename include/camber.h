@@ -329,6 +329,7 @@ void camber_program_free(camber_program *program);
 
 /* Options by name: "check_finite" (0): runs return CAMBER_NONFINITE when a float output is not finite. "backend" (0): what runs
  * steps of single numbers; 1: the kernels, 2: machine code where the host allows it, 0: the faster; the results are the same.
+ * "threads" (0: as many as the process may use, at most 64; 1: none beside the caller's) share long steps; same bits, any count.
  * An unknown name is an error that lists the known ones. Set options before the first workspace is made. */
 camber_status camber_program_set(camber_program *program, const char *name, double value);
 /* Lets output `output` be written over input `input` (same type): the host may then pass one pointer for both. */

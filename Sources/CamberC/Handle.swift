@@ -20,6 +20,8 @@ enum Kind: UInt64 {
 class Handled {
   private var buffer: UnsafeMutablePointer<CChar>?
   private(set) var text: UnsafePointer<CChar> = empty
+  /// Not told by the address of `text`: an empty literal may have several.
+  var isSilent: Bool { buffer == nil }
   func say(_ s: String) {
     free(buffer)
     buffer = strdup(s)
@@ -88,6 +90,12 @@ private let freed = Mutex(Freed())
   return Unmanaged<T>.fromOpaque(o).takeUnretainedValue()
 }
 
+/// The object behind a handle, lent to `body` without being counted: the handle keeps it alive. nil when it is none of that kind.
+@inline(__always) func lend<T: Handled, R>(_ handle: OpaquePointer?, _ kind: Kind, as: T.Type, _ body: (T) -> R) -> R? {
+  guard let h = header(handle, kind), let o = h.pointee.object else { return nil }
+  return Unmanaged<T>.fromOpaque(o)._withUnsafeGuaranteedRef(body)
+}
+
 @inline(__always) func tapeHandle(_ h: OpaquePointer?) -> TapeHandle? { object(h, .tape, as: TapeHandle.self) }
 @inline(__always) func programHandle(_ h: OpaquePointer?) -> ProgramHandle? { object(h, .program, as: ProgramHandle.self) }
 @inline(__always) func workspaceHandle(_ h: OpaquePointer?) -> WorkspaceHandle? { object(h, .workspace, as: WorkspaceHandle.self) }
@@ -113,7 +121,7 @@ final class TapeHandle: Handled {
   }
   /// The tape's failure becomes a sentence for C.
   func settle() {
-    if let f = tape.failure, text == empty { say(f.message) }
+    if let f = tape.failure, isSilent { say(f.message) }
   }
   var status: camber_status {
     settle()
@@ -124,6 +132,7 @@ final class TapeHandle: Handled {
     guard n >= 0, n <= 1 << 28 else { tape.fail(.invalid, "\(name): a count of \(UInt(bitPattern: n)) nodes"); return nil }
     guard n > 0 else { return [] }
     guard let p else { tape.fail(.invalid, "\(name): an array of \(n) nodes is NULL"); return nil }
+    defer { body?.settle() }
     return (0 ..< n).map { (body ?? self).node(p[$0]) }
   }
   func shape(_ p: UnsafePointer<Int64>?, _ rank: Int, _ name: StaticString) -> [Int]? {

@@ -10,8 +10,13 @@ final class ProgramHandle: Handled {
   /// Bytes of each argument, and the input that each output may overlap (-1: none).
   private let inputBytes: [Int], outputBytes: [Int]
   private var aliases: [Int]
+  let identity: ObjectIdentifier
+  let takesNothing: Bool, givesNothing: Bool
   init(_ p: Program) {
     program = p
+    identity = ObjectIdentifier(p)
+    takesNothing = p.inputTypes[0].isEmpty
+    givesNothing = p.outputTypes[0].isEmpty
     explanation = strdup(p.explanation)
     inputBytes = p.inputTypes[0].map(\.bytes)
     outputBytes = p.outputTypes[0].map(\.bytes)
@@ -49,7 +54,14 @@ final class WorkspaceHandle: Handled {
   let workspace: Workspace
   /// Held for a whole call, so that its sentence is one thread's, too.
   let busy = Atomic<Bool>(false)
-  init(_ w: Workspace) { workspace = w }
+  /// The same, uncounted, and what tells its program from others.
+  let running: Unmanaged<Workspace>
+  let owner: ObjectIdentifier
+  init(_ w: Workspace) {
+    workspace = w
+    running = .passUnretained(w)
+    owner = ObjectIdentifier(w.program)
+  }
 }
 
 final class LinearHandle: Handled {
@@ -131,23 +143,33 @@ private func describe(_ types: [TensorType], _ i: Int, _ dtype: UnsafeMutablePoi
   workspaceHandle(workspace)?.text ?? camber_status_message(CAMBER_EHANDLE.raw)
 }
 
+@inline(__always) private func run(_ p: ProgramHandle, _ w: WorkspaceHandle, _ inputs: UnsafePointer<UnsafeRawPointer?>?,
+                                   _ outputs: UnsafePointer<UnsafeMutableRawPointer?>?) -> camber_status {
+  guard w.busy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else { return CAMBER_EBUSY.raw }
+  defer { w.busy.store(false, ordering: .releasing) }
+  guard w.owner == p.identity else { return w.fail(Failure(.handle, "run: the workspace belongs to another program")) }
+  guard let inputs = inputs ?? (p.takesNothing ? UnsafePointer(bitPattern: 8) : nil),
+        let outputs = outputs ?? (p.givesNothing ? UnsafePointer(bitPattern: 8) : nil) else {
+    return w.fail(Failure(.invalid, "run: the array of inputs or outputs is NULL"))
+  }
+  if let o = p.overlap(inputs, outputs) { return refuse(w, o) }
+  let code = w.running._withUnsafeGuaranteedRef { $0.run(stage: 0, inputs: inputs, outputs: outputs) }
+  if code == .ok { return 0 }
+  if code != .busy { w.say(w.workspace.message) }
+  return code.rawValue
+}
+@inline(never) private func refuse(_ w: WorkspaceHandle, _ o: (output: Int, other: Int, isInput: Bool)) -> camber_status {
+  w.fail(Failure(.invalid, "run: output \(o.output) overlaps \(o.isInput ? "input" : "output") \(o.other)\(o.isInput ? "; camber_program_alias allows it" : "")"))
+}
+
 @_cdecl("camber_run") @implementation public func camber_run(
   _ program: OpaquePointer!, _ workspace: OpaquePointer!, _ inputs: UnsafePointer<UnsafeRawPointer?>!, _ outputs: UnsafePointer<UnsafeMutableRawPointer?>!
 ) -> camber_status {
-  guard let p = programHandle(program), let w = workspaceHandle(workspace) else { return CAMBER_EHANDLE.raw }
-  guard w.busy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else { return CAMBER_EBUSY.raw }
-  defer { w.busy.store(false, ordering: .releasing) }
-  guard w.workspace.program === p.program else { return w.fail(Failure(.handle, "run: the workspace belongs to another program")) }
-  guard let inputs = inputs ?? (p.program.inputTypes[0].isEmpty ? UnsafePointer(bitPattern: 8) : nil),
-        let outputs = outputs ?? (p.program.outputTypes[0].isEmpty ? UnsafePointer(bitPattern: 8) : nil) else {
-    return w.fail(Failure(.invalid, "run: the array of inputs or outputs is NULL"))
+  // Nothing here is counted: a run of ten numbers takes less time than a few counts.
+  let status = lend(program, .program, as: ProgramHandle.self) { p in
+    lend(workspace, .workspace, as: WorkspaceHandle.self) { w in run(p, w, inputs, outputs) } ?? CAMBER_EHANDLE.raw
   }
-  if let o = p.overlap(inputs, outputs) {
-    return w.fail(Failure(.invalid, "run: output \(o.output) overlaps \(o.isInput ? "input" : "output") \(o.other)\(o.isInput ? "; camber_program_alias allows it" : "")"))
-  }
-  let code = w.workspace.run(stage: 0, inputs: inputs, outputs: outputs)
-  if code != .ok, code != .busy { w.say(w.workspace.message) }
-  return code.rawValue
+  return status ?? CAMBER_EHANDLE.raw
 }
 
 // MARK: linearised functions

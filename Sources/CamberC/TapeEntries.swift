@@ -66,7 +66,7 @@ import Tape
 @_cdecl("camber_tape_message") @implementation public func camber_tape_message(_ tape: OpaquePointer!) -> UnsafePointer<CChar>! {
   guard let h = tapeHandle(tape) else { return camber_status_message(CAMBER_EHANDLE.raw) }
   // A sub-tape's failure may be recorded by a call on another tape, which says no sentence here.
-  if h.text == empty, let f = h.tape.failure { return camber_status_message(f.code.rawValue) }
+  if h.isSilent, let f = h.tape.failure { return camber_status_message(f.code.rawValue) }
   return h.text
 }
 

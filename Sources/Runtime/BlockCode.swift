@@ -107,7 +107,7 @@ struct BlockCode {
     }
     // As many elements as let registers and memory stay in the first-level cache.
     if registers == 0 {
-      block = max(count, 1)
+      block = max(min(count, 4096), 1)   // memory to memory: pieces for threads
     } else {
       let live = registers + inputs.count + outputs.count
       block = min(max(24_576 / (live * widest), 128), 1024) & ~63

@@ -51,7 +51,7 @@ struct Clusters: ~Copyable {
         try steps.add(StepInfo(kind: items[p].kind, stage: items[p].stage))
       default: continue
       }
-      steps[Int(items[p].step)].count += 1
+      steps.p.unsafelyUnwrapped[Int(items[p].step)].count += 1
     }
     var total: Int32 = 0
     for s in 0 ..< steps.count {
@@ -59,11 +59,14 @@ struct Clusters: ~Copyable {
       total += steps[s].count
       steps[s].count = 0
     }
-    members = try Memory(Int(total), filling: 0)
-    for p in 0 ..< n where items[p].step >= 0 && items[p].kind != .part {
-      let s = Int(items[p].step)
-      members[Int(steps[s].start + steps[s].count)] = Int32(p)
-      steps[s].count += 1
+    members = try Memory(unset: Int(total))
+    if let s = steps.p {
+      let list = members.p
+      for p in 0 ..< n where items[p].step >= 0 && items[p].kind != .part {
+        let q = s + Int(items[p].step)
+        list[Int(q.pointee.start + q.pointee.count)] = Int32(p)
+        q.pointee.count += 1
+      }
     }
     for p in 0 ..< n where items[p].kind == .part { items[p].step = items[g.operand(g.record(p), 0)].step }
     try order(g)

@@ -60,16 +60,19 @@ final class Graph {
     items = itemMemory.p
     recordMemory = try Memory(unset: count)
     records = recordMemory.p
-    for p in 0 ..< count {
-      let n = order.nodes[p]
-      var r = tape.record(NodeID(n))
-      items[p] = Item(node: n, root: Int32(p), type: max(r.type, -1), kind: .kernel)
-      if r.arity <= 3 {
-        if r.arity > 0 { r.a = position[Int(r.a)] }
-        if r.arity > 1 { r.b = position[Int(r.b)] }
-        if r.arity > 2 { r.c = position[Int(r.c)] }
+    if let base = tape.recordBase, let nodes = order.nodes.p {
+      let items = items, records = records, position = position
+      for p in 0 ..< count {
+        let n = nodes[p]
+        var r = base[Int(n)]
+        items[p] = Item(node: n, root: Int32(p), type: max(r.type, -1), kind: .kernel)
+        if r.arity <= 3 {
+          if r.arity > 0 { r.a = position[Int(r.a)] }
+          if r.arity > 1 { r.b = position[Int(r.b)] }
+          if r.arity > 2 { r.c = position[Int(r.c)] }
+        }
+        records[p] = r
       }
-      records[p] = r
     }
     var flat: Int32 = 0
     for (k, s) in stages.enumerated() {

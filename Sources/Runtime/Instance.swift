@@ -52,6 +52,8 @@ final class Instance {
   private let splits: UnsafeMutablePointer<Split>
   /// The next piece of the step that threads share.
   private let next = Atomic<Int>(0)
+  private let failed = Atomic<Bool>(false)
+  private var job: Job?
   /// What a kernel said when a run failed.
   private(set) var message = ""
 
@@ -195,15 +197,44 @@ final class Instance {
 
   // MARK: threads
 
-  /// Takes pieces until there are none, for each lane.
-  private func take(_ units: Int, _ lanes: Int, _ body: (_ from: Int, _ to: Int, _ lane: Int) -> Void) {
-    let pieces = min(units, lanes * 8)
+  /// What the lanes of a shared step do. It stands in the instance rather than in a closure: a closure would be allocated at each step.
+  struct Job {
+    enum Work { case block(RunBlock, Table, UnsafeMutableRawPointer), split(Split), pass(Split, Int) }
+    var work: Work
+    var units: Int, pieces: Int
+    var operands: UnsafePointer<UnsafeRawPointer>?
+    var out: UnsafeMutableRawPointer?, scratch: UnsafeMutableRawPointer?
+  }
+
+  private func share(_ lanes: Int, _ j: Job) {
+    job = j
     next.store(0, ordering: .relaxed)
-    Threads.share(lanes) { lane in
-      while true {
-        let p = next.wrappingAdd(1, ordering: .relaxed).oldValue
-        if p >= pieces { break }
-        body(units * p / pieces, units * (p + 1) / pieces, lane)
+    ck_parallel(lanes, lanes, { context, lane in
+      guard let context else { return }
+      let saved = ck_fenv_enter()
+      Unmanaged<Instance>.fromOpaque(context).takeUnretainedValue().lane(lane)
+      ck_fenv_leave(saved)
+    }, Unmanaged.passUnretained(self).toOpaque())
+    job = nil
+  }
+
+  /// Takes pieces until there are none.
+  private func lane(_ lane: Int) {
+    guard let j = job else { return }
+    var own: Table?
+    while true {
+      let p = next.wrappingAdd(1, ordering: .relaxed).oldValue
+      if p >= j.pieces { return }
+      let from = j.units * p / j.pieces, to = j.units * (p + 1) / j.pieces
+      switch j.work {
+      case .block(let b, let base, let scratch):
+        let mine = own ?? prepareLane(b, base, scratch, lane)
+        own = mine
+        run(b, mine, from * b.block, min(to * b.block, b.count))
+      case .split(let x):
+        if let operands = j.operands, let out = j.out, !x.run(from, to, operands, out, j.scratch, lane: lane) { failed.store(true, ordering: .relaxed) }
+      case .pass(let x, let pass):
+        if let operands = j.operands, let out = j.out, let scratch = j.scratch { x.run(pass: pass, from, to, operands, out, scratch) }
       }
     }
   }
@@ -211,18 +242,8 @@ final class Instance {
   private func share(_ s: RunStep, _ b: RunBlock) {
     let base = table + s.table
     guard let scratch = base[2 * b.entries] else { return run(b, base) }
-    let blocks = (b.count + b.block - 1) / b.block, lanes = Int(s.lanes), pieces = min(blocks, lanes * 8)
-    next.store(0, ordering: .relaxed)
-    Threads.share(lanes) { lane in
-      var own: Table?
-      while true {
-        let p = next.wrappingAdd(1, ordering: .relaxed).oldValue
-        if p >= pieces { break }
-        let mine = own ?? prepareLane(b, base, scratch, lane)
-        own = mine
-        run(b, mine, blocks * p / pieces * b.block, min(blocks * (p + 1) / pieces * b.block, b.count))
-      }
-    }
+    let blocks = (b.count + b.block - 1) / b.block, lanes = Int(s.lanes)
+    share(lanes, Job(work: .block(b, base, scratch), units: blocks, pieces: min(blocks, lanes * 8)))
   }
 
   /// False when an index lies outside: the row's own kernel then says which.
@@ -230,15 +251,14 @@ final class Instance {
     if x.way == .widened {
       guard let scratch else { return false }
       for pass in 0 ..< Split.passes {
-        take(x.passUnits(pass), x.lanes) { from, to, _ in x.run(pass: pass, from, to, operands, out, scratch) }
+        let units = x.passUnits(pass)
+        share(x.lanes, Job(work: .pass(x, pass), units: units, pieces: min(units, x.lanes * 8), operands: operands, out: out, scratch: scratch))
       }
       x.mend(operands, out)
       return true
     }
-    let failed = Atomic<Bool>(false)
-    take(x.units, x.lanes) { from, to, lane in
-      if !x.run(from, to, operands, out, scratch, lane: lane) { failed.store(true, ordering: .relaxed) }
-    }
+    failed.store(false, ordering: .relaxed)
+    share(x.lanes, Job(work: .split(x), units: x.units, pieces: min(x.units, x.lanes * 8), operands: operands, out: out, scratch: scratch))
     x.finish(out, scratch)
     return !failed.load(ordering: .relaxed)
   }

@@ -13,11 +13,10 @@ struct Order: ~Copyable {
   /// scan -> the scan whose members are read in its place.
   private(set) var replaced: [Int32: Int32]
 
+  /// A node whose operands from `slot` on are still to be seen. A leaf has none.
   private struct Frame: BitwiseCopyable {
-    var record: Record
     var node: Int32
-    var slot: UInt16 = 0
-    var leaf: Bool
+    var slot: UInt16 = 0, arity: UInt16
   }
   private static let leaf: Int32 = -3, open: Int32 = -2, none: Int32 = -1
 
@@ -55,26 +54,29 @@ struct Order: ~Copyable {
     nodes.clear()
     var stack = List<Frame>()
     let part = Structural.part.rawValue, substitutes = !replaced.isEmpty
+    guard let records = tape.recordBase else { return true }
+    let pool = tape.poolBase ?? UnsafePointer(position)   // nothing is read where there is no pool
     for s in stages {
       for o in s.outputs where position[o.i] == Order.none || position[o.i] == Order.leaf {
-        try stack.add(Frame(record: tape.record(o), node: o.index, leaf: position[o.i] == Order.leaf))
+        try stack.add(Frame(node: o.index, arity: position[o.i] == Order.leaf ? 0 : records[o.i].arity))
         position[o.i] = Order.open
         while let top = stack.p.map({ $0 + (stack.count - 1) }), !stack.isEmpty {
           let f = top.pointee
-          if f.leaf || f.slot == f.record.arity {
+          if f.slot == f.arity {
             position[Int(f.node)] = Int32(nodes.count)
             try nodes.add(f.node)
             _ = stack.pop()
             continue
           }
           top.pointee.slot += 1
-          var x = f.record.arity > 3 ? tape.input(of: f.record, Int(f.slot)).index : f.slot == 0 ? f.record.a : f.slot == 1 ? f.record.b : f.record.c
-          if substitutes, f.record.op == part, let y = replaced[x] { x = y }
+          let r = records + Int(f.node)
+          var x = f.arity > 3 ? pool[Int(r.pointee.a) + Int(f.slot)] : f.slot == 0 ? r.pointee.a : f.slot == 1 ? r.pointee.b : r.pointee.c
+          if substitutes, r.pointee.op == part, let y = replaced[x] { x = y }
           let state = position[Int(x)]
           if state == Order.open { return false }
           if state != Order.none, state != Order.leaf { continue }
           position[Int(x)] = Order.open
-          try stack.add(Frame(record: tape.record(NodeID(x)), node: x, leaf: state == Order.leaf))
+          try stack.add(Frame(node: x, arity: state == Order.leaf ? 0 : records[Int(x)].arity))
         }
       }
     }

@@ -17,7 +17,7 @@ enum Rows {
 
   /// Nanoseconds for a byte of the result: what the vectorised kernels take in the first-level cache, roughly.
   static let cost: [Double] = {
-    var c = [Double](repeating: 0.3, count: count)
+    var c = [Double](repeating: 0.12, count: count)
     for u: Unary in [.neg, .abs, .sign, .square, .sqrt, .reciprocal, .relu, .stop_gradient, .logical_not] { c[Int(OpCode(u).raw)] = 0.02 }
     for b: Binary in [.add, .sub, .mul, .div, .maximum, .minimum, .fmax, .fmin, .eq, .ne, .lt, .le, .gt, .ge, .logical_and, .logical_or, .logical_xor] { c[Int(OpCode(b).raw)] = 0.02 }
     for t: Ternary in [.select, .clamp, .gate] { c[Int(OpCode(t).raw)] = 0.03 }

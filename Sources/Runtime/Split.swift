@@ -113,7 +113,7 @@ struct Split: BitwiseCopyable {
     stepB = s.types[1].rank > 2 && batch > 1 ? k * n : 0
     let float = out.dtype.isFloat, volume = Double(m) * Double(n) * Double(k) * Double(batch)
     let bytes = Double(m * k + k * n + m * n) * Double(batch * size)
-    let work = volume * (out.dtype == .f64 ? 0.06 : float ? 0.03 : 0.5) + bytes * (out.dtype.isHalf ? 0.2 : 0.05)
+    let work = volume * (out.dtype == .f64 ? 0.06 : float ? 0.03 : 0.5) + bytes * (out.dtype.isHalf ? 0.2 : 0.02)
     if out.dtype.isHalf {
       // The row widens its operands in scratch: by matrices of a batch with scratch for each lane, else in three passes.
       (way, rows, columns) = (batch > 1 ? .product : .widened, 1, 1)

@@ -1,5 +1,4 @@
 import CKernels
-import Dispatch
 
 /// Work is shared between threads by cutting a step into pieces that do not depend on each other; which thread takes which piece
 /// changes no bit.
@@ -15,14 +14,5 @@ enum Threads {
   static func lanes(_ nanoseconds: Double, pieces: Int, threads: Int) -> Int {
     if nanoseconds < grain || pieces < 2 || threads < 2 { return 1 }
     return max(min(threads, pieces, Int(min(nanoseconds, 1e15) / (grain / 2))), 1)
-  }
-
-  /// Calls `body` for each lane, on as many threads as the system gives, this one among them; after a fork on this one alone.
-  static func share(_ lanes: Int, _ body: (Int) -> Void) {
-    DispatchQueue.concurrentPerform(iterations: lanes) { lane in
-      let saved = ck_fenv_enter()
-      body(lane)
-      ck_fenv_leave(saved)
-    }
   }
 }

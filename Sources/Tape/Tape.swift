@@ -70,6 +70,9 @@ package final class Tape {
 
   // MARK: reading
 
+  /// The records and the pool of operands as they lie, until the next node is recorded.
+  package var recordBase: UnsafePointer<Record>? { records.base.map { UnsafePointer($0) } }
+  package var poolBase: UnsafePointer<Int32>? { pool.base.map { UnsafePointer($0) } }
   @inline(__always) package func record(_ n: NodeID) -> Record { records[n.i] }
   package func op(_ n: NodeID) -> OpCode { OpCode(raw: records[n.i].op) }
   package func typeID(_ n: NodeID) -> Int32 { records[n.i].type }
@@ -283,8 +286,8 @@ package final class Tape {
   package func resolve(serial s: Int32, index: Int32) -> NodeID {
     if s == serial { return index >= 0 && Int(index) < records.count && records[Int(index)].type >= 0 ? NodeID(index) : .none }
     guard let parent else { return .none }
-    let outer = parent.resolve(serial: s, index: index)
-    if let f = parent.failure, outer.isNone, failure == nil, f.code == .memory { return fail(f.code, f.message) }
+    let before = parent.failure != nil, outer = parent.resolve(serial: s, index: index)
+    if !before, let f = parent.failure { return fail(f.code, f.message) }
     return outer.isNone ? .none : capture(outer, parent.type(outer))
   }
 

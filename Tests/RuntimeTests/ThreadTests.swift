@@ -46,6 +46,9 @@ final class ThreadTests: XCTestCase {
       let t = Tape(), x = input(t, d, n), s = input(t, d), c = input(t, d, 7), m = input(t, d, 40)
       let wide = t.unary(.tanh, t.add(t.mul(x, t.broadcast(s, to: [n])), t.unary(.exp, x)))
       try same(t, [x, s, c, m], [wide, t.sum(wide, axes: [-1], keep: false), t.cast(wide, .i32), t.binary(.lt, x, wide)])
+      // From memory to memory, without registers.
+      let plain = input(t, d, 200_000)
+      if !d.isHalf { try same(t, [plain], [t.unary(.exp, plain)]) }
       // Rows and columns that repeat.
       let r = input(t, d, 5000, 40), q = t.add(t.unary(.sin, r), t.broadcast(m, to: [5000, 40])), k = input(t, d, 5000, 1)
       try same(t, [r, m, k], [t.mul(q, t.broadcast(k, to: [5000, 40])), t.unary(.exp, q)])

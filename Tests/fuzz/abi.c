@@ -16,10 +16,19 @@ static int trace;
 static char directory[] = "/tmp/camber-fuzz-XXXXXX", path[64];
 
 /* ---- Bytes ----------------------------------------------------------------------------------------------------------- */
+/* The input, then numbers made from it, `left` in all; then zeros. Turned about, so that a mutator's favourites are ordinary choices. */
 static const uint8_t *at, *end;
-static uint32_t byte(void) { return at < end ? *at++ : 0; }
+static size_t left;
+static uint64_t made;
+static uint32_t byte(void) {
+  if (left == 0) return 0;
+  left--;
+  if (at < end) return (*at++ * 73u + 41u) & 255;
+  made ^= made << 13, made ^= made >> 7, made ^= made << 17;
+  return made >> 32 & 255;
+}
 static uint32_t below(uint32_t n) { return n < 2 ? 0 : byte() % n; }
-static int one_in(uint32_t n) { return at < end && byte() % n == n - 1; }
+static int one_in(uint32_t n) { return left && byte() % n == n - 1; }
 static int64_t odd_number(void) {
   static const int64_t odd[] = {0, 1, -1, 2, -2, 3, 7, 64, INT64_MAX, INT64_MIN, INT64_C(1) << 31, INT64_C(1) << 32, INT64_C(1) << 40, INT64_C(1) << 20,
                                 INT64_MAX - 1, INT64_C(1) << 39, (INT64_C(1) << 40) + 1, -64, 33, 255, INT64_C(1) << 62, INT32_MAX, INT32_MIN, INT64_MIN + 1};
@@ -137,7 +146,7 @@ static void results(camber_tape *t, camber_status s, const camber_node *out, siz
   if (s == CAMBER_EHANDLE && camber_tape_status(t) == CAMBER_EHANDLE) return;
   leave(t, s != CAMBER_OK, call);
   if (s != camber_tape_status(t)) FAIL("%s: %d is not the tape's status", call, s);
-  for (size_t i = 0; out && i < count; i++) {
+  for (size_t i = 0; out && count <= 16 && i < count; i++) {   /* an absurd count is refused unread and unwritten */
     if ((out[i] == CAMBER_NONE) != (s != CAMBER_OK)) FAIL("%s: status %d and result %zu is %lld", call, s, i, (long long)out[i]);
     keep(t, out[i], call);
   }
@@ -152,7 +161,7 @@ static void results(camber_tape *t, camber_status s, const camber_node *out, siz
 
 /* ---- Nodes ---------------------------------------------------------------------------------------------------------------- */
 static camber_node any(camber_tape *t) {
-  uint32_t k = below(48);
+  uint32_t k = below(128);
   if (k == 0) return CAMBER_NONE;
   if (k == 1) return nodes[below(NODES)] - 1;      /* may be a loop's tuple */
   if (k == 2) return nodes[below(NODES)] ^ (INT64_C(1) << below(63));
@@ -226,7 +235,7 @@ static void fill(void *p, size_t bytes, camber_dtype d) {
   static const double bad[] = {0.0 / 0.0, 1.0 / 0.0, -1e300, 1e-310};
   size_t size = camber_dtype_size(d);
   for (size_t i = 0; i < bytes / (size ? size : 1); i++) {
-    double v = one_in(12) ? bad[below(4)] : good[at < end ? below(10) : i % 10];
+    double v = one_in(12) ? bad[below(4)] : good[left ? below(10) : i % 10];
     char *q = (char *)p + i * size;
     switch (d) {
     case CAMBER_F64: memcpy(q, &v, 8); break;
@@ -241,6 +250,17 @@ static void fill(void *p, size_t bytes, camber_dtype d) {
 
 /* ---- Builders --------------------------------------------------------------------------------------------------------------- */
 static void scan(int k);
+
+/* What most programs begin with. */
+static void furnish(camber_tape *t) {
+  static const struct { camber_dtype d; int64_t n[3]; size_t rank; } some[] = {
+    {CAMBER_F64, {0}, 0}, {CAMBER_F64, {3}, 1}, {CAMBER_F64, {2, 3}, 2}, {CAMBER_F64, {3, 3}, 2}, {CAMBER_F32, {2, 3}, 2}, {CAMBER_I64, {0}, 0}, {CAMBER_I64, {2}, 1},
+    {CAMBER_BOOL, {2, 3}, 2}, {CAMBER_F64, {2, 3, 3}, 3}, {CAMBER_BF16, {3}, 1}, {CAMBER_F16, {2, 3}, 2}, {CAMBER_F64, {2, 0}, 2}};
+  for (uint32_t i = 0, n = below(5); i < n; i++) {
+    uint32_t k = below(16) % 12;
+    keep(t, camber_input(t, some[k].d, some[k].n, some[k].rank), "input");
+  }
+}
 
 static void leaf(camber_tape *t) {
   shape_t s = shape();
@@ -419,7 +439,7 @@ static void derive(camber_tape *t) {
   const camber_node *px = one_in(64) ? NULL : x, *py = one_in(64) ? NULL : y;
   double limit = number();
   uint32_t k = below(16);
-  size_t count = one_in(64) ? (size_t)INT64_MAX - below(3) : 0;   /* absurd counts: refused before they are read */
+  size_t count = one_in(64) ? ((size_t)1 << 28) + 1 + below(3) : 0;   /* absurd counts: refused before they are read */
   if (count) m = n = count;
   for (int i = 0; i < 3; i++) v[i] = like(t, k == 0 || k == 4 || k == 8 ? x[i] : y[i]);
   switch (k) {
@@ -428,8 +448,8 @@ static void derive(camber_tape *t) {
   case 2: TRANSFORM(t, o, n, camber_linear_transpose(t, py, v, m, px, n, o)); break;
   case 3: TRANSFORM(t, o, n, camber_grad(t, y[0], px, n, o)); break;
   case 4: TRANSFORM(t, o, n, camber_hvp(t, y[0], px, v, n, o)); break;
-  case 5: { int32_t mode = one_in(24) ? 7 : (int32_t)below(3); TRANSFORM(t, o, count ? 0 : m * n, camber_jacobian(t, py, m, px, n, mode, o)); } break;
-  case 6: TRANSFORM(t, o, count ? 0 : n * n, camber_hessian(t, y[0], px, n, o)); break;
+  case 5: { int32_t mode = one_in(24) ? 7 : (int32_t)below(3); TRANSFORM(t, o, m * n, camber_jacobian(t, py, m, px, n, mode, o)); } break;
+  case 6: TRANSFORM(t, o, n * n, camber_hessian(t, y[0], px, n, o)); break;
   case 7: {
     int64_t size = one_in(16) ? odd_number() : below(4);
     for (size_t i = 0; i < n && i < 3; i++) {
@@ -459,7 +479,8 @@ static void derive(camber_tape *t) {
 static void call(int k) {
   camber_tape *t = tapes[k];
   if (one_in(48)) t = any_handle();
-  if (one_in(4)) { enter(t); if (before > CAMBER_EHANDLE || before < CAMBER_EHANDLE) { HOLDS(camber_tape_clear(t) == CAMBER_OK && camber_tape_status(t) == CAMBER_OK && !*camber_tape_message(t)); } }
+  if (camber_tape_status(t) != CAMBER_OK && camber_tape_status(t) != CAMBER_EHANDLE && !one_in(6))
+    HOLDS(camber_tape_clear(t) == CAMBER_OK && camber_tape_status(t) == CAMBER_OK && !*camber_tape_message(t));
   switch (below(24)) {
   case 0: case 1: case 2: case 3: leaf(t); break;
   case 4: case 5: case 6: case 7: case 8: elementwise(t); break;
@@ -562,12 +583,15 @@ static int small_enough[PROGRAMS];
 static int alias_of[PROGRAMS][BUFFERS];
 
 static void compile(int k) {
+  if (!tapes[k]) k = (int)below(2);
   camber_tape *t = tapes[k];
   if (!t) return;
+  if (!one_in(12)) camber_tape_clear(t);
   camber_node in[BUFFERS], out[4];
-  size_t n = 0, m = below(4), have = node_count < NODES ? node_count : NODES;
+  size_t n = 0, m = 1 + below(3), have = node_count < NODES ? node_count : NODES;
   for (size_t i = 0; i < m; i++) out[i] = any(t);
-  if (one_in(4)) n = below(3), in[0] = any(t), in[1] = any(t);
+  if (one_in(32)) m = 0;
+  if (one_in(8)) n = below(3), in[0] = any(t), in[1] = any(t);
   else for (size_t i = 0; i < have && n < BUFFERS - 1; i++) {
     if (camber_node_dtype(t, nodes[i]) < 0 || strcmp(camber_node_op(t, nodes[i]), "input")) continue;
     int twice = 0;
@@ -575,7 +599,6 @@ static void compile(int k) {
     if (!twice) in[n++] = nodes[i];
   }
   int p = (int)below(PROGRAMS);
-  if (camber_program_new((camber_tape *)NULL, in, n, out, m)) FAIL("a program of no tape");
   double w = work(t);
   size_t bytes = 0;
   for (size_t i = 0; i < n; i++) if (elements(t, in[i]) * 8 > ROOM) bytes = 1;
@@ -608,6 +631,7 @@ static void compile(int k) {
 
 static void space(void) {
   int p = (int)below(PROGRAMS), w = (int)below(SPACES);
+  for (int i = 0; i < PROGRAMS && !programs[p]; i++) p = (p + 1) % PROGRAMS;
   if (programs[p] && !small_enough[p]) return;
   retire(spaces[w]), camber_workspace_free(spaces[w]);
   spaces[w] = camber_workspace_new(programs[p]), space_of[w] = p;
@@ -636,7 +660,10 @@ static void option(void) {
 }
 
 static void run(void) {
-  int k = (int)below(SPACES), p = space_of[k];
+  int k = (int)below(SPACES);
+  if (!spaces[k] && !one_in(8)) space();
+  for (int i = 0; i < SPACES && !spaces[k]; i++) k = (k + 1) % SPACES;
+  int p = space_of[k];
   camber_program *prog = programs[p];
   camber_workspace *w = spaces[k];
   const void *in[BUFFERS];
@@ -689,6 +716,7 @@ static void run(void) {
 
 static void linear(void) {
   int l = (int)below(LINEARS);
+  for (int i = 0; i < LINEARS && !linears[l]; i++) l = (l + 1) % LINEARS;
   camber_linear *f = linears[l];
   const void *a[BUFFERS], *b[BUFFERS];
   void *c[BUFFERS], *d[BUFFERS];
@@ -799,7 +827,7 @@ static void file(void) {
     int64_t shapes[12];
     const void *p[3];
     for (int i = 0; i < 3; i++) n[i] = names[below(7)], d[i] = dtype(), ranks[i] = below(4), p[i] = one_in(32) ? NULL : data;
-    for (int i = 0; i < 12; i++) shapes[i] = one_in(24) ? -1 : below(4);
+    for (int i = 0; i < 12; i++) shapes[i] = one_in(24) ? -1 : (int64_t)below(4);
     camber_status s = known(camber_tensors_save(one_in(32) ? NULL : one_in(32) ? "/nowhere/x" : path, count, n, d, ranks, one_in(32) ? NULL : shapes, p));
     if (s == CAMBER_OK) {
       camber_tensors *f = camber_tensors_open(path, &s);
@@ -848,6 +876,7 @@ static void act(void) {
     if (tapes[k]) { release(0, k); break; }
     tapes[k] = camber_tape_new(), depth[k] = 0;
     HOLDS(tapes[k]);
+    furnish(tapes[k]);
     break;
   case 2: {
     int b = (int)below(TAPES);
@@ -872,7 +901,10 @@ static void act(void) {
   case 14: linear(); break;
   case 15: case 16: train(); break;
   case 17: if (one_in(4)) file(); break;
-  default: if (tapes[k]) call(k); else tapes[k] = camber_tape_new(); break;
+  default:
+    if (!tapes[k]) k = 0;
+    if (tapes[k]) call(k);
+    break;
   }
 }
 
@@ -885,11 +917,14 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
-  at = bytes, end = bytes + size;
+  at = bytes, end = bytes + size, made = 0x9E3779B97F4A7C15;
+  for (size_t i = 0; i < size; i++) made = (made ^ bytes[i]) * 0x100000001B3;
+  made |= 1, left = size + (size ? (bytes[size - 1] & 15) * 128u : 0);
   node_count = 0, stale_count = 0, open_depth = 0;
   memset(nodes, 0xFF, sizeof nodes), memset(stale, 0, sizeof stale), memset(parameters, 0, sizeof parameters);
   for (int i = 0; i < TAPES; i++) tapes[i] = i < 2 ? camber_tape_new() : NULL, depth[i] = 0;
-  for (int i = 0; i < 300 && at < end; i++) act();
+  furnish(tapes[0]), furnish(tapes[1]);
+  for (int i = 0; i < 300 && left; i++) act();
   uint32_t from = byte();
   for (uint32_t i = 0; i < 8; i++) for (int j = 0; j < TAPES; j++) release((i + from) % 8, j);
   unlink(path);

@@ -2,6 +2,8 @@
 
 >>> count(["api          12 passed, 1 failed", "cpp          3 passed, 0 failed"])
 (15, 1)
+>>> count(["    28 passed, 2 failed", "noalloc      28 passed, 2 failed", "5 passed, 0 failed"])
+(33, 2)
 >>> count(["=== 2 failed, 40 passed, 1 skipped in 3.21s ==="])
 (40, 2)
 >>> count(["\\t Executed 3 tests, with 0 failures (0 unexpected) in 1 seconds", "\\t Executed 9 tests, with 2 failures (0 unexpected) in 1 seconds"])
@@ -13,7 +15,7 @@
 import re
 import sys
 
-CHECKS = re.compile(r"(\d+) passed, (\d+) failed$")
+CHECKS = re.compile(r"^(?:\S.*\s)?(\d+) passed, (\d+) failed$")   # indented lines are quotations
 PYTEST = re.compile(r"(?=.*\b(?:passed|failed|errors?)\b).* in [\d.]+s\b")
 XCTEST = re.compile(r"Executed (\d+) tests?, with (?:\d+ tests? skipped and )?(\d+) failures?")
 TESTING = re.compile(r"Test run with (\d+) tests?.*? (passed|failed) after .*?(?:with (\d+) issues?)?\.?$")

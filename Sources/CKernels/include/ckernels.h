@@ -149,6 +149,12 @@ void ck_fenv_leave(uint64_t saved);
 /* ---- Threads ------------------------------------------------------------------------------------------------------------ */
 int ck_processors(void);   /* those that this process may use (its affinity); at least 1 */
 
+/* ---- Threads ------------------------------------------------------------------------------------------------------------ */
+/* task(context, i) for each i < count, on the calling thread and up to threads - 1 of the library's own; returns when all are done.
+ * Allocates nothing after its first use with as many threads. Nested or concurrent calls, and calls in a child of fork, run serially. */
+typedef void (*ck_task)(void *context, size_t index);
+void ck_parallel(size_t count, size_t threads, ck_task task, void *context);
+
 /* ---- Memory that grows with the host's input --------------------------------------------------------------------------- */
 /* 64-byte aligned, NULL when there is none. ck_live_bytes counts what is allocated now (tests), ck_alloc_count all calls ever;
  * ck_fail_after(k) makes the k-th call from now fail once (tests; k < 0: never). */

@@ -184,16 +184,23 @@ private let concatRow = Row(
   derivative: .linear { t, y, ct, slot in
     let axis = t.attrs(y)[0], starts = t.partStarts(y)
     return t.slice(ct, axis: axis, start: starts[slot], count: starts[slot + 1] - starts[slot])
+  },
+  // outer, bytes of a row of the result, then bytes of a row of each part.
+  geometry: { x, a, out in
+    let (outer, n, inner) = around(out.shape, axis: a[0]), size = out.dtype.size
+    return [outer, n * inner * size] + x.map { $0.shape[$0.rank + a[0]] * inner * size }
   }
 ) { c in
-  let (outer, n, inner) = around(c.type.shape, axis: c.attrs[0]), size = c.type.dtype.size
+  let g = c.geometry, outer = g[0], row = g[1]
   var done = 0
-  for (i, t) in c.types.enumerated() {
-    let m = t.shape[t.rank + c.attrs[0]]
-    for o in 0 ..< outer {
-      (c.out + (o * n + done) * inner * size).copyMemory(from: c.x[i] + o * m * inner * size, byteCount: m * inner * size)
+  for i in 2 ..< g.count {
+    let bytes = g[i], part = c.x[i - 2], to = c.out + done
+    if bytes == 8 {
+      for o in 0 ..< outer { (to + o * row).storeBytes(of: (part + o * 8).loadUnaligned(as: UInt64.self), as: UInt64.self) }
+    } else {
+      for o in 0 ..< outer { (to + o * row).copyMemory(from: part + o * bytes, byteCount: bytes) }
     }
-    done += m
+    done += bytes
   }
   return nil
 }
