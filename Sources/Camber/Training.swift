@@ -1,4 +1,4 @@
-package import Optimize
+import Optimize
 import Runtime
 import Tape
 

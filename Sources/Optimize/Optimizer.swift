@@ -1,6 +1,6 @@
 import CKernels
 import Glibc
-package import Runtime
+import Runtime
 package import Tape
 
 /// A method applied to a list of parameters. The update of all parameters is one program over (parameter, gradient, state, scalars),

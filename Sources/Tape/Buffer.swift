@@ -1,4 +1,4 @@
-package import CKernels
+import CKernels
 
 /// A growable array of trivial elements from the allocator that may refuse: `append` then returns false and nothing changes.
 package struct Buffer<Element: BitwiseCopyable>: ~Copyable {

@@ -1,4 +1,4 @@
-package import CKernels
+import CKernels
 
 /// What a type rule says: the result's type, or why there is none.
 package enum Inferred {

@@ -1,4 +1,4 @@
-package import CKernels
+import CKernels
 import Synchronization
 
 private let serials = Atomic<Int32>(1)

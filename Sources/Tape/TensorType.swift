@@ -1,4 +1,4 @@
-package import CKernels
+import CKernels
 
 /// Element types, numbered as in camber.h.
 package enum DType: Int32, CaseIterable, Sendable {

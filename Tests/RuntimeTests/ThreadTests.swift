@@ -1,6 +1,7 @@
 import CKernels
 import Glibc
 import Tape
+import Dispatch
 import XCTest
 @testable import Runtime
 
@@ -209,8 +210,31 @@ final class ThreadTests: XCTestCase {
     let v = [g.array(t.type(x))], want = try Runner(p).run(v), runners = try (0 ..< 4).map { _ in try Runner(p) }
     let same = UnsafeMutablePointer<Bool>.allocate(capacity: 4)
     defer { same.deallocate() }
-    Threads.share(4) { i in same[i] = (0 ..< 10).allSatisfy { _ in runners[i].run(v) == want } }
+    DispatchQueue.concurrentPerform(iterations: 4) { i in same[i] = (0 ..< 10).allSatisfy { _ in runners[i].run(v) == want } }
     for i in 0 ..< 4 { XCTAssertTrue(same[i]) }
+  }
+
+  /// A task that splits again runs what it splits by itself; every task runs once.
+  func testPool() {
+    final class Counts { var outer = [Int32](repeating: 0, count: 64), inner = [Int32](repeating: 0, count: 64) }
+    let counts = Counts()
+    for threads in [1, 2, 5] {
+      for count in [0, 1, 7, 64] {
+        counts.outer = [Int32](repeating: 0, count: 64)
+        counts.inner = counts.outer
+        counts.outer.withUnsafeMutableBufferPointer { outer in
+          ck_parallel(count, threads, { p, i in p?.assumingMemoryBound(to: Int32.self)[i] += 1 }, outer.baseAddress)
+        }
+        XCTAssertEqual(counts.outer.reduce(0, +), Int32(count))
+        counts.inner.withUnsafeMutableBufferPointer { inner in
+          ck_parallel(count, threads, { p, i in
+            guard let mine = p?.assumingMemoryBound(to: Int32.self) else { return }
+            ck_parallel(3, 4, { q, _ in q?.assumingMemoryBound(to: Int32.self).pointee += 1 }, mine + i)
+          }, inner.baseAddress)
+        }
+        XCTAssertEqual(counts.inner.prefix(count).map { $0 }, [Int32](repeating: 3, count: count))
+      }
+    }
   }
 
   /// Workers compute in the default environment whatever theirs is.

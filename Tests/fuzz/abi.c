@@ -70,7 +70,7 @@ static camber_tape *tapes[TAPES];
 static int depth[TAPES];
 static camber_program *programs[PROGRAMS];
 static camber_workspace *spaces[SPACES];
-static int space_of[SPACES];
+static int space_of[SPACES], space_old[SPACES];   /* old: its program was replaced */
 static camber_linear *linears[LINEARS];
 static struct { size_t in, out; size_t in_bytes[BUFFERS], out_bytes[BUFFERS]; } linear_size[LINEARS];
 static camber_optimizer *optimizers[FEW];
@@ -623,18 +623,19 @@ static void compile(int k) {
   if (!made) return;
   retire(programs[p]), camber_program_free(programs[p]);
   programs[p] = made;
+  for (int i = 0; i < SPACES; i++) if (space_of[i] == p) space_old[i] = 1;
   small_enough[p] = w < 2e5 && !bytes && camber_program_memory(made) < 1 << 24;
   for (int i = 0; i < BUFFERS; i++) alias_of[p][i] = -1;
   HOLDS(camber_program_input_count(made) == n && camber_program_output_count(made) == m);
   HOLDS(camber_program_explain(made));
 }
 
-static void space(void) {
-  int p = (int)below(PROGRAMS), w = (int)below(SPACES);
+static void space(int w) {
+  int p = (int)below(PROGRAMS);
   for (int i = 0; i < PROGRAMS && !programs[p]; i++) p = (p + 1) % PROGRAMS;
   if (programs[p] && !small_enough[p]) return;
   retire(spaces[w]), camber_workspace_free(spaces[w]);
-  spaces[w] = camber_workspace_new(programs[p]), space_of[w] = p;
+  spaces[w] = camber_workspace_new(programs[p]), space_of[w] = p, space_old[w] = 0;
   HOLDS((spaces[w] != NULL) == (programs[p] != NULL));
 }
 
@@ -661,7 +662,7 @@ static void option(void) {
 
 static void run(void) {
   int k = (int)below(SPACES);
-  if (!spaces[k] && !one_in(8)) space();
+  if ((!spaces[k] || space_old[k]) && !one_in(8)) space(k);
   for (int i = 0; i < SPACES && !spaces[k]; i++) k = (k + 1) % SPACES;
   int p = space_of[k];
   camber_program *prog = programs[p];
@@ -895,7 +896,7 @@ static void act(void) {
     }
   } break;
   case 5: case 6: case 7: compile(k); break;
-  case 8: case 9: space(); break;
+  case 8: case 9: space((int)below(SPACES)); break;
   case 10: option(); break;
   case 11: case 12: case 13: run(); break;
   case 14: linear(); break;

@@ -3,7 +3,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 swift_lib=$(dirname "$(dirname "$(readlink -f "$(command -v swiftc)")")")/lib/swift/linux
-build() { swift build --product camber --sanitize "$1" --scratch-path "$2" -Xcc -O1 || exit 2; }
+build() { swift build --product camber --sanitize "$1" --scratch-path "$2" -Xcc -O1 -Xswiftc -use-ld=lld || exit 2; }
 case ${1:-} in
   valgrind)
     # 3.19 refuses Swift's debug information; the release library has none. "Possibly lost" holds Swift's caches: not counted.
@@ -16,7 +16,7 @@ case ${1:-} in
   thread)
     build thread .build-tsan
     export CC=clang CFLAGS="-fsanitize=thread -g -L$swift_lib -ldispatch -lBlocksRuntime -Wl,-rpath,$swift_lib"
-    export TSAN_OPTIONS="halt_on_error=0 exitcode=66"
+    export TSAN_OPTIONS="halt_on_error=0 exitcode=66 suppressions=$PWD/Tests/tools/tsan.supp"
     exec Tests/run-native.sh .build-tsan/debug threads ;;
   *) echo "sanitize: valgrind, address or thread" >&2; exit 2 ;;
 esac

@@ -15,7 +15,7 @@
 import re
 import sys
 
-CHECKS = re.compile(r"^(?:\S.*\s)?(\d+) passed, (\d+) failed$")   # indented lines are quotations
+CHECKS = re.compile(r"^(?:\S.*\s)?(\d+) passed, (\d+) failed(?: \(exit \d+\))?$")   # indented lines are quotations
 PYTEST = re.compile(r"(?=.*\b(?:passed|failed|errors?)\b).* in [\d.]+s\b")
 XCTEST = re.compile(r"Executed (\d+) tests?, with (?:\d+ tests? skipped and )?(\d+) failures?")
 TESTING = re.compile(r"Test run with (\d+) tests?.*? (passed|failed) after .*?(?:with (\d+) issues?)?\.?$")

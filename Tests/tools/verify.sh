@@ -9,7 +9,7 @@ python=$root/.venv/bin/python
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 mkdir -p docs/verified
-all="trainings languages client valgrind python"
+all="trainings languages figures client valgrind python fuzz"
 broken=""
 
 make lib >"$work/lib.log" 2>&1 || { tail -30 "$work/lib.log"; exit 1; }
@@ -69,7 +69,16 @@ languages() {
   [ $failed -eq 0 ]
 }
 
+# What recording, differentiating and running scalars costs.
+figures() {
+  gcc -std=c11 -O2 -Iinclude Tests/tools/figures.c -Lbuild -lcamber -lm -Wl,-rpath,"$root/build" -o "$work/figures" || return 1
+  "$work/figures" | tee "$work/out" || return 1
+  grep -v passed "$work/out" >"$work/figures.figures"
+}
+
 client() { Tests/packaging/client.sh git; }
+# Random call sequences and mutated files, over an instrumented library.
+fuzz() { Tests/fuzz/run.sh "${FUZZ_SECONDS:-300}" "$CAMBER_SEED" && echo "2 passed, 0 failed"; }
 valgrind() { VALGRIND_TESTS="api easy bad_input noalloc threads cpp" Tests/packaging/sanitize.sh valgrind; }
 python() { PYTHONPATH=Tests/tools "$python" -m pytest -q -p no:cacheprovider -p verify_profile --hypothesis-seed="$CAMBER_SEED" Tests/python; }
 

@@ -1,4 +1,4 @@
-package import CKernels
+import CKernels
 
 /// The partial of an elementwise row in operand `slot`; nil where it does not exist. Written stably: each formula's own derivatives,
 /// taken by the same rules, lose no digits either (tanh' is not 1 - y^2).

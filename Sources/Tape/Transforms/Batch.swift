@@ -1,4 +1,4 @@
-package import CKernels
+import CKernels
 
 /// Batching: each node that depends on a batched input is made once more with a new leading axis.
 extension Tape {

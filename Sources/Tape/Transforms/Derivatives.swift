@@ -1,4 +1,4 @@
-package import CKernels
+import CKernels
 
 package enum JacobianMode: Int32, Sendable { case auto, forward, reverse }
 

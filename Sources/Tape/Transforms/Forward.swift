@@ -1,4 +1,4 @@
-package import CKernels
+import CKernels
 
 /// Forward mode: tangents pushed along the tape, one visit a node.
 extension Tape {

@@ -1,4 +1,4 @@
-package import CKernels
+import CKernels
 
 /// Scratch arrays indexed by node, from the allocator that may refuse.
 package struct PerNode<T: BitwiseCopyable>: ~Copyable {

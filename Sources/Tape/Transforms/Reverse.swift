@@ -1,4 +1,4 @@
-package import CKernels
+import CKernels
 
 /// Reverse mode: each row's linearisation, transposed at once, visiting only nodes between inputs and outputs. (vjp is transpose after
 /// jvp; that composition is the test of this file.)

@@ -1,4 +1,4 @@
-package import CKernels
+import CKernels
 
 /// Rebuilding: outputs made again from other operands, on this tape or another.
 extension Tape {

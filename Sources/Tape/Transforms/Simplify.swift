@@ -1,4 +1,4 @@
-package import CKernels
+import CKernels
 
 /// The same values from fewer nodes. Every rule keeps every bit of every result (signed zeros and NaNs included): x + (-0), x - 0,
 /// x * 1, x / 1, but not x + 0 or x * 0.

@@ -1,0 +1,167 @@
+/* Memory refused at each place that asks the library's allocator, once: a status each time, nothing leaked, and what failed works
+ * afterwards. Needs ck_fail_after, which only libraries without the version script show (.build-asan); else nothing is tried. */
+#include <camber.h>
+#include <stdlib.h>
+
+#include "check.h"
+
+extern void ck_fail_after(int64_t k) __attribute__((weak));
+extern int64_t ck_live_bytes(void) __attribute__((weak));
+
+static int failures;          /* calls of one session that were refused something */
+static double results[64];
+static int result_count;
+
+static void note(double v) { if (result_count < 64) results[result_count++] = v; }
+
+/* What goes wrong leaves a status and a sentence; the session then goes on from there. */
+static int well(camber_tape *t) {
+  camber_status s = camber_tape_status(t);
+  if (s == CAMBER_OK) return 1;
+  failures++;
+  CHECK(s == CAMBER_ENOMEM && *camber_tape_message(t));
+  if (s != CAMBER_ENOMEM) fprintf(stderr, "  %d %s\n", s, camber_tape_message(t));
+  camber_tape_clear(t);
+  return 0;
+}
+
+static int compiled(camber_tape *t, const camber_node *in, size_t n, const camber_node *out, size_t m, const void *const *x, void *const *y) {
+  camber_program *p = camber_program_new(t, in, n, out, m);
+  if (!p) return well(t) ? CHECK(!"no program and no error"), 0 : 0;
+  camber_workspace *w = camber_workspace_new(p);
+  int ok = w != NULL;
+  if (!w) failures++;
+  else {
+    camber_status s = camber_run(p, w, x, y);
+    if (s < 0) { failures++, ok = 0; CHECK(*camber_workspace_message(w)); }
+  }
+  camber_workspace_free(w), camber_program_free(p);
+  return ok;
+}
+
+/* Records, differentiates, batches, loops, compiles, runs, trains and saves; every handle is freed on every path. */
+static void session(const char *path) {
+  const int64_t shape[2] = {3, 3}, three[1] = {3}, wide[3] = {2, 3, 3}, many[1] = {300};
+  double a[9] = {4, 1, 0.5, 1, 5, 1, 0.5, 1, 6}, b[18], big[300], out[90], g[90], h[900];
+  for (int i = 0; i < 18; i++) b[i] = 0.25 * i;
+  for (int i = 0; i < 300; i++) big[i] = 0.01 * i;
+  result_count = failures = 0;
+  camber_tape *t = camber_tape_new();
+  if (!t) { failures++; return; }
+  camber_node x = camber_input(t, CAMBER_F64, shape, 2), v = camber_input(t, CAMBER_F64, three, 1), c = camber_array(t, CAMBER_F64, shape, 2, a);
+  camber_node l = camber_input(t, CAMBER_F64, many, 1), key = camber_integer(t, CAMBER_I64, 7);
+  if (!well(t)) { camber_tape_free(t); return; }
+  camber_node y = camber_sum(t, camber_mul(t, camber_tanh(t, camber_matmul(t, x, c)), camber_dropout(t, x, key, 0.5)), NULL, 0, 0), gx, hx, jx[1], sx, bx, by;
+  if (well(t) && camber_grad(t, y, &x, 1, &gx) == CAMBER_OK) {
+    camber_node s = camber_solve(t, camber_add(t, x, c), camber_broadcast(t, camber_reshape(t, v, (int64_t[]){3, 1}, 2), shape, 2));
+    camber_node d = camber_sum(t, camber_cholesky(t, camber_matmul(t, x, camber_transpose(t, x, NULL, 0))), NULL, 0, 0);
+    camber_node outs[3] = {y, gx, s};
+    const void *in[3] = {a, b, big};
+    void *to[3] = {out, g, h};
+    camber_node ins[3] = {x, v, l};
+    if (well(t) && compiled(t, ins, 3, outs, 3, in, to)) note(out[0]), note(g[4]), note(h[8]);
+    camber_node gd, parts[2] = {l, l}, both;
+    if (camber_grad(t, d, &x, 1, &gd) == CAMBER_OK && compiled(t, ins, 3, &gd, 1, in, to)) note(out[3]);
+    well(t);
+    both = camber_sum(t, camber_exp(t, camber_cumsum(t, camber_concat(t, parts, 2, 0), 0, 0)), NULL, 0, 0);
+    camber_node gl;
+    if (well(t) && camber_grad(t, both, &l, 1, &gl) == CAMBER_OK && compiled(t, ins, 3, &gl, 1, in, (void *[]){h})) note(h[299]);
+    well(t);
+    if (camber_hessian(t, y, &x, 1, &hx) == CAMBER_OK && camber_simplify(t, &hx, 1, &sx) == CAMBER_OK && compiled(t, ins, 3, &sx, 1, in, to)) note(out[80]);
+    well(t);
+    camber_node xb = camber_input(t, CAMBER_F64, wide, 3), xin[2];
+    if (well(t) && camber_batch(t, &gx, 1, &x, &xb, 1, 2, &bx) == CAMBER_OK) {
+      xin[0] = xb;
+      if (compiled(t, xin, 1, &bx, 1, (const void *[]){b}, to)) note(out[17]);
+    }
+    well(t);
+    if (camber_jacobian(t, &gx, 1, &x, 1, CAMBER_REVERSE, jx) == CAMBER_OK) (void)camber_tape_hash(t, &x, 1, jx, 1);
+    well(t);
+    if (camber_precision(t, &y, 1, &x, 1, CAMBER_BF16, CAMBER_F32, &by) == CAMBER_OK && compiled(t, ins, 3, &by, 1, in, to)) { float f; memcpy(&f, out, 4), note(f); }
+    well(t);
+    camber_linear *f = camber_linear_new(t, &x, 1, &gx, 1);
+    if (f) {
+      if (camber_linear_at(f, in, NULL) == CAMBER_OK && camber_linear_vjp(f, in, to) == CAMBER_OK) note(out[5]);
+      camber_linear_free(f);
+    } else if (well(t)) CHECK(!"no linear and no error");
+  }
+  well(t);
+  camber_tape *body = camber_tape_sub(t);
+  if (body) {
+    camber_node carry = camber_input(body, CAMBER_F64, three, 1), slice = camber_input(body, CAMBER_F64, three, 1), loop[2], gl;
+    camber_node next = camber_sin(body, camber_add(body, camber_mul(body, carry, slice), v)), ends[2] = {next, camber_sum(body, next, NULL, 0, 0)};
+    camber_node begin[2] = {carry, slice};
+    if (well(body) && camber_scan(t, body, begin, ends, 1, &v, 1, &x, 1, 3, 0, loop) == CAMBER_OK) {
+      camber_node total = camber_add(t, camber_sum(t, loop[0], NULL, 0, 0), camber_sum(t, loop[1], NULL, 0, 0)), two[2], hv;
+      camber_node ins[2] = {x, v};
+      if (well(t) && camber_grad(t, total, &x, 1, &gl) == CAMBER_OK) {
+        two[0] = total, two[1] = gl;
+        if (compiled(t, ins, 2, two, 2, (const void *[]){a, b}, (void *[]){out, g})) note(out[0]), note(g[3]);
+        well(t);
+        if (camber_hvp(t, total, &v, &v, 1, &hv) == CAMBER_OK && compiled(t, ins, 2, &hv, 1, (const void *[]){a, b}, (void *[]){out})) note(out[2]);
+        well(t);
+        camber_node xb = camber_input(t, CAMBER_F64, wide, 3), bl;
+        if (well(t) && camber_batch(t, &gl, 1, &x, &xb, 1, 2, &bl) == CAMBER_OK) {
+          ins[0] = xb;
+          if (compiled(t, ins, 2, &bl, 1, (const void *[]){b, a}, (void *[]){out})) note(out[11]);
+        }
+      }
+    }
+    well(body);
+    camber_tape_free(body);
+  }
+  well(t);
+  camber_tape_free(t);
+
+  camber_optimizer *o = camber_optimizer_new("adamw");
+  if (camber_optimizer_set(o, "clip_global_norm", 1) < 0 || camber_optimizer_add(o, "w", CAMBER_BF16, many, 1) < 0 || camber_optimizer_add(o, "u", CAMBER_F64, three, 1) < 0) failures++;
+  uint16_t w[300] = {0}, dw[300];
+  for (int i = 0; i < 300; i++) dw[i] = 0x3F80;
+  double u[3] = {1, 2, 3}, du[3] = {1, 1, 1};
+  for (int i = 0; i < 2; i++) {
+    camber_status s = camber_optimizer_step(o, (void *[]){w, u}, (const void *[]){dw, du});
+    if (s != CAMBER_OK) { failures++; CHECK(s == CAMBER_ENOMEM && *camber_optimizer_message(o)); }
+  }
+  if (camber_optimizer_state_count(o) == 0) failures++;
+  if (camber_optimizer_steps(o) == 2) note(u[2]);
+  camber_optimizer_free(o);
+
+  camber_status s = camber_tensors_save(path, 1, (const char *const[]){"u"}, (const camber_dtype[]){CAMBER_F64}, (const size_t[]){1}, three, (const void *const[]){du});
+  if (s != CAMBER_OK) { failures++; CHECK(s == CAMBER_ENOMEM || s == CAMBER_EIO); }
+  camber_tensors *file = camber_tensors_open(path, &s);
+  if (!file) { failures++; CHECK(s == CAMBER_ENOMEM); }
+  camber_tensors_free(file);
+}
+
+int main(void) {
+  char path[] = "/tmp/camber-memory-XXXXXX";
+  if (!CHECK(mkstemp(path) >= 0)) return check_done();
+  session(path);
+  CHECK(failures == 0 && result_count == 14);
+  if (failures || result_count != 14) fprintf(stderr, "  %d refused, %d results without any failure\n", failures, result_count);
+  if (ck_fail_after && ck_live_bytes) {
+    double want[64];
+    int count = result_count, unnoticed = 0;
+    memcpy(want, results, sizeof want);
+    const int64_t live = ck_live_bytes();
+    int64_t sites = 0;
+    for (int64_t k = 0, quiet = 0; k < 1000000; k++) {
+      ck_fail_after(k);
+      session(path);
+      ck_fail_after(-1);
+      if (!CHECK(ck_live_bytes() == live)) fprintf(stderr, "  %lld bytes are left after site %lld\n", (long long)(ck_live_bytes() - live), (long long)k);
+      /* Past the last site nothing fails any more. A refusal that the library can do without is no failure. */
+      quiet = failures ? 0 : quiet + 1;
+      if (!failures) unnoticed++, CHECK(result_count == count && !memcmp(results, want, sizeof *want * (size_t)count));
+      else sites = k + 1;
+      if (quiet > 200) break;
+    }
+    fprintf(stderr, "memory: %lld sites\n", (long long)sites);
+    CHECK(sites > 500);
+    (void)unnoticed;
+    session(path);
+    CHECK(failures == 0 && !memcmp(results, want, sizeof *want * (size_t)count));
+  }
+  remove(path);
+  return check_done();
+}
