@@ -1,8 +1,8 @@
 /* The elementwise operators of Camber: X(name, class, value).
  *
  * This list is the only place an elementwise operator is named. The C builders `camber_<name>`, the C++, Python and
- * Swift functions, the vector kernels and the closed Swift enums all come from it. Append only: the position of a row
- * is its number in saved tapes.
+ * Swift functions, the vector kernels and the closed Swift enums all come from it. Outside the process a row goes by its
+ * name: its number changes when rows are added.
  *
  * The class says which dtypes a row takes and gives:
  *   FLOAT    f64, f32 (and f16, bf16 through f32)      -> the same

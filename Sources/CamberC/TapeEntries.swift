@@ -1,6 +1,7 @@
 import CBuilders
 public import CCamber
 import CKernels
+import Glibc
 import Tape
 
 @_cdecl("camber_version") @implementation public func camber_version() -> UInt32 {
@@ -163,41 +164,12 @@ private func known(_ tape: OpaquePointer?, _ node: camber_node) -> TensorType? {
   return op.isElementwise ? ck_row_name(Int32(op.raw)) : structuralName(op)
 }
 
+/// The rows' names as C reads them; made once, never freed.
+nonisolated(unsafe) private let structuralNames = Structural.allCases.map { strdup(row($0).name) }
+
 private func structuralName(_ op: OpCode) -> UnsafePointer<CChar> {
-  guard let s = op.structural else { return c("?") }
-  return switch s {
-  case .input: c("input")
-  case .constant: c("constant")
-  case .array: c("array")
-  case .capture: c("capture")
-  case .iota: c("iota")
-  case .cast: c("cast")
-  case .reshape: c("reshape")
-  case .broadcast: c("broadcast")
-  case .transpose: c("transpose")
-  case .slice: c("slice")
-  case .pad: c("pad")
-  case .concat: c("concat")
-  case .gather: c("gather")
-  case .scatterAdd: c("scatter_add")
-  case .sum: c("sum")
-  case .prod: c("prod")
-  case .max: c("max")
-  case .min: c("min")
-  case .logsumexp: c("logsumexp")
-  case .norm: c("norm")
-  case .argmax: c("argmax")
-  case .argmin: c("argmin")
-  case .softmax: c("softmax")
-  case .cumsum: c("cumsum")
-  case .matmul: c("matmul")
-  case .cholesky: c("cholesky")
-  case .triangularSolve: c("triangular_solve")
-  case .solve: c("solve")
-  case .random: c("random_uniform")
-  case .scan: c("scan")
-  case .part: c("part")
-  }
+  guard let s = op.structural, let i = Structural.allCases.firstIndex(of: s), let name = structuralNames[i] else { return c("?") }
+  return UnsafePointer(name)
 }
 
 // MARK: rows

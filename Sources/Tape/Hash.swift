@@ -1,6 +1,15 @@
 import CKernels
 
 extension Tape {
+  /// Rows by name: their numbers change when rows are added.
+  private static let nameHashes: [UInt16: UInt64] = {
+    var table: [UInt16: UInt64] = [:]
+    for raw in (0 ..< UInt16(CK_ROW_COUNT)).map({ $0 }) + Structural.allCases.map(\.rawValue) {
+      table[raw] = OpCode(raw: raw).name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+    return table
+  }()
+
   /// A fingerprint of the programs behind `outputs`, independent of the order of recording: nodes are numbered by first visit, depth
   /// first by input slot. nil on error.
   package func fingerprint(_ inputs: [NodeID], _ outputs: [NodeID]) -> UInt64? {
@@ -19,7 +28,8 @@ extension Tape {
     for k in 0 ..< nodes.count {
       let n = nodes[k], r = record(n)
       number[n] = Int32(k)
-      mix(UInt64(r.op) | UInt64(r.arity) << 16)
+      mix(Tape.nameHashes[r.op] ?? 0)
+      mix(UInt64(r.arity))
       if r.type >= 0 { mix(types[Int(r.type)]) }
       switch Structural(rawValue: r.op) {
       case .input:

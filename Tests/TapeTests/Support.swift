@@ -59,7 +59,9 @@ final class Runner {
   func callAsFunction(_ x: [Doubles]) throws -> [Doubles] {
     let ins = zip(x, program.inputTypes[0]).map { Cells($0, $1) }, outs = program.outputTypes[0].map { Cells(Doubles(repeating: 0, count: $0.count), $0) }
     XCTAssertEqual(x.map(\.count), program.inputTypes[0].map(\.count))
-    let code = workspace.run(inputs: ins.map { UnsafeRawPointer($0.memory) as UnsafeRawPointer? } + [nil], outputs: outs.map { $0.memory as UnsafeMutableRawPointer? } + [nil])
+    let code = withExtendedLifetime((ins, outs)) {
+      workspace.run(inputs: ins.map { UnsafeRawPointer($0.memory) as UnsafeRawPointer? } + [nil], outputs: outs.map { $0.memory as UnsafeMutableRawPointer? } + [nil])
+    }
     guard code == .ok else { throw Failure(code, workspace.message) }
     return outs.map(\.values)
   }
