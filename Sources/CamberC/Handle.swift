@@ -1,7 +1,6 @@
 import CCamber
 import CKernels
 import Glibc
-import Synchronization
 import Tape
 
 /// What a handle points at: a kind word that every entry checks, then the object.
@@ -61,7 +60,7 @@ func freeHandle(_ kind: Kind, _ handle: OpaquePointer?) {
 
 /// Headers of freed handles: their memory stays readable, so that a freed handle is told from a live one, and is not used again
 /// before a thousand others were freed.
-private struct Freed: ~Copyable {
+private struct Freed {
   private var oldest: UnsafeMutablePointer<Header>?, newest: UnsafeMutablePointer<Header>?
   private var count = 0
 
@@ -77,7 +76,7 @@ private struct Freed: ~Copyable {
     return h
   }
 }
-private let freed = Mutex(Freed())
+private let freed = Guarded(Freed())
 
 @inline(__always) private func header(_ handle: OpaquePointer?, _ kind: Kind) -> UnsafeMutablePointer<Header>? {
   guard let handle, Int(bitPattern: handle) & 7 == 0 else { return nil }

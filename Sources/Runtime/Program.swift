@@ -1,5 +1,4 @@
 import CKernels
-import Synchronization
 package import Tape
 
 /// Chosen outputs of a tape as functions of chosen inputs, planned: a list of steps with places for their results. Programs do
@@ -13,7 +12,7 @@ package final class Program {
   private(set) var backend = Backend.auto
   private var threads = 0
   private var aliases: [Alias] = []
-  private let planned: Mutex<Plan?>
+  private let planned: Guarded<Plan?>
 
   package convenience init(_ tape: Tape, inputs: [NodeID], outputs: [NodeID]) throws(Failure) {
     try self.init(tape, stages: [(inputs, outputs)])
@@ -23,7 +22,7 @@ package final class Program {
     structure = try Structure(tape, stages)
     inputTypes = structure.inputTypes
     outputTypes = structure.outputTypes
-    planned = Mutex(try Plan(structure, aliases: [], threads: Threads.available))
+    planned = Guarded(try Plan(structure, aliases: [], threads: Threads.available))
   }
 
   package var stageCount: Int { structure.stages }

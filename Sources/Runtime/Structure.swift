@@ -1,5 +1,4 @@
 import CKernels
-import Synchronization
 import Tape
 
 /// A step that runs a row's kernel.
@@ -38,7 +37,7 @@ final class Structure {
   let clusters: Clusters
   let values: Values
   let scalars: ScalarCode
-  let translated = Mutex(Translation.untried)
+  let translated = Guarded(Translation.untried)
   private(set) var blocks: [BlockCode] = []
   private(set) var kernels: [KernelStep] = []
   private(set) var scans: [ScanStep] = []

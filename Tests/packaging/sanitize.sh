@@ -16,7 +16,7 @@ case ${1:-} in
   thread)
     build thread .build-tsan
     export CC=clang CFLAGS="-fsanitize=thread -g -L$swift_lib -ldispatch -lBlocksRuntime -Wl,-rpath,$swift_lib"
-    export TSAN_OPTIONS="halt_on_error=0 exitcode=66 suppressions=$PWD/Tests/tools/tsan.supp"
+    export TSAN_OPTIONS="halt_on_error=0 exitcode=66"
     exec Tests/run-native.sh .build-tsan/debug threads ;;
   *) echo "sanitize: valgrind, address or thread" >&2; exit 2 ;;
 esac
