@@ -7,7 +7,7 @@ SO := libcamber.so.0
 AT := $(DESTDIR)$(PREFIX)
 
 LIBFLAGS = -c release --product camber --scratch-path .build-lib -Xswiftc -static-stdlib -Xswiftc -use-ld=lld -Xswiftc -enforce-exclusivity=unchecked \
-  -Xlinker -soname -Xlinker $(SO) -Xlinker --version-script=$(CURDIR)/exports.map \
+  -Xlinker -soname -Xlinker $(SO) -Xlinker --version-script=$(CURDIR)/Sources/CamberC/exports.map \
   -Xlinker --gc-sections -Xlinker -z -Xlinker nodelete
 
 .PHONY: lib deps venv install demo test verify bench clean

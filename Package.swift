@@ -24,7 +24,7 @@ let package = Package(
     .target(name: "Runtime", dependencies: ["Tape", "CKernels", "Machine"], swiftSettings: swift),
     .target(name: "Optimize", dependencies: ["Runtime", "Tape", "CKernels"], swiftSettings: swift),
     .target(name: "Camber", dependencies: ["Optimize", "Runtime", "Tape", "CKernels"], swiftSettings: swift),
-    .target(name: "CamberC", dependencies: ["Optimize", "Runtime", "Tape", "CKernels", "CCamber", "CBuilders"], swiftSettings: swift),
+    .target(name: "CamberC", dependencies: ["Optimize", "Runtime", "Tape", "CKernels", "CCamber", "CBuilders"], exclude: ["exports.map"], swiftSettings: swift),
     .testTarget(name: "TapeTests", dependencies: ["Tape", "Runtime", "CKernels"], swiftSettings: swift),
     .testTarget(name: "MachineTests", dependencies: ["Machine", "CKernels"], swiftSettings: swift),
     .testTarget(name: "RuntimeTests", dependencies: ["Tape", "Runtime", "CKernels"], swiftSettings: swift),

@@ -73,26 +73,30 @@ package final class Tape {
   /// The records and the pool of operands as they lie, until the next node is recorded.
   package var recordBase: UnsafePointer<Record>? { records.base.map { UnsafePointer($0) } }
   package var poolBase: UnsafePointer<Int32>? { pool.base.map { UnsafePointer($0) } }
-  @inline(__always) package func record(_ n: NodeID) -> Record { records[n.i] }
-  package func op(_ n: NodeID) -> OpCode { OpCode(raw: records[n.i].op) }
-  package func typeID(_ n: NodeID) -> Int32 { records[n.i].type }
-  package func type(_ n: NodeID) -> TensorType { types[Int(records[n.i].type)] }
-  package func dtype(_ n: NodeID) -> DType { types[Int(records[n.i].type)].dtype }
-  package func shape(_ n: NodeID) -> [Int] { types[Int(records[n.i].type)].shape }
-  package func attrs(_ n: NodeID) -> [Int] { attributes[Int(records[n.i].attrs)] }
-  package func arity(_ n: NodeID) -> Int { Int(records[n.i].arity) }
-  @inline(__always) package func input(_ n: NodeID, _ slot: Int) -> NodeID { input(of: records[n.i], slot) }
+  /// `none` reads as a scalar, so that a transform may go on to its end after memory was refused. No result of it is given out.
+  @inline(__always) package func record(_ n: NodeID) -> Record {
+    n.index >= 0 ? records[n.i] : Record(op: Structural.constant.rawValue, arity: 0, type: 0, a: 0, b: 0, c: 0, attrs: 0)
+  }
+  package func op(_ n: NodeID) -> OpCode { OpCode(raw: record(n).op) }
+  package func typeID(_ n: NodeID) -> Int32 { record(n).type }
+  package func type(_ n: NodeID) -> TensorType { types[Int(record(n).type)] }
+  package func dtype(_ n: NodeID) -> DType { types[Int(record(n).type)].dtype }
+  package func shape(_ n: NodeID) -> [Int] { types[Int(record(n).type)].shape }
+  package func attrs(_ n: NodeID) -> [Int] { attributes[Int(record(n).attrs)] }
+  package func arity(_ n: NodeID) -> Int { Int(record(n).arity) }
+  @inline(__always) package func input(_ n: NodeID, _ slot: Int) -> NodeID { input(of: record(n), slot) }
   @inline(__always) package func input(of r: Record, _ slot: Int) -> NodeID {
     if r.arity > 3 { return NodeID(pool[Int(r.a) + slot]) }
     return NodeID(slot == 0 ? r.a : slot == 1 ? r.b : r.c)
   }
   package func inputs(_ n: NodeID) -> [NodeID] { (0 ..< arity(n)).map { input(n, $0) } }
   package func contains(_ n: NodeID) -> Bool { n.index >= 0 && n.i < records.count }
-  package func structural(_ n: NodeID) -> Structural? { Structural(rawValue: records[n.i].op) }
+  package func structural(_ n: NodeID) -> Structural? { Structural(rawValue: record(n).op) }
 
   /// The 64 bits of a scalar constant: a double for floats, an integer otherwise.
   package func constantBits(_ n: NodeID) -> UInt64 {
-    UInt64(UInt32(bitPattern: records[n.i].a)) | UInt64(UInt32(bitPattern: records[n.i].b)) << 32
+    let r = record(n)
+    return UInt64(UInt32(bitPattern: r.a)) | UInt64(UInt32(bitPattern: r.b)) << 32
   }
   /// The constant that fills `n`, seen through broadcasts and reshapes; nil when it is none.
   package func uniformConstant(_ n: NodeID) -> NodeID? {

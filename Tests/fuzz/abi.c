@@ -703,7 +703,9 @@ static void run(void) {
   const void *const *pi = one_in(64) ? NULL : in;
   void *const *po = one_in(64) ? NULL : out;
   camber_program *q = one_in(32) ? any_handle() : prog;
-  TRACE("run");
+  TRACE("run\n%s", q == prog && prog ? camber_program_explain(prog) : "");
+  for (size_t i = 0; i < n; i++) TRACE("  input %zu: %p, %zu bytes%s", i, in[i], in_bytes[i], over[i] ? ", written over" : "");
+  for (size_t i = 0; i < m; i++) TRACE("  output %zu: %p, %zu bytes, alias %d", i, out[i], out_bytes[i], alias_of[p][i]);
   camber_status s = known(camber_run(q, w, pi, po));
   if (s < 0 || s > 0) TRACE("    -> %d %s", s, w ? camber_workspace_message(w) : "");
   if (s && s != CAMBER_EHANDLE) sentence(camber_workspace_message(w), "camber_run");
