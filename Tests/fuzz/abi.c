@@ -697,8 +697,7 @@ static void run(void) {
   for (size_t i = 0; i < n; i++) over[i] = 0;
   for (size_t i = 0; i < m; i++) if (alias_of[p][i] >= 0 && (size_t)alias_of[p][i] < n && one_in(2)) out[i] = (void *)in[alias_of[p][i]], over[alias_of[p][i]] = 1;
   if (one_in(16) && m && n && out_bytes[0] && in_bytes[0]) {
-    if (below(2)) out[0] = (void *)in[0], bad = !(alias_of[p][0] == 0); else in[below((uint32_t)n)] = NULL;
-    if (bad) over[0] = 0;
+    if (below(2)) out[0] = (void *)in[0], bad = alias_of[p][0] != 0, over[0] |= !bad; else in[below((uint32_t)n)] = NULL;
   }
   const void *const *pi = one_in(64) ? NULL : in;
   void *const *po = one_in(64) ? NULL : out;

@@ -66,6 +66,7 @@ extension Tape {
     let consts = captured.map { NodeID(body.record($0).a) }
     // The loop keeps a copy of its own: the host's sub-tape may grow on, and holds this tape.
     let own = Tape(), parameters = (inputs + captured).map { own.input(body.type($0)) }
+    if let f = own.failure { return fail(f.code, f.message) }
     let results = own.rewrite(body, outputs, Dictionary(uniqueKeysWithValues: zip(inputs + captured, parameters))) { _, _ in nil }
     return scan(Body(tape: own, inputs: parameters, outputs: results), carries, xs, consts, length: length, reverse: reverse)
   }

@@ -54,7 +54,8 @@ extension Tape {
 
   /// `body`'s outputs on this tape, from these operands.
   func inline(_ body: Body, _ operands: [NodeID]) -> [NodeID] {
-    rewrite(body.tape, body.outputs, Dictionary(uniqueKeysWithValues: zip(body.inputs, operands))) { _, _ in nil }
+    guard failure == nil else { return body.outputs.map { _ in .none } }
+    return rewrite(body.tape, body.outputs, Dictionary(uniqueKeysWithValues: zip(body.inputs, operands))) { _, _ in nil }
   }
 
   package func substitute(_ outputs: [NodeID], _ inputs: [NodeID], _ replacements: [NodeID]) -> [NodeID] {

@@ -44,6 +44,7 @@ extension Tape {
     let dots = ins.indices.map { on[$0] ? inner.input(inner.type(ins[$0])) : NodeID.none }
     let masks = ins.indices.map { on[$0] && masked ? inner.input(inner.type(ins[$0]).with(.bool)) : NodeID.none }
     let outs = inner.inline(s.body, ins)
+    if let f = inner.failure { fail(f.code, f.message); return none }
     let seeds = Dictionary(uniqueKeysWithValues: ins.indices.filter { on[$0] }.map { (ins[$0], Masked(dots[$0], masked ? masks[$0] : nil)) })
     let d = inner.forward(outs, seeds)
     if let f = inner.failure { fail(f.code, f.message); return none }
@@ -177,6 +178,7 @@ extension Tape {
     let plain = s.body.inputs.map { inner.input(t.type($0)) }
     let wide = plain.indices.map { i in on[i] ? inner.input(TensorType(inner.dtype(plain[i]), [size] + inner.shape(plain[i]))) : plain[i] }
     let outs = inner.inline(s.body, plain)
+    if let f = inner.failure { fail(f.code, f.message); return (.none, reach) }
     let seeds = plain.indices.filter { on[$0] }
     let batched = inner.batched(outs, Dictionary(uniqueKeysWithValues: seeds.map { (plain[$0], wide[$0]) }), size: size)
     let outputs = outs.indices.map { i in batched[i] ?? (reach[i] ? inner.addLeading(outs[i], size) : outs[i]) }

@@ -43,7 +43,6 @@ else:
         "table": ("Sources/Tape/Row.swift", "case .scan, .part: loopRow(s)"),
         "row": ("Sources/Tape/Ops/Shape.swift", ""),
         "prototype": ("include/camber.h", "camber_node camber_stack("),
-        "name": ("Sources/CamberC/TapeEntries.swift", 'case .cumsum: c("cumsum")'),
         "entry": ("Sources/CamberC/ReductionEntries.swift", ""),
     }
     for key, (path, after) in places.items():
