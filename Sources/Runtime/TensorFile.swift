@@ -11,10 +11,15 @@ package final class Tensors {
   package struct Entry { package let name: String, type: TensorType, data: UnsafeRawPointer }
   package private(set) var entries: [Entry] = []
   private let block: UnsafeMutableRawPointer
+  /// Arrays that lie in the file where their elements cannot be read in one piece.
+  private var copies: [UnsafeMutableRawPointer] = []
 
   private static let names: [(DType, String)] = [(.f64, "F64"), (.f32, "F32"), (.f16, "F16"), (.bf16, "BF16"), (.i64, "I64"), (.i32, "I32"), (.bool, "BOOL")]
 
-  deinit { ck_free(block) }
+  deinit {
+    ck_free(block)
+    for c in copies { ck_free(c) }
+  }
 
   /// Written aside and renamed, so that the file at `path` is whole or untouched.
   /// The path is bytes, as the system takes it.
@@ -66,7 +71,10 @@ package final class Tensors {
     guard length <= UInt64(size - 8) else { throw Failure(.io, "tensors: \(path) is truncated: its header is longer than the file") }
     var json = JSON(UnsafeRawBufferPointer(start: p + 8, count: Int(length)))
     guard case .object(let members) = json.parse() else { throw Failure(.io, "tensors: \(path) has no JSON header") }
-    let base = p + 8 + Int(length), room = size - 8 - Int(length)
+    let room = size - 8 - Int(length)
+    // The header is read: its place makes the data's an aligned one.
+    if length % 8 != 0 { memmove(p, p + 8 + Int(length), room) }
+    let base = length % 8 != 0 ? p : p + 8 + Int(length)
     for (name, value) in members where name != "__metadata__" {
       guard case .object(let m) = value, case .string(let d)? = m.first(where: { $0.0 == "dtype" })?.1,
             case .integers(let shape)? = m.first(where: { $0.0 == "shape" })?.1, case .integers(let offsets)? = m.first(where: { $0.0 == "data_offsets" })?.1,
@@ -74,7 +82,14 @@ package final class Tensors {
             offsets[0] >= 0, offsets[1] <= room, offsets[1] - offsets[0] == (shape.contains(0) ? 0 : type.bytes) else {
         throw Failure(.io, "tensors: \(path): entry \"\(name)\" is damaged or of an unknown dtype")
       }
-      entries.append(Entry(name: name, type: type, data: UnsafeRawPointer(base + offsets[0])))
+      var data = base + offsets[0]
+      if offsets[0] % dtype.size != 0 {
+        guard let c = ck_alloc(max(type.bytes, 1)) else { throw Failure(.memory, "tensors: memory for \"\(name)\" of \(path) was refused") }
+        c.copyMemory(from: data, byteCount: type.bytes)
+        copies.append(c)
+        data = c
+      }
+      entries.append(Entry(name: name, type: type, data: UnsafeRawPointer(data)))
     }
   }
 }
