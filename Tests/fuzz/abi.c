@@ -258,9 +258,10 @@ static void scan(int k);
 static void furnish(camber_tape *t) {
   static const struct { camber_dtype d; int64_t n[3]; size_t rank; } some[] = {
     {CAMBER_F64, {0}, 0}, {CAMBER_F64, {3}, 1}, {CAMBER_F64, {2, 3}, 2}, {CAMBER_F64, {3, 3}, 2}, {CAMBER_F32, {2, 3}, 2}, {CAMBER_I64, {0}, 0}, {CAMBER_I64, {2}, 1},
-    {CAMBER_BOOL, {2, 3}, 2}, {CAMBER_F64, {2, 3, 3}, 3}, {CAMBER_BF16, {3}, 1}, {CAMBER_F16, {2, 3}, 2}, {CAMBER_F64, {2, 0}, 2}};
+    {CAMBER_BOOL, {2, 3}, 2}, {CAMBER_F64, {2, 3, 3}, 3}, {CAMBER_BF16, {3}, 1}, {CAMBER_F16, {2, 3}, 2}, {CAMBER_F64, {2, 0}, 2},
+    {CAMBER_F64, {40, 50}, 2}, {CAMBER_F32, {4000}, 1}};
   for (uint32_t i = 0, n = below(5); i < n; i++) {
-    uint32_t k = below(16) % 12;
+    uint32_t k = below(16) % 14;
     keep(t, camber_input(t, some[k].d, some[k].n, some[k].rank), "input");
   }
 }
@@ -506,6 +507,11 @@ static void call(int k) {
     HOLDS(got != CAMBER_OK || r >= 0);
     HOLDS(camber_node_dim(t, n, odd_number()) >= -1);
     (void)camber_tape_bytes(t), (void)camber_node_op(t, n);
+    size_t i = one_in(3) ? (size_t)odd_number() : below(90);
+    double low, high;
+    HOLDS((camber_op_name(i) != NULL) == (i < camber_op_count()) && (camber_op_class(i) != NULL) == (i < camber_op_count()));
+    HOLDS(camber_op_arity(i) <= 3 && known(camber_op_domain(i, below(4), &low, &high)) <= 0 && *camber_status_message((camber_status)odd_number()));
+    (void)camber_op_ulp(i), (void)camber_dtype_name((camber_dtype)odd_number());
   } break;
   }
 }
@@ -647,9 +653,9 @@ static void option(void) {
   camber_program *p = programs[k];
   if (one_in(16)) p = any_handle();
   if (one_in(2)) {
-    static const char *const names[] = {"check_finite", "", "threads", NULL, "check_finite "};
+    static const char *const names[] = {"check_finite", "", "threads", NULL, "backend"};
     const char *name = names[below(5)];
-    camber_status s = known(camber_program_set(p, name, number()));
+    camber_status s = known(camber_program_set(p, name, one_in(2) ? number() : below(4)));
     if (s) sentence(camber_program_message(p), "camber_program_set");
   } else {
     size_t o = one_in(8) ? (size_t)odd_number() : below(4), i = one_in(8) ? (size_t)odd_number() : below(6);
@@ -754,6 +760,12 @@ static void train(void) {
   static const char *const options[] = {"learning_rate", "momentum", "nesterov", "weight_decay", "beta1", "beta2", "epsilon", "l1", "l2", "clip_value", "clip_norm", "clip_global_norm", "", NULL, "warmup", "steps", "final", "every", "factor",
                                         "initial", "growth", "backoff", "interval", "minimum", "maximum"};
   static const char *const kinds[] = {"constant", "cosine", "step", "x", NULL};
+  if (!optimizers[k] && !one_in(8)) {
+    optimizers[k] = camber_optimizer_new(methods[below(3)]), parameters[k] = 1, parameter_bytes[k][0] = 24;
+    HOLDS(camber_optimizer_add(optimizers[k], "w", CAMBER_F64, (int64_t[]){3}, 1) == CAMBER_OK);
+  }
+  if (!schedules[k] && !one_in(8)) schedules[k] = camber_schedule_new(kinds[below(3)]);
+  if (!scalers[k] && !one_in(8)) scalers[k] = camber_scaler_new();
   camber_optimizer *o = PICK(optimizers, FEW);
   camber_schedule *c = PICK(schedules, FEW);
   camber_scaler *s = PICK(scalers, FEW);
@@ -790,6 +802,7 @@ static void train(void) {
     }
     r = camber_optimizer_step(o, p, g);
     if (known(r)) sentence(camber_optimizer_message(o), "camber_optimizer_step");
+    TRACE("step of %zu: %d %s", parameters[k], r, r ? camber_optimizer_message(o) : "");
     for (size_t i = 0; i < parameters[k]; i++) check_guard(i, parameter_bytes[k][i], 0), check_guard(BUFFERS + i, parameter_bytes[k][i], 0);
   } break;
   case 10: {

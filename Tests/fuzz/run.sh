@@ -16,7 +16,9 @@ mkdir -p "$out"
 lib=$(cd "$FUZZ_LIB" && pwd) status=0
 export SWIFT_BACKTRACE=enable=no OPENBLAS_NUM_THREADS=1 ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1}
 for target in abi tensors; do
-  clang -std=c11 -O1 -g -Wall -Wextra -fsanitize=fuzzer,address -Iinclude "Tests/fuzz/$target.c" -L"$lib" -lcamber -Wl,-rpath,"$lib" -o "$out/$target" || exit 2
+  rm -f "$out/$target"
+  clang -std=c11 -O1 -g -Wall -Wextra -fsanitize=fuzzer,address -Iinclude "Tests/fuzz/$target.c" -L"$lib" -lcamber -Wl,-rpath,"$lib" -o "$out/$target" 2>"$out/$target.build"
+  [ -x "$out/$target" ] || { grep -v "Cannot export local symbol" "$out/$target.build" >&2; exit 2; }
   found=$(mktemp -d)
   longest=4096
   [ $target = tensors ] && longest=1024
