@@ -151,7 +151,7 @@ for t in $tests; do
     package) package ;;
     fashion) fashion ;;
     api) build $t $cc -std=c11 -O1 "$here/c/test_api.c" -lm && run $t "$work/$t" "$root/include" ;;
-    easy | bad_input | regressions | threads | noalloc) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
+    easy | bad_input | regressions | memory | threads | noalloc) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
     cpp) build $t $cxx -std=c++17 -O1 "$here/cpp/test_cpp.cpp" -lpthread && run $t "$work/$t" ;;
     adbench)
       if [ -d "$data" ]; then build $t $cxx -std=c++17 -O1 "$here/cpp/adbench.cpp" && run $t "$work/$t" "$data"

@@ -1,5 +1,6 @@
 /* Memory refused at each place that asks the library's allocator, once: a status each time, nothing leaked, and what failed works
  * afterwards. Needs ck_fail_after, which only libraries without the version script show (.build-asan); else nothing is tried. */
+#define _XOPEN_SOURCE 700
 #include <camber.h>
 #include <stdlib.h>
 

@@ -12,7 +12,7 @@ case ${1:-} in
   address)
     build address .build-asan
     export CC=clang CFLAGS="-fsanitize=address -g"
-    exec Tests/run-native.sh .build-asan/debug api bad_input regressions ;;
+    exec Tests/run-native.sh .build-asan/debug api bad_input regressions memory ;;
   thread)
     build thread .build-tsan
     export CC=clang CFLAGS="-fsanitize=thread -g -L$swift_lib -ldispatch -lBlocksRuntime -Wl,-rpath,$swift_lib"
