@@ -332,7 +332,8 @@ void camber_program_free(camber_program *program);
  * "threads" (0: as many as the process may use, at most 64; 1: none beside the caller's) share long steps; same bits, any count.
  * An unknown name is an error that lists the known ones. Set options before the first workspace is made. */
 camber_status camber_program_set(camber_program *program, const char *name, double value);
-/* Lets output `output` be written over input `input` (same type): the host may then pass one pointer for both. */
+/* Lets output `output` be written over input `input` (same type): the host may then pass one pointer for both,
+ * in workspaces made from now on. */
 camber_status camber_program_alias(camber_program *program, size_t output, size_t input);
 const char *camber_program_message(const camber_program *program);
 

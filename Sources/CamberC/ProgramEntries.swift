@@ -9,7 +9,7 @@ final class ProgramHandle: Handled {
   let explanation: UnsafeMutablePointer<CChar>?
   /// Bytes of each argument, and the input that each output may overlap (-1: none).
   private let inputBytes: [Int], outputBytes: [Int]
-  private var aliases: [Int]
+  private(set) var aliases: [Int]
   let identity: ObjectIdentifier
   let takesNothing: Bool, givesNothing: Bool
   init(_ p: Program) {
@@ -31,7 +31,8 @@ final class ProgramHandle: Handled {
   }
 
   /// An output whose memory overlaps an input's or another output's, in programs of few arguments (the check costs their product).
-  func overlap(_ inputs: UnsafePointer<UnsafeRawPointer?>, _ outputs: UnsafePointer<UnsafeMutableRawPointer?>) -> (output: Int, other: Int, isInput: Bool)? {
+  /// `aliases` are the workspace's: those that stood when it was planned.
+  func overlap(_ inputs: UnsafePointer<UnsafeRawPointer?>, _ outputs: UnsafePointer<UnsafeMutableRawPointer?>, _ aliases: [Int]) -> (output: Int, other: Int, isInput: Bool)? {
     let n = inputBytes.count, m = outputBytes.count
     guard m * (n + m) <= 4096 else { return nil }
     for i in 0 ..< m where outputBytes[i] > 0 {
@@ -57,8 +58,10 @@ final class WorkspaceHandle: Handled {
   /// The same, uncounted, and what tells its program from others.
   let running: Unmanaged<Workspace>
   let owner: ObjectIdentifier
-  init(_ w: Workspace) {
+  let aliases: [Int]
+  init(_ w: Workspace, aliases: [Int]) {
     workspace = w
+    self.aliases = aliases
     running = .passUnretained(w)
     owner = ObjectIdentifier(w.program)
   }
@@ -136,7 +139,7 @@ private func describe(_ types: [TensorType], _ i: Int, _ dtype: UnsafeMutablePoi
 
 @_cdecl("camber_workspace_new") @implementation public func camber_workspace_new(_ program: OpaquePointer!) -> OpaquePointer! {
   guard let h = programHandle(program), let w = try? Workspace(h.program) else { return nil }
-  return makeHandle(.workspace, WorkspaceHandle(w))
+  return makeHandle(.workspace, WorkspaceHandle(w, aliases: h.aliases))
 }
 @_cdecl("camber_workspace_free") @implementation public func camber_workspace_free(_ workspace: OpaquePointer!) { freeHandle(.workspace, workspace) }
 @_cdecl("camber_workspace_message") @implementation public func camber_workspace_message(_ workspace: OpaquePointer!) -> UnsafePointer<CChar>! {
@@ -152,7 +155,7 @@ private func describe(_ types: [TensorType], _ i: Int, _ dtype: UnsafeMutablePoi
         let outputs = outputs ?? (p.givesNothing ? UnsafePointer(bitPattern: 8) : nil) else {
     return w.fail(Failure(.invalid, "run: the array of inputs or outputs is NULL"))
   }
-  if let o = p.overlap(inputs, outputs) { return refuse(w, o) }
+  if let o = p.overlap(inputs, outputs, w.aliases) { return refuse(w, o) }
   let code = w.running._withUnsafeGuaranteedRef { $0.run(stage: 0, inputs: inputs, outputs: outputs) }
   if code == .ok { return 0 }
   if code != .busy { w.say(w.workspace.message) }

@@ -212,7 +212,24 @@ static void capacity(void) {
   camber_program_free(p), camber_tape_free(t);
 }
 
+/* An alias given after a workspace was made is not that workspace's: it went on to read what it had overwritten. */
+static void late_alias(void) {
+  const int64_t n[1] = {4};
+  camber_tape *t = camber_tape_new();
+  camber_node x = camber_input(t, CAMBER_F64, n, 1), out[2] = {camber_sin(t, x), camber_cos(t, x)};
+  camber_program *p = camber_program_new(t, &x, 1, out, 2);
+  camber_workspace *before = camber_workspace_new(p);
+  CHECK(camber_program_alias(p, 0, 0) == CAMBER_OK);
+  camber_workspace *after = camber_workspace_new(p);
+  double a[4] = {1, 2, 3, 4}, b[4] = {0};
+  const void *in[1] = {a};
+  void *to[2] = {a, b};
+  CHECK(camber_run(p, before, in, to) == CAMBER_EINVAL && *camber_workspace_message(before) && a[0] == 1);
+  CHECK(camber_run(p, after, in, to) == CAMBER_OK && a[0] > 0.84 && a[0] < 0.85 && b[0] > 0.54 && b[0] < 0.55);
+  camber_workspace_free(before), camber_workspace_free(after), camber_program_free(p), camber_tape_free(t);
+}
+
 int main(void) {
-  tuples(), strides(), nothing(), freed(), depth(), training(), files(), time_taken(), threads(), capacity();
+  late_alias(), tuples(), strides(), nothing(), freed(), depth(), training(), files(), time_taken(), threads(), capacity();
   return check_done();
 }

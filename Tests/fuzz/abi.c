@@ -1,7 +1,8 @@
 /* libFuzzer target over the whole C ABI: bytes become calls, valid and invalid, on several tapes, sub-tapes, programs and the rest.
  * Checked after every call: the status is one of the header's, a failure has a sentence, errors stick to their tape, the host's
  * inputs and the guards around its outputs are as they were. Crashes, sanitizer reports, hangs and leaks are libFuzzer's part.
- * FUZZ_TRACE=1 prints the calls of an input. */
+ * FUZZ_TRACE=1 prints the calls of an input. One file, longer than others: the tables of live handles are shared by all callers, and
+ * libFuzzer links one target. */
 #define _POSIX_C_SOURCE 200809L
 #include <camber.h>
 #include <stdio.h>
