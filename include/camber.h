@@ -196,6 +196,8 @@ camber_node camber_transpose(camber_tape *tape, camber_node x, const int64_t *or
 camber_node camber_slice(camber_tape *tape, camber_node x, const int64_t *start, const int64_t *stop, const int64_t *step, size_t rank);
 /* Zeros around (low, high >= 0) and `interior` zeros between the elements of each axis. */
 camber_node camber_pad(camber_tape *tape, camber_node x, const int64_t *low, const int64_t *high, const int64_t *interior, size_t rank);
+/* Elements moved on by `shift` along `axis` (back where it is negative); what leaves one end comes in at the other. */
+camber_node camber_roll(camber_tape *tape, camber_node x, int64_t shift, int64_t axis);
 camber_node camber_concat(camber_tape *tape, const camber_node *parts, size_t count, int64_t axis);
 camber_node camber_stack(camber_tape *tape, const camber_node *parts, size_t count, int64_t axis);   /* along a new axis */
 

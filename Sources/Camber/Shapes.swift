@@ -106,6 +106,13 @@ extension Node {
       return t.slice(id, axis: k, start: from, count: n, step: step)
     }
   }
+  /// Elements moved on by `shift` along an axis, round its end.
+  public func rolled(by shift: Int, axis a: Int = 0) -> Node {
+    build { t in
+      guard let k = axis(a, "rolled") else { return .none }
+      return t.roll(id, axis: k, by: -(shift % Swift.max(shape[shape.count + k], 1)))
+    }
+  }
 }
 
 extension Tape {

@@ -63,7 +63,7 @@ private func test(_ tape: OpaquePointer?, _ s: Structural, _ x: camber_node, _ p
   reduce(tape, .norm, x, axes, count, keep, "norm")
 }
 
-private func along(_ tape: OpaquePointer?, _ x: camber_node, _ axis: Int64, _ name: StaticString, _ body: (Tape, NodeID, Int) -> NodeID) -> camber_node {
+func along(_ tape: OpaquePointer?, _ x: camber_node, _ axis: Int64, _ name: StaticString, _ body: (Tape, NodeID, Int) -> NodeID) -> camber_node {
   build(tape) { h, t in
     let n = h.node(x)
     guard t.contains(n) else { return t.fail(.node, "\(name): the operand is not a node of this tape") }

@@ -73,6 +73,10 @@ import Tape
   }
 }
 
+@_cdecl("camber_roll") @implementation public func camber_roll(_ tape: OpaquePointer!, _ x: camber_node, _ shift: Int64, _ axis: Int64) -> camber_node {
+  along(tape, x, axis, "roll") { t, n, a in t.roll(n, axis: a, by: -(Int(shift) % max(t.shape(n)[t.shape(n).count + a], 1))) }
+}
+
 @_cdecl("camber_concat") @implementation public func camber_concat(_ tape: OpaquePointer!, _ parts: UnsafePointer<camber_node>!, _ count: Int, _ axis: Int64) -> camber_node {
   build(tape) { h, t in
     guard let p = h.nodes(parts, count, "concat") else { return .none }

@@ -25,6 +25,9 @@ struct RunBlock {
   var laneBytes: Int, laneTable: Int
 }
 
+/// In a struct: a bare function would be wrapped, and its argument copied, at each call.
+private struct Kernel { let run: (borrowing Call) -> String? }
+
 /// A plan bound to an arena: all that one running thread needs. A run allocates nothing.
 final class Instance {
   let plan: Plan
@@ -44,7 +47,7 @@ final class Instance {
   private let machine: MachineCode?
   private let entries: UnsafePointer<MachineCode.Function>?
   private let calls: UnsafeMutablePointer<Call>
-  private let kernels: UnsafeMutablePointer<(borrowing Call) -> String?>
+  private let kernels: UnsafeMutablePointer<Kernel>
   private let blocks: UnsafeMutablePointer<RunBlock>
   private let blockMemory: [Memory<UInt64>]
   private let scans: [Instance]
@@ -98,13 +101,12 @@ final class Instance {
     for (i, b) in runs.enumerated() { (blocks + i).initialize(to: b) }
     callCount = s.kernels.count
     calls = UnsafeMutablePointer<Call>.allocate(capacity: max(callCount, 1))
-    kernels = UnsafeMutablePointer<(borrowing Call) -> String?>.allocate(capacity: max(callCount, 1))
+    kernels = UnsafeMutablePointer<Kernel>.allocate(capacity: max(callCount, 1))
     for t in 0 ..< plan.steps.count where plan.steps[t].kind == .kernel {
       let r = plan.steps[t], k = s.kernels[Int(r.code)]
       let x = UnsafeRawPointer(table + r.table).assumingMemoryBound(to: UnsafeRawPointer.self)
-      (calls + Int(r.code)).initialize(to: Call(x: x, out: table[r.table + k.operands.count] ?? arena, scratch: table[r.table + k.operands.count + 1],
-                                                types: k.types, type: k.type, attrs: k.attrs, geometry: k.geometry))
-      (kernels + Int(r.code)).initialize(to: k.kernel)
+      (calls + Int(r.code)).initialize(to: Call(x: x, types: k.types, type: k.type, attrs: k.attrs, geometry: k.geometry))
+      (kernels + Int(r.code)).initialize(to: Kernel(run: k.kernel))
     }
     prepare()
   }
@@ -183,12 +185,9 @@ final class Instance {
   }
 
   private func kernel(_ s: RunStep) -> Bool {
-    let n = Int(s.code), call = calls + n
-    // `out` may be the host's: it stands second in a Call.
-    let out = table[s.table + call.pointee.types.count] ?? arena
-    UnsafeMutableRawPointer(call).storeBytes(of: out, toByteOffset: MemoryLayout<UnsafeRawPointer>.stride, as: UnsafeMutableRawPointer.self)
-    if s.lanes > 1, share(splits[n], call.pointee.x, out, call.pointee.scratch) { return true }
-    if let sentence = kernels[n](call.pointee) {
+    let n = Int(s.code)
+    if s.lanes > 1, share(splits[n], calls[n].x, calls[n].out, calls[n].scratch) { return true }
+    if let sentence = kernels[n].run(calls[n]) {
       message = sentence
       return false
     }

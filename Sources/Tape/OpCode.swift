@@ -8,6 +8,7 @@ package enum Structural: UInt16, CaseIterable, Sendable {
   case sum, prod, max, min, logsumexp, norm, argmax, argmin, softmax, cumsum
   case matmul, cholesky, triangularSolve, solve
   case random, scan, part
+  case roll
 }
 
 /// A row's number: elementwise rows as in camber_ops.h, then `Structural`.

@@ -69,24 +69,24 @@ package struct Row {
   package var kernel: (_ c: borrowing Call) -> String?
 }
 
-/// One execution of a kernel: dense operands, a dense result that overlaps none of them.
-package struct Call {
+/// One execution of a kernel: dense operands, a dense result that overlaps none of them. Not copied, and its lists not retained, by a run.
+package struct Call: ~Copyable {
+  /// The operands; behind them stand the result and the scratch.
   package let x: UnsafePointer<UnsafeRawPointer>
-  package let out: UnsafeMutableRawPointer
-  package let scratch: UnsafeMutableRawPointer?
   package let types: [TensorType]
   package let type: TensorType
   package let attrs: [Int], geometry: [Int]
-  package init(x: UnsafePointer<UnsafeRawPointer>, out: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer?,
-               types: [TensorType], type: TensorType, attrs: [Int], geometry: [Int]) {
+  private let count: Int
+  package init(x: UnsafePointer<UnsafeRawPointer>, types: [TensorType], type: TensorType, attrs: [Int], geometry: [Int]) {
     self.x = x
-    self.out = out
-    self.scratch = scratch
     self.types = types
     self.type = type
     self.attrs = attrs
     self.geometry = geometry
+    count = types.count
   }
+  package var out: UnsafeMutableRawPointer { UnsafeMutableRawPointer(mutating: x[count]) }
+  package var scratch: UnsafeMutableRawPointer? { UnsafeRawPointer(x + count + 1).load(as: UnsafeMutableRawPointer?.self) }
   package func input<T>(_ i: Int, as: T.Type) -> UnsafePointer<T> { x[i].assumingMemoryBound(to: T.self) }
 }
 
@@ -96,7 +96,7 @@ package func row(_ s: Structural) -> Row { rows[Int(s.rawValue - Structural.inpu
 private let rows: [Row] = Structural.allCases.map { s in
   switch s {
   case .input, .constant, .array, .capture, .iota: leafRow(s)
-  case .cast, .reshape, .broadcast, .transpose, .slice, .pad, .concat: shapeRow(s)
+  case .cast, .reshape, .broadcast, .transpose, .slice, .pad, .concat, .roll: shapeRow(s)
   case .gather, .scatterAdd: indexRow(s)
   case .sum, .prod, .max, .min, .logsumexp, .norm, .argmax, .argmin, .softmax, .cumsum: reductionRow(s)
   case .matmul, .cholesky, .triangularSolve, .solve: linearAlgebraRow(s)

@@ -32,12 +32,22 @@ private let gatherRow = Row(
     }
     return t.apply(.gather, [ops[0] ?? t.addLeading(x[0], size), index], [a[0], a[1] + 1])
   }
+,
+  geometry: { x, a, _ in indexed(x[0], a, x[1]) }
 ) { c in
-  let b = c.attrs[1], axis = c.types[0].rank + c.attrs[0], s = c.types[0].shape
-  let m = c.types[1].shape[b...].reduce(1, &*)
-  let at = ck_gather(c.type.dtype.size, c.x[0], c.types[1].dtype.rawValue, c.x[1], c.out,
-                     s[..<b].reduce(1, &*), s[b ..< axis].reduce(1, &*), s[axis], m, s[(axis + 1)...].reduce(1, &*))
-  return at < 0 ? nil : "gather: index at position \(at) lies outside the \(s[axis]) along axis \(axis) of shape \(text(s))"
+  let g = c.geometry
+  let at = ck_gather(g[5], c.x[0], Int32(g[6]), c.x[1], c.out, g[0], g[1], g[2], g[3], g[4])
+  return at < 0 ? nil : outside("gather", at, c.types[0].shape, c.attrs[0])
+}
+
+/// What the kernels read of an array [batch…, outer…, n, inner…] and indices [batch…, m…]: batch, outer, n, m, inner, the element's
+/// size, the indices' dtype.
+private func indexed(_ x: TensorType, _ a: [Int], _ index: TensorType) -> [Int] {
+  let s = x.shape, b = a[1], axis = s.count + a[0]
+  return [s[..<b].reduce(1, &*), s[b ..< axis].reduce(1, &*), s[axis], index.shape[b...].reduce(1, &*), s[(axis + 1)...].reduce(1, &*), x.dtype.size, Int(index.dtype.rawValue)]
+}
+private func outside(_ name: String, _ at: Int64, _ s: [Int], _ axis: Int) -> String {
+  "\(name): index at position \(at) lies outside the \(s[s.count + axis]) along axis \(s.count + axis) of shape \(text(s))"
 }
 
 /// Zeros with updates added: indices [batch…, index…], updates [batch…, outer…, index…, inner…]; attrs: [axis of the result from the
@@ -64,12 +74,12 @@ private let scatterRow = Row(
     if ops[0] == nil, a[1] == 0 { return t.apply(.scatterAdd, [x[0], ops[1] ?? x[1]], a) }
     return t.apply(.scatterAdd, [ops[0] ?? t.addLeading(x[0], size), ops[1] ?? t.addLeading(x[1], size)], [a[0], a[1] + 1, a[2]])
   },
-  scratch: { _, _, out in out.dtype.isHalf ? out.count * 4 : 0 }
+  scratch: { _, _, out in out.dtype.isHalf ? out.count * 4 : 0 },
+  geometry: { x, a, out in indexed(out, a, x[0]) }
 ) { c in
-  let b = c.attrs[1], axis = c.type.rank + c.attrs[0], s = c.type.shape
-  let at = ck_scatter_add(c.type.dtype.rawValue, c.types[0].dtype.rawValue, c.x[0], c.x[1], c.out, c.scratch?.assumingMemoryBound(to: Float.self),
-                          s[..<b].reduce(1, &*), s[b ..< axis].reduce(1, &*), s[axis], c.types[0].shape[b...].reduce(1, &*), s[(axis + 1)...].reduce(1, &*))
-  return at < 0 ? nil : "scatter_add: index at position \(at) lies outside the \(s[axis]) along axis \(axis) of shape \(text(s))"
+  let g = c.geometry
+  let at = ck_scatter_add(c.type.dtype.rawValue, Int32(g[6]), c.x[0], c.x[1], c.out, c.scratch?.assumingMemoryBound(to: Float.self), g[0], g[1], g[2], g[3], g[4])
+  return at < 0 ? nil : outside("scatter_add", at, c.type.shape, c.attrs[0])
 }
 
 extension Tape {
@@ -79,7 +89,30 @@ extension Tape {
     return broadcast(x, to: [size] + shape(x))
   }
 
-  package func gather(_ x: NodeID, _ indices: NodeID, axis: Int) -> NodeID { apply(.gather, [x, indices], [axis, 0]) }
+  package func gather(_ x: NodeID, _ indices: NodeID, axis: Int) -> NodeID {
+    if contains(x), contains(indices), -axis <= shape(x).count, let k = turn(indices, shape(x)[shape(x).count + axis]) { return roll(x, axis: axis, by: k) }
+    return apply(.gather, [x, indices], [axis, 0])
+  }
+
+  /// k where `indices` are the constants k, k + 1, … round the end of n; nil otherwise.
+  private func turn(_ indices: NodeID, _ n: Int) -> Int? {
+    guard failure == nil, shape(indices) == [n], n > 0 else { return nil }
+    switch structural(indices) {
+    case .capture: return parent?.turn(NodeID(record(indices).a), n)
+    case .array: break
+    default: return nil
+    }
+    let p = arrays[Int(record(indices).a)].data, wide = dtype(indices) == .i64
+    guard wide || dtype(indices) == .i32 else { return nil }
+    func at(_ i: Int) -> Int {
+      let v = wide ? Int(p.load(fromByteOffset: 8 * i, as: Int64.self)) : Int(p.load(fromByteOffset: 4 * i, as: Int32.self))
+      return v < 0 ? v &+ n : v
+    }
+    let k = at(0)
+    guard k >= 0, k < n else { return nil }
+    for i in 1 ..< n where at(i) != (i < n - k ? i + k : i + k - n) { return nil }
+    return k
+  }
 
   package func scatterAdd(_ x: NodeID, _ indices: NodeID, _ updates: NodeID, axis: Int) -> NodeID {
     guard contains(x), contains(updates), -axis <= shape(x).count else { return failure == nil ? fail(.node, "scatter_add: an operand is not a node of this tape") : .none }

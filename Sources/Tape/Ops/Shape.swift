@@ -9,6 +9,7 @@ func shapeRow(_ s: Structural) -> Row {
   case .transpose: transposeRow
   case .slice: sliceRow
   case .pad: padRow
+  case .roll: rollRow
   default: concatRow
   }
 }
@@ -205,6 +206,32 @@ private let concatRow = Row(
   return nil
 }
 
+/// attrs: [axis, k]: element i of the result is element i + k of the operand, round the end; 0 <= k < the axis' length. No element is
+/// left out, so that its transpose makes no structural zeros.
+private let rollRow = Row(
+  name: "roll",
+  infer: { x, a in
+    let axis = x[0].rank + a[0]
+    guard axis >= 0, axis < x[0].rank else { return .fail(.shape, "axis \(a[0]) of rank \(x[0].rank)") }
+    guard a[1] >= 0, a[1] < max(x[0].shape[axis], 1) else { return .fail(.shape, "by \(a[1]) of \(x[0].shape[axis]) elements") }
+    return .type(x[0])
+  },
+  derivative: .linear { t, y, ct, _ in t.roll(ct, axis: t.attrs(y)[0], by: -t.attrs(y)[1]) },
+  // outer, bytes of a row, bytes that go to its end.
+  geometry: { x, a, out in
+    let (outer, n, inner) = around(out.shape, axis: a[0]), size = out.dtype.size
+    return [outer, n * inner * size, a[1] * inner * size]
+  }
+) { c in
+  let outer = c.geometry[0], row = c.geometry[1], cut = c.geometry[2]
+  for o in 0 ..< outer {
+    let x = c.x[0] + o * row, y = c.out + o * row
+    y.copyMemory(from: x + cut, byteCount: row - cut)
+    (y + (row - cut)).copyMemory(from: x, byteCount: cut)
+  }
+  return nil
+}
+
 /// A strided copy, as the numbers that its kernel reads: source and destination offset, then extents, source and destination strides.
 struct Copy {
   let numbers: [Int]
@@ -268,6 +295,12 @@ extension Tape {
     for x in inputs(y) { list.append(list[list.count - 1] + shape(x)[shape(x).count + axis]) }
     starts = (y, list)
     return list
+  }
+  /// Element i of the result is element i + k of x along `axis`, round the end, for any k.
+  package func roll(_ x: NodeID, axis: Int, by k: Int) -> NodeID {
+    guard contains(x), shape(x).count + axis >= 0 else { return .none }
+    let n = max(shape(x)[shape(x).count + axis], 1), cut = (k % n + n) % n
+    return cut == 0 ? x : apply(.roll, [x], [axis, cut])
   }
   /// The last two axes exchanged.
   package func matrixTranspose(_ x: NodeID) -> NodeID { apply(.transpose, [x], [1, 0]) }

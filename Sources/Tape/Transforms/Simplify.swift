@@ -94,6 +94,10 @@ extension Tape {
     case .slice, .pad: return shape(first) == shape(n) && (op == .pad || isWhole(attrs(n))) ? first : nil
     case .sum, .max, .min, .prod: return attrs(n).isEmpty ? first : nil
     case .concat: return x.count == 1 ? first : nil
+    case .roll:
+      let a = attrs(n)
+      if a[1] == 0 { return first }
+      return inner == .roll && attrs(first)[0] == a[0] ? roll(input(first, 0), axis: a[0], by: attrs(first)[1] + a[1]) : nil
     case .matmul:
       // A transposed operand becomes a flag.
       let a = attrs(n)

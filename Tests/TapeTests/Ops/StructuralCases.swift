@@ -44,6 +44,7 @@ func cases(_ s: Structural) -> [Case] {
   case .transpose: return unary(s, [([2, 3], [1, 0]), ([2, 3, 2], [2, 0, 1]), ([2, 3, 2], [1, 0])])
   case .slice: return unary(s, [([5], [1, 3, 1]), ([5], [4, 3, -2]), ([2, 4], [1, 2, 2]), ([3, 4], [2, 2, -1, 1, 2, 1]), ([4], [0, 0, 1])])
   case .pad: return unary(s, [([3], [1, 2, 0]), ([3], [0, 1, 2]), ([2, 2], [1, 0, 1, 0, 1, 0])])
+  case .roll: return unary(s, [([5], [-1, 2]), ([2, 3], [-1, 1]), ([3, 2], [-2, 2]), ([2, 3, 2], [-2, 1]), ([1], [-1, 0])])
   case .concat:
     return [([2, 2], [2, 3], -1), ([1, 3], [2, 3], -2), ([0, 3], [2, 3], -2)].map { a, b, axis in
       let types = [TensorType(.f64, a), TensorType(.f64, b)]

@@ -18,6 +18,28 @@ final class StructuralTests: XCTestCase {
     print("structural rows: \(rows.count), checks: \(checks)")
   }
 
+  /// A gather at constants that run on round the end is a roll, in a loop's body too; its values are those of the gather.
+  func testGatherThatTurnsIsARoll() throws {
+    let v = (0 ..< 10).map { 0.5 - Double($0) }
+    for k in -4 ..< 8 {
+      for d in [DType.i64, .i32] {
+        let t = Tape(), x = t.f64(2, 5), at = t.input(TensorType(d, [5]))
+        let list = (0 ..< 5).map { i in Int64((i + k + 10) % 5) - (i & 1 == 0 ? 0 : 5) }
+        let y = d == .i64 ? t.gather(x, t.indices(list), axis: -1) : t.gather(x, t.array(TensorType(.i32, [5]), list.map(Int32.init)), axis: -1)
+        XCTAssertEqual(t.op(y), k % 5 == 0 ? t.op(x) : OpCode(.roll))
+        let out = try evaluate(t, [y, t.gather(x, at, axis: -1)], [(x, v), (at, list.map(Double.init))])
+        XCTAssertEqual(out[0], out[1])
+      }
+    }
+    let t = Tape(), x = t.f64(3), turn = t.indices([1, 2, 0]), b = Tape(parent: t), c = b.f64(3)
+    XCTAssertEqual(b.op(b.gather(c, b.resolve(serial: t.serial, index: turn.index), axis: -1)), OpCode(.roll))
+    for list in [[1, 2, 1], [2, 1, 0], [0, 1], [0, 1, 2, 3], [1, 2, 3], [3, 0, 1]] as [[Int64]] {
+      XCTAssertEqual(t.op(t.gather(x, t.indices(list), axis: -1)), OpCode(.gather), "\(list)")
+    }
+    let turned = t.simplify([t.roll(t.roll(x, axis: -1, by: 1), axis: -1, by: 2), t.roll(t.roll(x, axis: -1, by: 4), axis: -1, by: -2)])
+    XCTAssertEqual(turned, [x, t.roll(x, axis: -1, by: 2)])
+  }
+
   func testEveryRow() throws { try check(Structural.allCases.filter { $0 != .scan && $0 != .part && $0 != .cholesky }) }
   func testScans() throws { try check([.scan]) }
 

@@ -88,6 +88,10 @@ inline Node pad(const Node &x, const Shape &low, const Shape &high, Shape interi
     throw error(CAMBER_ESHAPE, "pad: low, high and interior differ in length");
   return detail::made(x.tape_ref(), camber_pad(detail::need(x), x.id(), low.data(), high.data(), interior.data(), low.size()));
 }
+/* Elements moved on by `shift` along an axis, round its end. */
+inline Node roll(const Node &x, std::int64_t shift, std::int64_t axis = 0) {
+  return detail::made(x.tape_ref(), camber_roll(detail::need(x), x.id(), shift, axis));
+}
 inline Node concat(const Nodes &parts, std::int64_t axis = 0) { return detail::join_parts(camber_concat, parts, axis); }
 inline Node stack(const Nodes &parts, std::int64_t axis = 0) { return detail::join_parts(camber_stack, parts, axis); }
 

@@ -215,9 +215,8 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     for steps, along in pairs:
         at = _axis(along, a.ndim)
         size = a.shape[at]
-        cut = (-int(steps)) % size if size else 0
-        if cut:
-            a = FUNCTIONS[np.concatenate]([_part(a, at, cut, size), _part(a, at, 0, cut)], axis=at)
+        if size and int(steps) % size:
+            a = made(a._tape, lib.roll(a._tape.handle, a._node, int(steps) % size, at), a.shape, a._code)
     return a
 
 
