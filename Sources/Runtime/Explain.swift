@@ -4,7 +4,7 @@ import Tape
 /// One line a step: what it does to how many elements, and where the results lie.
 func explain(_ plan: Plan, _ backend: Backend) -> String {
   let s = plan.structure
-  var text = ""
+  var text = s.rerolled.isEmpty ? "" : s.rerolled + "\n"
   let runner = switch s.machine(backend) {
   case .done(let m): "machine code (\(m.bytes) bytes in all)"
   case .none(let why): "kernels (\(why))"
@@ -24,7 +24,7 @@ func explain(_ plan: Plan, _ backend: Backend) -> String {
         text += b.outputs.map { " -> " + place(plan, r.table, b, $0.value) }.joined() + "\n"
       case .scan:
         let x = s.scans[n]
-        text += "scan: \(x.length) steps\(x.reverse ? " backwards" : ""), \(x.carries) carries, body of \(plan.bodies[n].steps.count) steps in \(plan.bodies[n].memory) bytes\n"
+        text += "scan: \(x.length) steps\(x.reverse ? " backwards" : ""), \(x.carries) carries, body of \(plan.bodies[n].steps.count) steps in \(plan.bodies[n].memory) bytes\(x.body.rerolled.isEmpty ? "" : ", " + x.body.rerolled)\n"
       default:
         let x = s.kernels[n]
         text += "\(x.name): \(x.types.map(\.description).joined(separator: ", ")) -> \(x.type.description) \(place(plan.table[r.table + x.operands.count]))\n"

@@ -18,8 +18,12 @@ package final class Program {
     try self.init(tape, stages: [(inputs, outputs)])
   }
 
-  package init(_ tape: Tape, stages: [(inputs: [NodeID], outputs: [NodeID])]) throws(Failure) {
-    structure = try Structure(tape, stages)
+  package convenience init(_ tape: Tape, stages: [(inputs: [NodeID], outputs: [NodeID])]) throws(Failure) {
+    try self.init(tape, stages: stages, reroll: .auto)
+  }
+
+  init(_ tape: Tape, stages: [Stage], reroll: Reroll.Mode) throws(Failure) {
+    structure = try Structure(tape, stages, reroll: reroll)
     inputTypes = structure.inputTypes
     outputTypes = structure.outputTypes
     planned = Guarded(try Plan(structure, aliases: [], threads: Threads.available))

@@ -47,7 +47,11 @@ final class Structure {
   /// Host inputs that are read: by stage, value numbers by input, -1 where unread.
   private(set) var hosts: [[Int32]] = []
 
-  init(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
+  /// How repeated parts were re-rolled; empty where none were.
+  let rerolled: String
+
+  init(_ recorded: Tape, _ given: [Stage], reroll: Reroll.Mode = .auto) throws(Failure) {
+    var tape = recorded, stages = given
     if let f = tape.failure { throw f }
     guard stages.count >= 1, stages.count <= 64 else { throw Failure(.invalid, "program: \(stages.count) stages; 1 to 64 are taken") }
     for s in stages {
@@ -62,6 +66,9 @@ final class Structure {
     outputTypes = stages.map { $0.outputs.map { tape.type($0) } }
     inputCount = stages.map(\.inputs.count)
     outputCount = stages.map(\.outputs.count)
+    var said = ""
+    if let r = Reroll.make(tape, stages, reroll) { (tape, stages, said) = r }
+    rerolled = said
     let g = try Graph(tape, stages)
     var c = try Clusters.make(g)
     let v = try Values(g, &c)
@@ -72,10 +79,10 @@ final class Structure {
     values = v
     hosts = stages.map { [Int32](repeating: -1, count: $0.inputs.count) }
     for i in 0 ..< values.list.count where values.list[i].origin == .host { hosts[Int(values.list[i].stage)][values.list[i].place] = Int32(i) }
-    try compile(g)
+    try compile(g, reroll: reroll)
   }
 
-  private func compile(_ g: Graph) throws(Failure) {
+  private func compile(_ g: Graph, reroll: Reroll.Mode) throws(Failure) {
     var local: BlockCode.Local?
     var scalar: Int32 = 0
     for t in 0 ..< clusters.schedule.count {
@@ -92,7 +99,7 @@ final class Structure {
         blocks.append(try BlockCode(g, clusters, values, step: s, l))
       case .scan:
         code[t] = Int32(scans.count)
-        scans.append(try scan(g, p, info))
+        scans.append(try scan(g, p, info, reroll: reroll))
       default:
         code[t] = Int32(kernels.count)
         kernels.append(kernel(g, p, info))
@@ -113,9 +120,9 @@ final class Structure {
                       kernel: t.type(n).count == 0 ? nothing : r.kernel)
   }
 
-  private func scan(_ g: Graph, _ p: Int, _ info: StepInfo) throws(Failure) -> ScanStep {
+  private func scan(_ g: Graph, _ p: Int, _ info: StepInfo, reroll: Reroll.Mode) throws(Failure) -> ScanStep {
     let n = NodeID(g.items[p].node), s = g.tape.scanShape(n)
-    let body = s.body.tape, b = try Structure(body, [(s.body.inputs, s.body.outputs)])
+    let body = s.body.tape, b = try Structure(body, [(s.body.inputs, s.body.outputs)], reroll: reroll)
     let bytes = s.body.inputs.prefix(s.carries + s.xs).map { body.type($0).bytes } + s.body.outputs.dropFirst(s.carries).map { body.type($0).bytes }
     return ScanStep(operands: operands(g, p, info.stage), members: g.items[p].value, carries: s.carries, xs: s.xs, consts: s.consts, ys: s.ys,
                     length: s.length, reverse: s.reverse, bytes: bytes, body: b)

@@ -216,12 +216,12 @@ final class ThreadTests: XCTestCase {
 
   /// A task that splits again runs what it splits by itself; every task runs once.
   func testPool() {
-    final class Counts { var outer = [Int32](repeating: 0, count: 64), inner = [Int32](repeating: 0, count: 64) }
+    final class Counts { var outer = [Int32](repeating: 0, count: 64), inner = [Int32](repeating: 0, count: 192) }
     let counts = Counts()
     for threads in [1, 2, 5] {
       for count in [0, 1, 7, 64] {
         counts.outer = [Int32](repeating: 0, count: 64)
-        counts.inner = counts.outer
+        counts.inner = [Int32](repeating: 0, count: 192)   // a place a task: outer calls that run serially leave the pool to the inner ones
         counts.outer.withUnsafeMutableBufferPointer { outer in
           ck_parallel(count, threads, { p, i in p?.assumingMemoryBound(to: Int32.self)[i] += 1 }, outer.baseAddress)
         }
@@ -229,10 +229,10 @@ final class ThreadTests: XCTestCase {
         counts.inner.withUnsafeMutableBufferPointer { inner in
           ck_parallel(count, threads, { p, i in
             guard let mine = p?.assumingMemoryBound(to: Int32.self) else { return }
-            ck_parallel(3, 4, { q, _ in q?.assumingMemoryBound(to: Int32.self).pointee += 1 }, mine + i)
+            ck_parallel(3, 4, { q, k in q?.assumingMemoryBound(to: Int32.self)[k] += 1 }, mine + 3 * i)
           }, inner.baseAddress)
         }
-        XCTAssertEqual(counts.inner.prefix(count).map { $0 }, [Int32](repeating: 3, count: count))
+        XCTAssertEqual(counts.inner.prefix(3 * count).map { $0 }, [Int32](repeating: 1, count: 3 * count))
       }
     }
   }

@@ -10,7 +10,7 @@ extension Tape {
   }
 
   /// `n` with other operands; `self` is the tape that gets the node, `source` holds `n`.
-  func again(_ n: NodeID, from source: Tape, _ x: [NodeID]) -> NodeID {
+  package func again(_ n: NodeID, from source: Tape, _ x: [NodeID]) -> NodeID {
     guard failure == nil else { return .none }
     let r = source.record(n), op = OpCode(raw: r.op)
     if op.isElementwise { return elementwise(op, x[0], x.count > 1 ? x[1] : .none, x.count > 2 ? x[2] : .none) }

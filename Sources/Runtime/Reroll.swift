@@ -1,0 +1,306 @@
+import CKernels
+import Tape
+
+/// Re-rolling: copies of one part of a tape, recorded number by number, become one program on arrays. The result is a new tape that
+/// computes the same, to the bit: a row gives an element of an array what it gives a number alone.
+///
+/// A class of single numbers (see `Isomorphic`) is one array. Its operands are arrays that lie in the same order, arrays gathered by
+/// constant indices, elements of a host's array, or one number for all.
+final class Reroll {
+  private let old: Isomorphic
+  private let source: Tape
+  private let new = Tape()
+  /// By position, and by class: the node of the new tape, -1: none yet, -2: being made.
+  private let single: Memory<Int32>, array: Memory<Int32>
+
+  /// Never, where it pays, wherever parts repeat at all (tests).
+  enum Mode { case off, auto, always }
+
+  /// Nil where nothing repeats enough, or memory is refused.
+  static func make(_ tape: Tape, _ stages: [Stage], _ mode: Mode) -> (tape: Tape, stages: [Stage], summary: String)? {
+    if mode == .off { return nil }
+    guard let found = try? Isomorphic.find(tape, stages, least: mode == .always ? 0 : Isomorphic.least), let r = try? Reroll(tape, found),
+          mode == .always || r.pays() else { return nil }
+    guard let made = try? r.build(stages), r.new.failure == nil else { return nil }
+    return (r.new, made, "re-rolled: \(r.old.batched) of \(r.old.scalars) operations on single numbers, as \(r.arrays) operations on arrays")
+  }
+
+  private init(_ tape: Tape, _ found: Isomorphic) throws(Failure) {
+    source = tape
+    single = try Memory(found.count, filling: -1)
+    array = try Memory(found.classes.count, filling: -1)
+    old = found
+  }
+
+  private var arrays: Int { (0 ..< old.classes.count).reduce(0) { $0 + (old.classes[$1].batched ? 1 : 0) } }
+
+  // MARK: what operands are
+
+  /// An operand of all members of a class.
+  private enum Source {
+    /// The same number for all.
+    case same(Int)
+    /// Elements of a batched class or of an array (`root` set): first + i * step, or none such.
+    case run(cls: Int32, root: Int, first: Int, step: Int)
+    case gather(cls: Int32, root: Int)
+    case constants
+    case numbers
+  }
+
+  @inline(__always) private func member(_ c: Isomorphic.Class, _ i: Int) -> Int { Int(old.members[Int(c.start) + i]) }
+  @inline(__always) private func operand(_ c: Isomorphic.Class, _ i: Int, _ slot: Int) -> Int {
+    old.operand(source.record(old.node(member(c, i))), slot)
+  }
+  @inline(__always) private func index(_ q: Int, batched: Bool) -> Int { batched ? Int(old.place[q]) : old.element(q)?.index ?? 0 }
+
+  private func look(_ c: Isomorphic.Class, _ slot: Int) -> Source {
+    let n = Int(c.count), x = c.x[slot], e = old.classes[Int(x)], first = operand(c, 0, slot)
+    var i = 1
+    while i < n, operand(c, i, slot) == first { i += 1 }
+    if i == n { return .same(first) }
+    if e.op == Isomorphic.constant { return .constants }
+    let root = e.op == Isomorphic.element ? Int(e.x.x) : -1
+    guard e.batched || root >= 0 else { return .numbers }
+    let start = index(first, batched: e.batched), step = index(operand(c, 1, slot), batched: e.batched) - start
+    i = 2
+    while i < n, index(operand(c, i, slot), batched: e.batched) == start + i * step { i += 1 }
+    return i == n && step != 0 ? .run(cls: x, root: root, first: start, step: step) : .gather(cls: x, root: root)
+  }
+
+  /// Nanoseconds, roughly: of numbers in machine code, and of the arrays that would replace them.
+  private func pays() -> Bool {
+    let single = old.batched > 100_000 ? 0.5 : 0.25
+    var before = 0.0, after = 0.0
+    var known = Set<UInt64>()   // what has been gathered once
+    for k in 0 ..< old.classes.count where old.classes[k].batched {
+      let c = old.classes[k], n = Double(c.count)
+      before += n * single
+      after += 10 + n * 0.08
+      for s in 0 ..< 3 where c.x[s] >= 0 {
+        switch look(c, s) {
+        case .same, .constants: break
+        case .run(_, _, _, let step): if step != 1 { after += 30 + n * 0.3 }
+        case .gather, .numbers: if known.insert(fingerprint(c, s)).inserted { after += 50 + n * 0.7 }
+        }
+      }
+    }
+    return after < 0.8 * before
+  }
+
+  private func fingerprint(_ c: Isomorphic.Class, _ slot: Int) -> UInt64 {
+    var h = UInt64(UInt32(bitPattern: c.x[slot]))
+    for i in 0 ..< Int(c.count) {
+      h = (h ^ UInt64(operand(c, i, slot))) &* 0x9E37_79B9_7F4A_7C15
+      h ^= h >> 29
+    }
+    return h
+  }
+
+  // MARK: building
+
+  /// What is to be made: a class where `cls` is not negative, else the node at `position`.
+  private struct Frame: BitwiseCopyable {
+    var cls: Int32, position: Int32
+    var next = 0
+  }
+
+  private func build(_ stages: [Stage]) throws(Failure) -> [Stage] {
+    var inputs: [[NodeID]] = []
+    for s in stages {
+      inputs.append(s.inputs.map { new.input(source.type($0)) })
+      for (n, m) in zip(s.inputs, inputs[inputs.count - 1]) where old.order.position[n.i] >= 0 { single[Int(old.order.position[n.i])] = m.index }
+    }
+    var stack = List<Frame>()
+    for s in stages { for n in s.outputs { try make(Int(old.order.position[n.i]), &stack) } }
+    var result: [Stage] = []
+    for (s, i) in zip(stages, inputs) { result.append((i, s.outputs.map { number(Int(old.order.position[$0.i])) })) }
+    return result
+  }
+
+  /// The unit that position p is computed by.
+  @inline(__always) private func frame(_ p: Int) -> Frame {
+    old.isBatched(p) ? Frame(cls: old.cls[p], position: -1) : Frame(cls: -1, position: Int32(p))
+  }
+  @inline(__always) private func state(_ f: Frame) -> Int32 { f.cls >= 0 ? array[Int(f.cls)] : single[Int(f.position)] }
+
+  private func make(_ p: Int, _ stack: inout List<Frame>) throws(Failure) {
+    let f = frame(p)
+    if state(f) >= 0 { return }
+    try stack.add(f)
+    while !stack.isEmpty {
+      let top = stack.count - 1
+      var f = stack[top]
+      if let q = dependency(&f) {
+        stack[top] = f
+        let g = frame(q)
+        if state(g) == -1 {
+          if g.cls >= 0 { array[Int(g.cls)] = -2 } else { single[Int(g.position)] = -2 }
+          try stack.add(g)
+        }
+        continue
+      }
+      _ = stack.pop()
+      if f.cls >= 0 { array[Int(f.cls)] = try batch(old.classes[Int(f.cls)]).index } else { single[Int(f.position)] = try again(Int(f.position)).index }
+      if let f = new.failure { throw f }
+    }
+  }
+
+  /// The next position that `f` needs, nil after the last.
+  private func dependency(_ f: inout Frame) -> Int? {
+    if f.cls < 0 {
+      let p = Int(f.position), r = source.record(old.node(p))
+      if f.next >= Int(r.arity) || source.structural(old.node(p)) == .constant { return nil }
+      f.next += 1
+      let q = old.operand(r, f.next - 1)
+      return isStack(r) ? piece(q) : q
+    }
+    let c = old.classes[Int(f.cls)], n = Int(c.count)
+    while f.next < 3 * n {
+      let slot = f.next / n, i = f.next % n
+      f.next += 1
+      guard c.x[slot] >= 0 else { f.next = (slot + 1) * n; continue }
+      let e = old.classes[Int(c.x[slot])], q = operand(c, i, slot)
+      if e.op == Isomorphic.constant || e.batched || e.op == Isomorphic.element { f.next = (slot + 1) * n }
+      if e.op == Isomorphic.constant { continue }
+      if e.op == Isomorphic.element { return Int(e.x.x) }
+      return q
+    }
+    return nil
+  }
+
+  /// The node of the new tape for position p; a member of a class is an element of its array.
+  private func number(_ p: Int) -> NodeID {
+    guard old.isBatched(p) else { return NodeID(single[p]) }
+    return new.reshape(new.slice(NodeID(array[Int(old.cls[p])]), axis: -1, start: Int(old.place[p]), count: 1), [])
+  }
+
+  private func again(_ p: Int) throws(Failure) -> NodeID {
+    let n = old.node(p), r = source.record(n)
+    if isStack(r) { return try stack(p, r) }
+    var x: [NodeID] = []
+    if source.structural(n) != .constant { for k in 0 ..< Int(r.arity) { x.append(number(old.operand(r, k))) } }
+    return new.again(n, from: source, x)
+  }
+
+  // MARK: arrays
+
+  private func batch(_ c: Isomorphic.Class) throws(Failure) -> NodeID {
+    var x: [NodeID] = []
+    for s in 0 ..< 3 where c.x[s] >= 0 { x.append(try operands(c, s)) }
+    if c.op == Int32(Structural.cast.rawValue) { return new.cast(x[0], source.types[Int(c.type)].dtype) }
+    return new.elementwise(OpCode(raw: UInt16(c.op)), x[0], x.count > 1 ? x[1] : .none, x.count > 2 ? x[2] : .none)
+  }
+
+  private func operands(_ c: Isomorphic.Class, _ slot: Int) throws(Failure) -> NodeID {
+    let n = Int(c.count), e = old.classes[Int(c.x[slot])]
+    switch look(c, slot) {
+    case .same(let q):
+      // An element of an array may not have been made by itself.
+      if e.op == Isomorphic.constant { return new.splat(new.constant(source.dtype(old.node(q)), bits: source.constantBits(old.node(q))), [n]) }
+      if e.op == Isomorphic.element, let at = old.element(q) { return new.splat(new.reshape(new.slice(flat(at.root), axis: -1, start: at.index, count: 1), []), [n]) }
+      return new.splat(number(q), [n])
+    case .constants:
+      let t = TensorType(source.types[Int(e.type)].dtype, [n]), size = t.dtype.size, block = try Memory<UInt8>(n * size, filling: 0)
+      for i in 0 ..< n { scalar(source.constantBits(old.node(operand(c, i, slot))), t.dtype, UnsafeMutableRawPointer(block.p + i * size)) }
+      return new.array(t, block.p)
+    case .run(let k, let root, let first, let step):
+      return new.slice(root >= 0 ? flat(root) : NodeID(array[Int(k)]), axis: -1, start: first, count: n, step: step)
+    case .gather(let k, let root):
+      let at = try Memory<Int32>(n, filling: 0)
+      for i in 0 ..< n { at[i] = Int32(truncatingIfNeeded: index(operand(c, i, slot), batched: e.batched)) }
+      return new.gather(root >= 0 ? flat(root) : NodeID(array[Int(k)]), new.array(TensorType(.i32, [n]), at.p), axis: -1)
+    case .numbers:
+      // Numbers of their own, each once, and which of them each member reads.
+      let at = try Memory<Int32>(n, filling: 0)
+      var known: [Int: Int32] = [:], parts: [NodeID] = []
+      for i in 0 ..< n {
+        let q = operand(c, i, slot)
+        if let k = known[q] { at[i] = k; continue }
+        at[i] = Int32(parts.count)
+        known[q] = at[i]
+        parts.append(new.reshape(number(q), [1]))
+      }
+      let all = joined(parts)
+      return parts.count == n ? all : new.gather(all, new.array(TensorType(.i32, [n]), at.p), axis: -1)
+    }
+  }
+
+  private func flat(_ root: Int) -> NodeID {
+    let x = NodeID(single[root])
+    return new.reshape(x, [source.type(old.node(root)).count])
+  }
+
+  /// A concat takes no more than 65,535 parts.
+  private func joined(_ parts: [NodeID]) -> NodeID {
+    var parts = parts
+    while parts.count > 1 {
+      parts = stride(from: 0, to: parts.count, by: 60_000).map { new.concat(Array(parts[$0 ..< min($0 + 60_000, parts.count)]), axis: -1) }
+    }
+    return parts[0]
+  }
+
+  // MARK: stacks of numbers
+
+  /// A concat of many numbers.
+  private func isStack(_ r: Record) -> Bool {
+    r.op == Structural.concat.rawValue && r.arity >= 8 && source.types[Int(r.type)].rank == 1 && source.types[Int(r.type)].count == Int(r.arity)
+  }
+
+  /// The member of a class that a part of a stack shows, or the part itself.
+  private func piece(_ q: Int) -> Int {
+    let r = source.record(old.node(q))
+    if !old.isHost[q], r.op == Structural.reshape.rawValue {
+      let o = old.operand(r, 0)
+      if old.isBatched(o) { return o }
+    }
+    return q
+  }
+
+  /// Whether parts i and j go on by one: members of one class in order, or the same number.
+  private func follows(_ i: Int, _ j: Int, by step: Int = 1) -> Bool {
+    if old.isBatched(i) { return old.cls[i] == old.cls[j] && Int(old.place[j]) == Int(old.place[i]) + step }
+    return i == j
+  }
+
+  private func stack(_ p: Int, _ r: Record) throws(Failure) -> NodeID {
+    let n = Int(r.arity), at = try Memory<Int32>(n, filling: 0)
+    for k in 0 ..< n { at[k] = Int32(piece(old.operand(r, k))) }
+    var parts: [NodeID] = [], i = 0
+    while i < n {
+      let (period, rounds) = rounds(at, i, n)
+      if rounds < 4 {
+        parts.append(part(Int(at[i])))
+        i += 1
+        continue
+      }
+      let columns = (0 ..< period).map { k in column(Int(at[i + k]), rounds) }
+      parts.append(period == 1 ? columns[0] : new.reshape(new.concat(columns.map { new.reshape($0, [rounds, 1]) }, axis: -1), [rounds * period]))
+      i += period * rounds
+    }
+    return joined(parts)
+  }
+
+  /// From part i on: after how many parts the same classes come again, each one further, and how often.
+  private func rounds(_ at: Memory<Int32>, _ i: Int, _ n: Int) -> (Int, Int) {
+    guard old.isBatched(Int(at[i])) else { return (1, 1) }
+    var period = 1
+    while i + period < n, period < 4096, !follows(Int(at[i]), Int(at[i + period])) { period += 1 }
+    if i + period >= n || period == 4096 { return (1, 1) }
+    var k = i + period
+    while k < n, follows(Int(at[k - period]), Int(at[k])) { k += 1 }
+    return (period, (k - i) / period)
+  }
+
+  private func column(_ p: Int, _ rounds: Int) -> NodeID {
+    if !old.isBatched(p) { return new.splat(new.reshape(NodeID(single[p]), []), [rounds]) }
+    return new.slice(NodeID(array[Int(old.cls[p])]), axis: -1, start: Int(old.place[p]), count: rounds)
+  }
+
+  private func part(_ p: Int) -> NodeID { new.reshape(number(p), [1]) }
+}
+
+/// A constant as it lies in an array.
+private func scalar(_ bits: UInt64, _ d: DType, _ p: UnsafeMutableRawPointer) {
+  var slot = slotBits(bits, UInt8(d.rawValue))
+  if d.isHalf { ck_cast_kernel(1, d.rawValue)?(&slot, nil, nil, p, 1) } else { p.copyMemory(from: &slot, byteCount: d.size) }
+}
