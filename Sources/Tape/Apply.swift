@@ -1,4 +1,5 @@
 package import CKernels
+import Glibc
 
 /// Building with checks: every operator enters a tape through these.
 extension Tape {
@@ -131,8 +132,13 @@ extension Tape {
     copy.copyMemory(from: data, byteCount: t.bytes)
     var h: UInt64 = 0xCBF2_9CE4_8422_2325
     for b in UnsafeRawBufferPointer(start: data, count: t.bytes) { h = (h ^ UInt64(b)) &* 0x100_0000_01B3 }
-    let known = arrays.firstIndex { a in a.hash == h && a.bytes == t.bytes && UnsafeRawBufferPointer(start: a.data, count: a.bytes).elementsEqual(UnsafeRawBufferPointer(start: data, count: t.bytes)) }
-    if known != nil { ck_free(copy) } else { arrays.append(ArrayConstant(data: copy, bytes: t.bytes, hash: h)) }
+    let known = arrayIndex[h]?.first { arrays[$0].bytes == t.bytes && memcmp(arrays[$0].data, data, t.bytes) == 0 }
+    if known != nil {
+      ck_free(copy)
+    } else {
+      arrayIndex[h, default: []].append(arrays.count)
+      arrays.append(ArrayConstant(data: copy, bytes: t.bytes, hash: h))
+    }
     return intern(Record(op: Structural.array.rawValue, arity: 0, type: intern(t), a: Int32(known ?? arrays.count - 1), b: 0, c: 0, attrs: 0))
   }
 

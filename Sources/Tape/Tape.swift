@@ -48,6 +48,10 @@ package final class Tape {
   var tuples: [[Int32]] = []
   /// A scan, and one that computes the same and more: stacked carries, or tangents (see Scan.swift).
   package internal(set) var extensions: [(Int32, Int32)] = []
+  var extended = Set<UInt64>()
+  /// By hash: arrays, bodies, lists of members.
+  var arrayIndex: [UInt64: [Int]] = [:], bodyIndex: [UInt64: [Int]] = [:]
+  private var tupleIndex: [[Int32]: Int32] = [:]
   private var inputCount: Int32 = 0
   var starts: (node: NodeID, list: [Int]) = (.none, [])
 
@@ -296,9 +300,10 @@ package final class Tape {
   }
 
   func tupleType(_ members: [Int32]) -> Int32 {
-    if let i = tuples.firstIndex(of: members) { return -2 - Int32(i) }
+    if let i = tupleIndex[members] { return -2 - i }
+    tupleIndex[members] = Int32(tuples.count)
     tuples.append(members)
-    return -2 - Int32(tuples.count - 1)
+    return -1 - Int32(tuples.count)
   }
   /// Node for node the same: what the same steps build twice.
   func equals(_ o: Tape) -> Bool {
@@ -311,6 +316,8 @@ package final class Tape {
       || !UnsafeRawBufferPointer(start: a.data, count: a.bytes).elementsEqual(UnsafeRawBufferPointer(start: b.data, count: b.bytes)) { return false }
     return zip(bodies, o.bodies).allSatisfy { $0.equals($1) }
   }
+  func memberType(_ n: NodeID, _ k: Int) -> Int32 { tuples[Int(-2 - records[n.i].type)][k] }
+  package func memberCount(_ n: NodeID) -> Int { tuples[Int(-2 - records[n.i].type)].count }
   package func tupleMembers(_ n: NodeID) -> [TensorType] { tuples[Int(-2 - records[n.i].type)].map { types[Int($0)] } }
   package func isTuple(_ n: NodeID) -> Bool { records[n.i].type <= -2 }
 }
@@ -329,6 +336,12 @@ package final class Body {
     self.tape = tape
     self.inputs = inputs
     self.outputs = outputs
+  }
+  /// Of equal bodies the same.
+  var hash: UInt64 {
+    var h = UInt64(tape.count) | UInt64(inputs.count) << 32 | UInt64(outputs.count) << 48
+    for o in outputs { h = (h ^ UInt64(UInt32(bitPattern: o.index)) ^ UInt64(tape.record(o).op) << 32) &* 0x9E37_79B9_7F4A_7C15 }
+    return h
   }
   func equals(_ o: Body) -> Bool { inputs == o.inputs && outputs == o.outputs && tape.equals(o.tape) }
 }

@@ -22,9 +22,9 @@ extension Tape {
 
   func part(_ tuple: NodeID, _ k: Int) -> NodeID {
     guard contains(tuple) else { return .none }
-    return add(OpCode(.part), [tuple], type: intern(tupleMembers(tuple)[k]), attrs: [k])
+    return add(OpCode(.part), [tuple], type: memberType(tuple, k), attrs: [k])
   }
-  package func parts(_ tuple: NodeID) -> [NodeID] { contains(tuple) ? tupleMembers(tuple).indices.map { part(tuple, $0) } : [] }
+  package func parts(_ tuple: NodeID) -> [NodeID] { contains(tuple) ? (0 ..< memberCount(tuple)).map { part(tuple, $0) } : [] }
 
   /// A checked scan over a host's body; `.none` on error. The body's captures become operands.
   package func scan(body: Tape, inputs: [NodeID], outputs: [NodeID], init carries: [NodeID], xs: [NodeID], ys: Int, length: Int, reverse: Bool) -> NodeID {
@@ -83,10 +83,12 @@ extension Tape {
     }
     let operands = carries + xs + consts
     let ys = body.outputs.count - carries.count
-    for (k, b) in bodies.enumerated() where b.equals(body) {
-      return add(OpCode(.scan), operands, type: tupleType(members), attrs: [k, carries.count, xs.count, consts.count, ys, length, reverse ? 1 : 0])
+    let h = body.hash
+    let number = bodyIndex[h]?.first { bodies[$0].equals(body) } ?? bodies.count
+    if number == bodies.count {
+      bodyIndex[h, default: []].append(number)
+      bodies.append(body)
     }
-    bodies.append(body)
-    return add(OpCode(.scan), operands, type: tupleType(members), attrs: [bodies.count - 1, carries.count, xs.count, consts.count, ys, length, reverse ? 1 : 0])
+    return add(OpCode(.scan), operands, type: tupleType(members), attrs: [number, carries.count, xs.count, consts.count, ys, length, reverse ? 1 : 0])
   }
 }

@@ -45,9 +45,9 @@ extension Tape {
           }
         } else if r.op == Structural.part.rawValue {
           let tuple = input(of: r, 0), member = attrs(n)[0]
-          var cts = ct.tuples[tuple] ?? [Masked?](repeating: nil, count: tupleMembers(tuple).count)
-          cts[member] = plus(cts[member], c)
-          ct.tuples[tuple] = cts
+          // In place: a copy for each member would be quadratic.
+          let before = ct.tuples[tuple]?[member] ?? nil
+          ct.tuples[tuple, default: [Masked?](repeating: nil, count: memberCount(tuple))][member] = plus(before, c)
         } else {
           for (slot, g) in pull(n, r, c, (0 ..< Int(r.arity)).map(isActive), linear).enumerated() where g != nil {
             ct[input(of: r, slot)] = plus(ct[input(of: r, slot)], g)

@@ -94,6 +94,57 @@ final class ScanTests: XCTestCase {
     XCTAssertEqual(t.jvp(y, x, x), d)
   }
 
+  /// h' = tanh(h U + x W + b) over rows: unrolled when `loop` is false.
+  private func network(_ t: Tape, _ x: [NodeID], _ n: Int, loop: Bool) -> NodeID {
+    func step(_ t: Tape, _ h: NodeID, _ s: NodeID, _ w: [NodeID]) -> NodeID {
+      t.unary(.tanh, t.add(t.add(t.matmul(h, w[0]), t.matmul(s, w[1])), t.broadcast(w[2], to: t.shape(h))))
+    }
+    if loop {
+      let b = Tape(parent: t), h = b.input(t.type(x[0])), s = b.input(TensorType(.f64, Array(t.shape(x[1]).dropFirst())))
+      let w = x[2...].map { b.resolve(serial: t.serial, index: $0.index) }
+      return t.parts(t.scan(body: b, inputs: [h, s], outputs: [step(b, h, s, w)], init: [x[0]], xs: [x[1]], ys: 0, length: n, reverse: false))[0]
+    }
+    var h = x[0]
+    for i in 0 ..< n { h = step(t, h, t.reshape(t.slice(x[1], axis: -3, start: i, count: 1), Array(t.shape(x[1]).dropFirst())), Array(x[2...])) }
+    return h
+  }
+
+  /// Products are kept for the way back, not computed again, as one sum; gradients of captured matrices are one product after the loop.
+  func testProductsInLoops() throws {
+    for n in [0, 1, 4] {
+      var g = Random(UInt64(n)), results: [[Doubles]] = []
+      let shapes = [[2, 32], [n, 2, 33], [32, 32], [33, 32], [32]], data = shapes.map { g.values($0.reduce(1, *), -0.3, 0.3) }, dirs = shapes.map { g.values($0.reduce(1, *)) }
+      for loop in [true, false] {
+        let t = Tape(), x = shapes.map { t.input(TensorType(.f64, $0)) }, v = x.map { t.input(t.type($0)) }
+        let loss = t.total(t.unary(.square, network(t, x, n, loop: loop))), d = t.grad(loss, x)
+        if loop, n == 4 {
+          let back = try XCTUnwrap(t.bodies.indices.map { t.bodies[$0] }.first { b in b.inputs.count > 4 && b.outputs.count > 2 }), tape = back.tape
+          let products = (0 ..< tape.count).filter { tape.structural(NodeID($0)) == .matmul }
+          XCTAssertEqual(products.count, 2, "the cotangents of h and x alone")
+          XCTAssertFalse(back.outputs.contains { tape.shape($0) == [32, 32] }, "no matrix is carried")
+        }
+        let all = d + t.jvp(d, x, v)
+        t.typecheck()
+        results.append(try evaluate(t, all, Array(zip(x, data)) + Array(zip(v, dirs))))
+      }
+      XCTAssertLessThan(distance(results[0], results[1]), 1e-13, "length \(n)")
+    }
+  }
+
+  /// 1,500 carries in a chain: which of them matter is found in one pass, not in one a carry.
+  func testManyCarries() throws {
+    let n = 1500, t = Tape(), x = (0 ..< n).map { _ in t.f64() }, b = Tape(parent: t), c = x.map { _ in b.f64() }
+    let next = c.indices.map { $0 == 0 ? c[0] : b.add(c[$0], c[$0 - 1]) }
+    let y = t.scan(body: b, inputs: c, outputs: next, init: x, xs: [], ys: 0, length: 3, reverse: false)
+    let clock = ContinuousClock(), begin = clock.now
+    let g = t.grad(t.parts(y)[n - 1], x), d = t.jvp(t.parts(y), [x[0]], [x[0]]), w = t.batch(t.parts(y), [x[0]], [t.f64(2)], size: 2)
+    XCTAssertLessThan(clock.now - begin, .seconds(3))
+    if let f = t.failure { throw f }
+    XCTAssertEqual([g.count, d.count, w.count], [n, n, n])
+    let r = try evaluate(t, Array(g.suffix(5)) + Array(d.prefix(5)), x.map { ($0, [1]) })
+    XCTAssertEqual(r.map { $0[0] }, [0, 1, 3, 3, 1, 1, 3, 3, 1, 0])
+  }
+
   func testCapturedNodesAreSharedOnce() throws {
     let t = Tape(), x = t.f64(), k = t.f64(), b = Tape(parent: t), c = b.input(TensorType(.f64, []))
     let k1 = b.resolve(serial: t.serial, index: k.index), k2 = b.resolve(serial: t.serial, index: k.index)
