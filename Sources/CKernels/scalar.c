@@ -4,11 +4,15 @@
 #pragma clang fp contract(off)
 #pragma clang diagnostic ignored "-Winitializer-overrides"   /* the table of steps */
 
-enum { CODE_CASTS = CK_ROW_COUNT * CK_DTYPES, CODE_ROUNDS = CODE_CASTS + CK_DTYPES * CK_DTYPES, CODES = CODE_ROUNDS + CK_DTYPES };
+enum { CODE_CASTS = CK_ROW_COUNT * CK_DTYPES, CODE_ROUNDS = CODE_CASTS + CK_DTYPES * CK_DTYPES,
+       CODE_LOADS = CODE_ROUNDS + CK_DTYPES, CODE_STORES = CODE_LOADS + CK_DTYPES, CODES = CODE_STORES + CK_DTYPES };
 
 int ck_scalar_code_row(int row, int dtype) { return ck_row_kernel(row, dtype) ? row * CK_DTYPES + dtype : -1; }
 int ck_scalar_code_cast(int from, int to) { return ck_cast_kernel(from, to) ? CODE_CASTS + from * CK_DTYPES + to : -1; }
 int ck_scalar_code_round(int dtype) { return ck_round_kernel(dtype) ? CODE_ROUNDS + dtype : -1; }
+
+int ck_scalar_code_load(int dtype) { return dtype >= 0 && dtype < CK_DTYPES ? CODE_LOADS + dtype : -1; }
+int ck_scalar_code_store(int dtype) { return dtype >= 0 && dtype < CK_DTYPES ? CODE_STORES + dtype : -1; }
 
 #define UNARY(name, dtype) (Unary_##name * CK_DTYPES + dtype)
 #define BINARY(name, dtype) ((CK_UNARY_COUNT + Binary_##name) * CK_DTYPES + dtype)
@@ -52,14 +56,19 @@ FLOATS(float, f32, uint32_t)
 
 /* One function per operator, each of which ends in a call of the next one: clang merges the jumps of a `goto *` into one, which
  * the branch predictor then cannot tell apart; a tail call that must be a jump stays one. */
-typedef void step_function(const ck_instr *p, uint64_t *slots, const ck_instr *end, const ck_table *table);
+struct outside {
+  const ck_table *table;
+  const ck_transfer *transfers;
+  void *const *bases[3];
+};
+typedef void step_function(const ck_instr *p, uint64_t *slots, const ck_instr *end, const struct outside *outside);
 typedef step_function *step;
 static const step steps[CODES];
 
 #define AT(E, field) ({ E v_; memcpy(&v_, slots + p->field, sizeof v_); v_; })
 #define PUT(E, value) ({ const E v_ = (E)(value); memcpy(slots + p->out, &v_, sizeof v_); })
-#define NEXT do { if (++p == end) return; __attribute__((musttail)) return steps[p->code](p, slots, end, table); } while (0)
-#define STEP(name) static void name(const ck_instr *p, uint64_t *slots, const ck_instr *end, const ck_table *table)
+#define NEXT do { if (++p == end) return; __attribute__((musttail)) return steps[p->code](p, slots, end, outside); } while (0)
+#define STEP(name) static void name(const ck_instr *p, uint64_t *slots, const ck_instr *end, const struct outside *outside)
 
 #define READ_UNARY(E) const E x = AT(E, x)
 #define READ_BINARY(E) const E x = AT(E, x), y = AT(E, y)
@@ -96,12 +105,35 @@ STEP(bool_to_f32) { PUT(float, AT(uint8_t, x)); NEXT; }
 /* The three tables lie one after the other in the numbering of codes. */
 STEP(other) {
   const int c = p->code;
+  const ck_table *table = outside->table;
   const ck_kernel f = c < CODE_CASTS ? table->rows[c / CK_DTYPES][c % CK_DTYPES]
                       : c < CODE_ROUNDS ? table->casts[(c - CODE_CASTS) / CK_DTYPES][(c - CODE_CASTS) % CK_DTYPES]
                                         : table->rounds[c - CODE_ROUNDS];
   f(slots + p->x, slots + p->y, slots + p->z, slots + p->out, 1);
   NEXT;
 }
+
+/* Numbers of one dtype come and go in runs. */
+static inline void *place(const struct outside *o, int32_t number) {
+  const ck_transfer t = o->transfers[number];
+  return (char *)o->bases[t.base][t.host] + t.offset;
+}
+#define TRANSFERS(DT, E)                                                                                                \
+  STEP(load_##DT) {                                                                                                     \
+    do { E v; memcpy(&v, place(outside, p->x), sizeof v); slots[p->out] = v; } while (++p != end && p->code == p[-1].code); \
+    if (p == end) return;                                                                                               \
+    __attribute__((musttail)) return steps[p->code](p, slots, end, outside);                                            \
+  }                                                                                                                     \
+  STEP(store_##DT) {                                                                                                    \
+    do { const E v = (E)slots[p->x]; memcpy(place(outside, p->y), &v, sizeof v); } while (++p != end && p->code == p[-1].code); \
+    if (p == end) return;                                                                                               \
+    __attribute__((musttail)) return steps[p->code](p, slots, end, outside);                                            \
+  }
+TRANSFERS(8, uint64_t)
+TRANSFERS(4, uint32_t)
+TRANSFERS(1, uint8_t)
+STEP(load_half) { outside->table->casts[p->code - CODE_LOADS][CK_F32](place(outside, p->x), 0, 0, slots + p->out, 1); NEXT; }
+STEP(store_half) { outside->table->casts[CK_F32][p->code - CODE_STORES](slots + p->x, 0, 0, place(outside, p->y), 1); NEXT; }
 
 static const step steps[CODES] = {
   [0 ... CODES - 1] = other,
@@ -116,10 +148,16 @@ static const step steps[CODES] = {
   [TERNARY(gate, CK_F64)] = gate_CK_F64, [TERNARY(gate, CK_F32)] = gate_CK_F32,
   [CONVERSION(CK_F64, CK_F32)] = f64_to_f32, [CONVERSION(CK_F32, CK_F64)] = f32_to_f64,
   [CONVERSION(CK_BOOL, CK_F64)] = bool_to_f64, [CONVERSION(CK_BOOL, CK_F32)] = bool_to_f32,
+#define MOVES(what, code)                                                                                     \
+  [code + CK_F64] = what##_8, [code + CK_I64] = what##_8, [code + CK_F32] = what##_4, [code + CK_I32] = what##_4, \
+  [code + CK_BOOL] = what##_1, [code + CK_F16] = what##_half, [code + CK_BF16] = what##_half,
+  MOVES(load, CODE_LOADS) MOVES(store, CODE_STORES)
 };
 
-void ck_scalar_run(const ck_instr *code, size_t count, uint64_t *slots) {
-  if (count) steps[code->code](code, slots, code + count, ck_current());
+void ck_scalar_run(const ck_instr *code, size_t count, uint64_t *slots, const ck_transfer *transfers, const void *const *inputs, void *const *outputs) {
+  void *own = slots;
+  const struct outside outside = {ck_current(), transfers, {&own, (void *const *)inputs, outputs}};
+  if (count) steps[code->code](code, slots, code + count, &outside);
 }
 
 void ck_code_written(void *begin, void *end) { __builtin___clear_cache(begin, end); }

@@ -1,3 +1,5 @@
+import CKernels
+
 extension ARM64: Target {
   /// v0 to v7 and v16 to v31: the low halves of the others belong to the caller.
   static var registers: Int { 24 }
@@ -14,7 +16,10 @@ extension ARM64: Target {
   }
 
   mutating func align() { while buffer.count & 63 != 0 { trap() } }
-  mutating func enter(calls: Bool) { enterFrame() }
+  mutating func enter(calls: Bool) {
+    enterFrame()
+    forget()
+  }
   mutating func leave() {
     leaveFrame()
     ret()
@@ -23,34 +28,78 @@ extension ARM64: Target {
 
   @inline(__always) private func v(_ r: Int) -> Int { r < 8 ? r : r + 8 }
 
-  mutating func load(_ r: Int, _ kind: Kind, _ slot: Int32) {
+  mutating func load(_ r: Int, _ kind: Kind, _ slot: Int32) { load(r, kind, 19, UInt32(slot) << 3) }
+  mutating func store(_ r: Int, _ kind: Kind, _ slot: Int32) { store(r, kind, 19, UInt32(slot) << 3) }
+  mutating func load(_ r: Int, _ kind: Kind, from t: ck_transfer) {
+    let (base, offset) = outside(t)
+    load(r, kind, base, offset)
+  }
+  mutating func store(_ r: Int, _ kind: Kind, to t: ck_transfer) {
+    let (base, offset) = outside(t)
+    store(r, kind, base, offset)
+  }
+
+  private mutating func load(_ r: Int, _ kind: Kind, _ base: UInt32, _ offset: UInt32) {
     if kind == .mask {
-      transfer(17, slot, .byte, load: true, vector: false)
+      transfer(17, base, offset, .byte, load: true, vector: false)
       spreadW17()
       maskFromX17(v(r))
     } else {
-      transfer(v(r), slot, kind == .f32 ? .word : .double, load: true, vector: true)
+      transfer(v(r), base, offset, kind == .f32 ? .word : .double, load: true, vector: true)
     }
   }
-
-  mutating func store(_ r: Int, _ kind: Kind, _ slot: Int32) {
+  private mutating func store(_ r: Int, _ kind: Kind, _ base: UInt32, _ offset: UInt32) {
     if kind == .mask {
       maskToX17(v(r))
       andW17One()
-      transfer(17, slot, .byte, load: false, vector: false)
+      transfer(17, base, offset, .byte, load: false, vector: false)
     } else {
-      transfer(v(r), slot, kind == .f32 ? .word : .double, load: false, vector: true)
+      transfer(v(r), base, offset, kind == .f32 ? .word : .double, load: false, vector: true)
     }
   }
 
-  mutating func call(_ kernel: UInt, arity: UInt8, _ x: Int32, _ y: Int32, _ z: Int32, _ out: Int32) {
-    address(0, x)
-    if arity > 1 { address(1, y) }
-    if arity > 2 { address(2, z) }
-    address(3, out)
+  /// A host's array is reached through its pointer, which stays in one of x9 to x15; far offsets have pointers of their own.
+  private mutating func outside(_ t: ck_transfer) -> (base: UInt32, offset: UInt32) {
+    let part = t.offset >> 30, rest = UInt32(truncatingIfNeeded: t.offset & (1 << 30 - 1))
+    if t.base == 0, part == 0 { return (19, rest) }
+    let key = Int64(t.base) << 61 | part << 32 | Int64(t.host)
+    var oldest = 0
+    clock += 1
+    for k in 0 ..< 7 {
+      if pointed[k] == key {
+        used[k] = clock
+        return (9 + UInt32(k), rest)
+      }
+      if used[k] < used[oldest] { oldest = k }
+    }
+    pointed[oldest] = key
+    used[oldest] = clock
+    let p = 9 + UInt32(oldest)
+    if t.base == 0 { address(p, 19, 0) } else { transfer(Int(p), t.base == 1 ? 20 : 21, UInt32(t.host) << 3, .double, load: true, vector: false) }
+    if part != 0 {
+      setX16(UInt64(part) << 30)
+      addX16(p)
+    }
+    return (p, rest)
+  }
+
+  mutating func call(_ kernel: UInt, arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, _ out: Spot) {
+    argument(0, x)
+    if arity > 1 { argument(1, y) }
+    if arity > 2 { argument(2, z) }
+    argument(3, out)
     setX4One()
     setX16(UInt64(kernel))
     callX16()
+    forget()
+  }
+  private mutating func argument(_ d: UInt32, _ s: Spot) {
+    switch s {
+    case .slot(let n): address(d, n)
+    case .outside(let t):
+      let (base, offset) = outside(t)
+      address(d, base, offset)
+    }
   }
 
   mutating func emit(_ o: Operation, _ d: Int, _ x: Int, _ y: Int, _ z: Int, _ t: Int, _ u: Int) {
@@ -133,7 +182,7 @@ extension ARM64: Target {
     case .fromMask:
       one(d, f32: f32)
       and(d, d, x)
-    case .fromI64, .fromI32, .call: break
+    case .fromI64, .fromI32, .call, .load, .store: break
     }
   }
 

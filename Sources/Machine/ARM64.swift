@@ -1,5 +1,5 @@
-/// The instructions of arm64 that straight-line arithmetic needs. x19 holds slot 0; slots past the reach of one instruction are
-/// addressed through x16. Words of 32 bits.
+/// The instructions of arm64 that straight-line arithmetic needs. x19 holds slot 0, x20 and x21 the lists of the host's inputs and outputs, x9 to
+/// x15 pointers from them; what lies past the reach of one instruction is addressed through x16. Words of 32 bits.
 struct ARM64 {
   enum Comparison: UInt32 { case eq = 0x5E20_E400, ge = 0x7E20_E400, gt = 0x7EA0_E400 }
   enum Rounding: UInt32 { case even = 0x1E64_4000, ceil = 0x1E64_C000, floor = 0x1E65_4000, trunc = 0x1E65_C000 }
@@ -8,6 +8,10 @@ struct ARM64 {
 
   var buffer: CodeBuffer
   init(_ buffer: CodeBuffer) { self.buffer = buffer }
+  /// Which pointer each of x9 to x15 holds (-1: none), and when it was used last.
+  var pointed = SIMD8<Int64>(repeating: -1), used = SIMD8<Int64>(repeating: 0)
+  var clock: Int64 = 0
+  mutating func forget() { pointed = SIMD8(repeating: -1) }
 
   @inline(__always) mutating func word(_ w: UInt32) { buffer.put(UInt64(w), 4) }
   @inline(__always) private func three(_ d: Int, _ n: Int, _ m: Int) -> UInt32 { UInt32(m) << 16 | UInt32(n) << 5 | UInt32(d) }
@@ -66,28 +70,34 @@ struct ARM64 {
 
   // MARK: memory and general registers
 
-  /// Vector register r of 4 or 8 bytes, or w17/x17 of 1, 4 or 8, from or to x19 + 8 slot.
-  mutating func transfer(_ r: Int, _ slot: Int32, _ size: Size, load: Bool, vector: Bool) {
-    let shift = size.rawValue, offset = UInt32(slot) << 3, op = 0x3900_0000 | size.rawValue << 30 | (vector ? 1 << 26 : 0) | (load ? 1 << 22 : 0)
+  /// Vector register r of 4 or 8 bytes, or w17/x17 of 1, 4 or 8, from or to `offset` bytes behind register `base`.
+  mutating func transfer(_ r: Int, _ base: UInt32, _ offset: UInt32, _ size: Size, load: Bool, vector: Bool) {
+    let shift = size.rawValue, op = 0x3900_0000 | size.rawValue << 30 | (vector ? 1 << 26 : 0) | (load ? 1 << 22 : 0)
     let scaled = offset >> shift
-    if scaled < 4096 {
-      word(op | scaled << 10 | 19 << 5 | UInt32(r))
+    if scaled < 4096, scaled << shift == offset {
+      word(op | scaled << 10 | base << 5 | UInt32(r))
     } else {
-      address(16, slot)
+      address(16, base, offset)
       word(op | 16 << 5 | UInt32(r))
     }
   }
-  /// d = x19 + 8 slot
-  mutating func address(_ d: UInt32, _ slot: Int32) {
-    let offset = UInt32(slot) << 3
+  mutating func transfer(_ r: Int, _ slot: Int32, _ size: Size, load: Bool, vector: Bool) {
+    transfer(r, 19, UInt32(slot) << 3, size, load: load, vector: vector)
+  }
+  /// d = base + offset; d is not base where that is far.
+  mutating func address(_ d: UInt32, _ base: UInt32, _ offset: UInt32) {
     if offset < 4096 {
-      word(0x9100_0000 | offset << 10 | 19 << 5 | d)
+      word(0x9100_0000 | offset << 10 | base << 5 | d)
     } else {
       word(0x5280_0000 | (offset & 0xFFFF) << 5 | d)                 // movz w, low
       word(0x72A0_0000 | (offset >> 16) << 5 | d)                    // movk w, high, lsl 16
-      word(0x8B00_0000 | d << 16 | 19 << 5 | d)                      // add x, x19, x
+      word(0x8B00_0000 | d << 16 | base << 5 | d)                    // add d, base, d
     }
   }
+  /// d = x19 + 8 slot
+  mutating func address(_ d: UInt32, _ slot: Int32) { address(d, 19, UInt32(slot) << 3) }
+  /// d = d + x16
+  mutating func addX16(_ d: UInt32) { word(0x8B10_0000 | d << 5 | d) }
   /// x17 = 0 - (w17 != 0)
   mutating func spreadW17() {
     word(0x7100_023F)                          // cmp w17, 0
@@ -100,16 +110,20 @@ struct ARM64 {
     for k in 1 ..< 4 { word(0xF280_0010 | UInt32(k) << 21 | UInt32(v >> (16 * UInt64(k)) & 0xFFFF) << 5) }
   }
   mutating func callX16() { word(0xD63F_0200) }
-  /// Frame record and x19: 32 bytes.
+  /// Frame record, x19 to x21: 48 bytes.
   mutating func enterFrame() {
-    word(0xA9BE_7BFD)                          // stp x29, x30, [sp, -32]!
+    word(0xA9BD_7BFD)                          // stp x29, x30, [sp, -48]!
     word(0x9100_03FD)                          // mov x29, sp
-    word(0xF900_0BF3)                          // str x19, [sp, 16]
+    word(0xA901_53F3)                          // stp x19, x20, [sp, 16]
+    word(0xF900_13F5)                          // str x21, [sp, 32]
     word(0xAA00_03F3)                          // mov x19, x0
+    word(0xAA01_03F4)                          // mov x20, x1
+    word(0xAA02_03F5)                          // mov x21, x2
   }
   mutating func leaveFrame() {
-    word(0xF940_0BF3)                          // ldr x19, [sp, 16]
-    word(0xA8C2_7BFD)                          // ldp x29, x30, [sp], 32
+    word(0xF940_13F5)                          // ldr x21, [sp, 32]
+    word(0xA941_53F3)                          // ldp x19, x20, [sp, 16]
+    word(0xA8C3_7BFD)                          // ldp x29, x30, [sp], 48
   }
   mutating func ret() { word(0xD65F_03C0) }
   mutating func trap() { word(0xD420_0000) }

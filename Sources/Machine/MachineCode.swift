@@ -13,14 +13,14 @@ package final class MachineCode {
   package struct Part {
     package let code: UnsafePointer<ck_instr>?
     package let count: Int
-    package let kept: UnsafeBufferPointer<Int32>
+    package let kept: UnsafeBufferPointer<Int32>   // where some are, loads are eager
     package init(_ code: UnsafePointer<ck_instr>?, count: Int, kept: UnsafeBufferPointer<Int32>) {
       self.code = code
       self.count = count
       self.kept = kept
     }
   }
-  package typealias Function = @convention(c) (UnsafeMutablePointer<UInt64>) -> Void
+  package typealias Function = @convention(c) (UnsafeMutablePointer<UInt64>, UnsafePointer<UnsafeRawPointer?>?, UnsafePointer<UnsafeMutableRawPointer?>?) -> Void
   private let pages: Pages
   /// By part, as long as this lives.
   package let entries: UnsafePointer<Function>
@@ -38,8 +38,8 @@ package final class MachineCode {
   }
 
   /// Nil when the machine has no AVX2, the host forbids executable pages, memory is refused, or the code is not sound: an
-  /// unknown instruction, a slot outside 0 ..< slots.
-  package init?(parts: Int, slots: Int, _ part: (Int) -> Part) {
+  /// unknown instruction, a slot outside 0 ..< slots, no such transfer. `eager` where a store may change what a later load reads.
+  package init?(parts: Int, slots: Int, transfers: UnsafeBufferPointer<ck_transfer> = .init(start: nil, count: 0), eager: Bool = false, _ part: (Int) -> Part) {
     #if arch(x86_64) || arch(arm64)
     guard MachineCode.available, parts >= 0, slots >= 0, slots == 0 || Native.reaches(Int32(clamping: slots - 1)) else { return nil }
     var total = 0, longest = 0
@@ -60,7 +60,7 @@ package final class MachineCode {
     let at = UnsafeMutableRawPointer(offsets).assumingMemoryBound(to: Int.self)
     for n in 0 ..< parts {
       let p = part(n)
-      guard let start = t.part(p.code, p.count, kept: p.kept) else {
+      guard let start = t.part(p.code, p.count, kept: p.kept, transfers: transfers, eager: eager) else {
         t.target.buffer.release()
         ck_free(offsets)
         return nil
@@ -80,14 +80,18 @@ package final class MachineCode {
     #endif
   }
 
-  package convenience init?(_ code: UnsafePointer<ck_instr>, count: Int, slots: Int, kept: [Int32]) {
+  package convenience init?(_ code: UnsafePointer<ck_instr>, count: Int, slots: Int, kept: [Int32], transfers: UnsafeBufferPointer<ck_transfer> = .init(start: nil, count: 0),
+                            eager: Bool = false) {
     let copy = UnsafeMutableBufferPointer<Int32>.allocate(capacity: kept.count)
     _ = copy.initialize(from: kept)
     defer { copy.deallocate() }
-    self.init(parts: 1, slots: slots) { _ in Part(code, count: count, kept: UnsafeBufferPointer(copy)) }
+    self.init(parts: 1, slots: slots, transfers: transfers, eager: eager) { _ in Part(code, count: count, kept: UnsafeBufferPointer(copy)) }
   }
 
   deinit { ck_free(UnsafeMutableRawPointer(mutating: entries)) }
 
-  package func run(_ slots: UnsafeMutablePointer<UInt64>, part: Int = 0) { entries[part](slots) }
+  package func run(_ slots: UnsafeMutablePointer<UInt64>, part: Int = 0, inputs: UnsafePointer<UnsafeRawPointer?>? = nil,
+                   outputs: UnsafePointer<UnsafeMutableRawPointer?>? = nil) {
+    entries[part](slots, inputs, outputs)
+  }
 }

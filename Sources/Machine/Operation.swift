@@ -12,17 +12,21 @@ enum Op: UInt8 {
   case eq, ne, lt, le, gt, ge, and, or, xor
   case select, gate, clamp
   case toF64, toF32, fromMask, toMask, fromI64, fromI32
+  case load, store
 }
 
 /// A code of scalar programs. `kind` is the arithmetic's, `from` that of a cast's operand; a call is found again by its row
 /// and dtype, its two dtypes, or its rounding.
 struct Operation: BitwiseCopyable {
-  enum Source: UInt8 { case none, row, cast, round }
+  enum Source: UInt8 { case none, row, cast, round, load, store }
   var op = Op.call
   var kind = Kind.f64, x = Kind.f64, y = Kind.f64, z = Kind.f64, out = Kind.f64
   var arity: UInt8 = 0
   var source = Source.none
   var a: Int16 = 0, b: Int16 = 0
+
+  /// A call of its kernel.
+  var calls: Bool { op == .call || (op == .load || op == .store) && source != .none }
 
   /// The kernel of the instruction set that is chosen now.
   var kernel: UInt {
@@ -31,6 +35,8 @@ struct Operation: BitwiseCopyable {
     case .row: f = ck_row_kernel(Int32(a), Int32(b))
     case .cast: f = ck_cast_kernel(Int32(a), Int32(b))
     case .round: f = ck_round_kernel(Int32(a))
+    case .load: f = ck_cast_kernel(Int32(a), Int32(CK_F32))    // of the 16-bit formats
+    case .store: f = ck_cast_kernel(Int32(CK_F32), Int32(a))
     case .none: f = nil
     }
     return f.map { UInt(bitPattern: unsafeBitCast($0, to: Int.self)) } ?? 0
@@ -62,9 +68,23 @@ enum Operations {
     for from in 0 ..< 7 {
       for to in 0 ..< 7 { set(ck_scalar_code_cast(Int32(from), Int32(to)), cast(from, to)) }
     }
-    for d in 0 ..< 7 { set(ck_scalar_code_round(Int32(d)), Operation(arity: 1, source: .round, a: Int16(d))) }
+    for d in 0 ..< 7 {
+      set(ck_scalar_code_round(Int32(d)), Operation(arity: 1, source: .round, a: Int16(d)))
+      let half = d == Int(CK_F16) || d == Int(CK_BF16)
+      set(ck_scalar_code_load(Int32(d)), Operation(op: .load, x: carrier(d), out: carrier(d), arity: 1, source: half ? .load : .none, a: Int16(d)))
+      set(ck_scalar_code_store(Int32(d)), Operation(op: .store, x: carrier(d), out: carrier(d), arity: 1, source: half ? .store : .none, a: Int16(d)))
+    }
     return t
   }()
+
+  /// What carries a dtype between memory and a slot: integers go as floats of their size.
+  private static func carrier(_ dtype: Int) -> Kind {
+    switch dtype {
+    case Int(CK_F64), Int(CK_I64): .f64
+    case Int(CK_BOOL): .mask
+    default: .f32
+    }
+  }
 
   private static func operation(_ row: Int, _ dtype: Int) -> Operation {
     let arity = UInt8(ck_row_arity(Int32(row)))

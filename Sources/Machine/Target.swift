@@ -1,3 +1,5 @@
+import CKernels
+
 /// Registers that an operation asks for beside its operands.
 struct Demand: BitwiseCopyable {
   var temporaries: UInt8 = 0
@@ -6,6 +8,9 @@ struct Demand: BitwiseCopyable {
   /// The result is written before the last operand is read.
   var early = false
 }
+
+/// Where a kernel finds an operand.
+enum Spot { case slot(Int32), outside(ck_transfer) }
 
 /// An instruction set: it writes code for registers that `Translator` has chosen.
 protocol Target {
@@ -23,8 +28,10 @@ protocol Target {
   mutating func leave()
   mutating func load(_ r: Int, _ kind: Kind, _ slot: Int32)
   mutating func store(_ r: Int, _ kind: Kind, _ slot: Int32)
-  /// Every vector register is lost. Unused operands are 0.
-  mutating func call(_ kernel: UInt, arity: UInt8, _ x: Int32, _ y: Int32, _ z: Int32, _ out: Int32)
+  mutating func load(_ r: Int, _ kind: Kind, from t: ck_transfer)
+  mutating func store(_ r: Int, _ kind: Kind, to t: ck_transfer)
+  /// Every vector register is lost. Operands beyond the arity are not looked at.
+  mutating func call(_ kernel: UInt, arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, _ out: Spot)
   /// The operands' registers; -1 - slot for one that is read from its home. t, u: temporaries.
   mutating func emit(_ o: Operation, _ d: Int, _ x: Int, _ y: Int, _ z: Int, _ t: Int, _ u: Int)
 }

@@ -3,11 +3,15 @@ import CKernels
 /// Straight-line code over slots becomes machine code. Every value's home is its own slot: a spill stores it there, a reload reads
 /// it from there, and a value that dies in a register is never stored. The register whose value is read furthest ahead is given up
 /// first; one backward pass knows when that is. Time and memory are linear in the instructions.
+///
+/// A load costs nothing where it stands: its number is fetched when it is first read, and once more if it had to give up its register. That asks that
+/// no store comes between which changes it; where a host's output lies over an input, loads are `eager`.
 struct Translator<T: Target> {
   var target: T
   private let table = Operations.table, known = Operations.count
-  // By slot: the register that holds it, -1 for none; the next instruction to read it. Both stand as made between parts.
-  private let register: UnsafeMutablePointer<Int8>, next: UnsafeMutablePointer<Int32>
+  // By slot: the register that holds it, -1 for none; the next instruction to read it; the transfer that fetches it, -1 where it is at home. All stand
+  // as made between parts.
+  private let register: UnsafeMutablePointer<Int8>, next: UnsafeMutablePointer<Int32>, source: UnsafeMutablePointer<Int32>
   private let slots: Int
   /// By instruction: when x, y, z and the result are read after it.
   private var uses: UnsafeMutablePointer<SIMD4<Int32>>
@@ -18,6 +22,8 @@ struct Translator<T: Target> {
   private let demands: UnsafeMutablePointer<Demand>
   /// Whether the part calls kernels.
   private var calls = false
+  private var eager = false
+  private var transfers = UnsafeBufferPointer<ck_transfer>(start: nil, count: 0)
   private var free: UInt32 = 0, dirty: UInt32 = 0, pinned: UInt32 = 0
   /// Kernels to call instead of this process's (tests of other instruction sets).
   var kernel: ((Int) -> UInt)?
@@ -35,14 +41,17 @@ struct Translator<T: Target> {
     }
     guard let register = make(slots, Int8(-1)) else { return nil }
     guard let next = make(slots, Int32.max) else { ck_free(register); return nil }
+    guard let source = make(slots, Int32(-1)) else { ck_free(register); ck_free(next); return nil }
     guard let uses = ck_alloc(max(longest, 1) * 16)?.bindMemory(to: SIMD4<Int32>.self, capacity: max(longest, 1)) else {
       ck_free(register)
       ck_free(next)
+      ck_free(source)
       return nil
     }
     self.target = target
     self.register = register
     self.next = next
+    self.source = source
     self.slots = slots
     self.uses = uses
     capacity = longest
@@ -59,6 +68,7 @@ struct Translator<T: Target> {
   func release() {
     ck_free(register)
     ck_free(next)
+    ck_free(source)
     ck_free(uses)
     owner.deallocate()
     far.deallocate()
@@ -69,7 +79,10 @@ struct Translator<T: Target> {
   // MARK: a part
 
   /// Where the part begins; nil when memory is refused or an instruction is none. After it, the slots in `kept` hold their values.
-  mutating func part(_ code: UnsafePointer<ck_instr>?, _ count: Int, kept: UnsafeBufferPointer<Int32>) -> Int? {
+  mutating func part(_ code: UnsafePointer<ck_instr>?, _ count: Int, kept: UnsafeBufferPointer<Int32>, transfers: UnsafeBufferPointer<ck_transfer>,
+                     eager: Bool) -> Int? {
+    self.transfers = transfers
+    self.eager = eager || kept.count > 0
     // Not read where count is 0.
     let code = code ?? UnsafePointer(UnsafeRawPointer(uses).assumingMemoryBound(to: ck_instr.self))
     guard count <= capacity, look(code, count, kept) else { return nil }
@@ -85,12 +98,23 @@ struct Translator<T: Target> {
       if u.w == Self.never { continue }
       guard room() else { return nil }
       let i = code[k], o = table + Int(i.code)
-      if o.pointee.op == .call { call(i, o, u, count) } else { inline(i, o, u, Int32(count)) }
+      switch o.pointee.op {
+      case .call: call(entry(i, o), o.pointee.arity, spot(i.x), o.pointee.arity > 1 ? spot(i.y) : spot(i.x), o.pointee.arity > 2 ? spot(i.z) : spot(i.x), i.out)
+      case .load: load(i, o, u, Int32(count))
+      case .store: store(i, o, u, Int32(count))
+      default: inline(i, o, u, Int32(count))
+      }
     }
     target.leave()
     for k in 0 ..< count {
       let i = code[k]
+      if table[Int(i.code)].op == .load {
+        next[Int(i.out)] = Self.never
+        source[Int(i.out)] = -1
+        continue
+      }
       next[Int(i.x)] = Self.never
+      if table[Int(i.code)].op == .store { continue }
       next[Int(i.y)] = Self.never
       next[Int(i.z)] = Self.never
       next[Int(i.out)] = Self.never
@@ -111,8 +135,13 @@ struct Translator<T: Target> {
     while k > 0 {
       k -= 1
       let i = code[k]
-      guard Int(i.code) < known, UInt32(bitPattern: i.x) < n, UInt32(bitPattern: i.y) < n, UInt32(bitPattern: i.z) < n,
-            UInt32(bitPattern: i.out) < n else { return false }
+      guard Int(i.code) < known else { return false }
+      let op = table[Int(i.code)].op
+      if op == .load || op == .store {
+        guard look(i, op, Int32(k), n) else { return false }
+        continue
+      }
+      guard UInt32(bitPattern: i.x) < n, UInt32(bitPattern: i.y) < n, UInt32(bitPattern: i.z) < n, UInt32(bitPattern: i.out) < n else { return false }
       let arity = table[Int(i.code)].arity
       if arity == 0 { return false }
       let after = next[Int(i.out)]
@@ -126,6 +155,21 @@ struct Translator<T: Target> {
         next[Int(i.x)] = Int32(k)
       }
       uses[k] = u
+    }
+    return true
+  }
+
+  private mutating func look(_ i: ck_instr, _ op: Op, _ k: Int32, _ n: UInt32) -> Bool {
+    let number = op == .load ? i.x : i.y, slot = op == .load ? i.out : i.x
+    guard number >= 0, Int(number) < transfers.count, UInt32(bitPattern: slot) < n else { return false }
+    if table[Int(i.code)].calls { calls = true }
+    let after = next[Int(slot)]
+    if op == .load {
+      next[Int(slot)] = Self.never
+      uses[Int(k)] = SIMD4(Self.never, Self.never, Self.never, after)
+    } else {
+      next[Int(slot)] = k
+      uses[Int(k)] = SIMD4(after, Self.never, Self.never, 0)
     }
     return true
   }
@@ -182,7 +226,8 @@ struct Translator<T: Target> {
     }
     if r < 0 {
       r = take()
-      target.load(r, wanted, slot)
+      let t = source[Int(slot)]
+      if t < 0 { target.load(r, wanted, slot) } else { target.load(r, wanted, from: transfers[Int(t)]) }
       bind(r, slot, wanted, k)
     }
     pinned |= bit(r)
@@ -198,7 +243,7 @@ struct Translator<T: Target> {
 
   /// -1 - slot where it is better read from its home: it is not in a register and not worth one.
   @inline(__always) private mutating func fold(_ slot: Int32, _ wanted: Kind, _ after: Int32, _ k: Int32, _ end: Int32) -> Int {
-    if register[Int(slot)] < 0 {
+    if register[Int(slot)] < 0, source[Int(slot)] < 0 {
       if after >= end { return -1 - Int(slot) }
       if free == 0 {
         var last: Int32 = -1
@@ -256,16 +301,27 @@ struct Translator<T: Target> {
       d = take()
     }
     target.emit(o.pointee, d, x, y, z, t, v)
-    if u.w < end {
-      bind(d, i.out, o.pointee.out, u.w)
-      dirty |= bit(d)
+    settle(new: d, i.out, o.pointee.out, u.w, end)
+  }
+
+  /// A result in register r: kept there, or stored if it is only wanted at the end.
+  @inline(__always) private mutating func settle(new r: Int, _ slot: Int32, _ k: Kind, _ after: Int32, _ end: Int32) {
+    source[Int(slot)] = -1
+    if after < end {
+      bind(r, slot, k, after)
+      dirty |= bit(r)
     } else {
-      target.store(d, o.pointee.out, i.out)
-      free |= bit(d)
+      target.store(r, k, slot)
+      free |= bit(r)
     }
   }
 
-  private mutating func call(_ i: ck_instr, _ o: UnsafePointer<Operation>, _ u: SIMD4<Int32>, _ count: Int) {
+  private mutating func call(_ kernel: UInt, _ arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, _ out: Int32) {
+    call(kernel, arity, x, y, z, to: .slot(out))
+    source[Int(out)] = -1
+  }
+
+  private mutating func call(_ kernel: UInt, _ arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, to out: Spot) {
     var held = ~free & Self.all
     while held != 0 {
       let r = held.trailingZeroBitCount
@@ -274,7 +330,36 @@ struct Translator<T: Target> {
       register[Int(owner[r])] = -1
     }
     free = Self.all
-    let arity = o.pointee.arity
-    target.call(kernel.map { $0(Int(i.code)) } ?? o.pointee.kernel, arity: arity, i.x, arity > 1 ? i.y : 0, arity > 2 ? i.z : 0, i.out)
+    target.call(kernel, arity: arity, x, y, z, out)
+  }
+  private func entry(_ i: ck_instr, _ o: UnsafePointer<Operation>) -> UInt { kernel.map { $0(Int(i.code)) } ?? o.pointee.kernel }
+
+  /// Where a slot's value is while no register holds it.
+  @inline(__always) private func spot(_ slot: Int32) -> Spot {
+    let t = source[Int(slot)]
+    return t < 0 ? .slot(slot) : .outside(transfers[Int(t)])
+  }
+
+  private mutating func load(_ i: ck_instr, _ o: UnsafePointer<Operation>, _ u: SIMD4<Int32>, _ end: Int32) {
+    let t = transfers[Int(i.x)]
+    if o.pointee.calls { return call(entry(i, o), 1, .outside(t), .outside(t), .outside(t), i.out) }
+    // Integers are read from their homes.
+    if !eager, o.pointee.a == CK_F64 || o.pointee.a == CK_F32 || o.pointee.a == CK_BOOL {
+      source[Int(i.out)] = i.x
+      return
+    }
+    pinned = 0
+    let r = take()
+    target.load(r, o.pointee.out, from: t)
+    settle(new: r, i.out, o.pointee.out, u.w, end)
+  }
+
+  private mutating func store(_ i: ck_instr, _ o: UnsafePointer<Operation>, _ u: SIMD4<Int32>, _ end: Int32) {
+    let t = transfers[Int(i.y)]
+    if o.pointee.calls { return call(entry(i, o), 1, spot(i.x), spot(i.x), spot(i.x), to: .outside(t)) }
+    pinned = 0
+    let r = hold(i.x, o.pointee.x, -1)
+    target.store(r, o.pointee.x, to: t)
+    settle(i.x, u.x, end)
   }
 }

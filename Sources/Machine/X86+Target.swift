@@ -1,3 +1,5 @@
+import CKernels
+
 extension X86: Target {
   static var registers: Int { 16 }
   static var longest: Int { 160 }
@@ -6,7 +8,7 @@ extension X86: Target {
   static func demand(_ o: Operation) -> Demand {
     switch o.op {
     case .call, .copy, .neg, .abs, .round, .floor, .ceil, .trunc, .square, .sqrt, .isnan, .not, .and, .or, .xor: Demand()
-    case .select, .toF64, .toF32, .fromMask, .isfinite: Demand()
+    case .select, .toF64, .toF32, .fromMask, .isfinite, .load, .store: Demand()
     case .fromI64, .fromI32: Demand()
     case .add, .sub, .mul, .div: Demand(folds: 1)
     case .eq, .ne, .lt, .le, .gt, .ge: Demand(folds: 1)
@@ -19,47 +21,87 @@ extension X86: Target {
 
   /// A cache line of its own, traps before it.
   mutating func align() { while buffer.count & 63 != 0 { trap() } }
-  /// The stack is 16-byte aligned behind the push, as calls want it.
+  /// The stack is 16-byte aligned behind three pushes, as calls want it.
   mutating func enter(calls: Bool) {
-    base = calls ? .rbx : .rdi
-    if calls { pushRBX() }
+    (base, inputs, outputs) = calls ? (.rbx, .rbp, .r14) : (.rdi, .rsi, .rdx)
+    if calls { saveArguments() }
     setBase()
+    forget()
   }
   mutating func leave() {
-    if base == .rbx { popRBX() }
+    if base == .rbx { restoreRegisters() }
     ret()
     trap()
   }
 
-  mutating func load(_ r: Int, _ kind: Kind, _ slot: Int32) {
+  private mutating func load(_ r: Int, _ kind: Kind, _ m: Place) {
     if kind == .mask {
       clearEAX()
-      compareAL(.home(slot))
+      compareAL(m)
       spreadBorrow()
       maskFromRAX(r)
     } else {
-      load(r, .home(slot), f32: kind == .f32)
+      load(r, m, f32: kind == .f32)
     }
   }
-
-  mutating func store(_ r: Int, _ kind: Kind, _ slot: Int32) {
+  private mutating func store(_ r: Int, _ kind: Kind, _ m: Place) {
     if kind == .mask {
       maskToEAX(r)
       andEAX1()
-      storeAL(.home(slot))
+      storeAL(m)
     } else {
-      store(r, .home(slot), f32: kind == .f32)
+      store(r, m, f32: kind == .f32)
     }
   }
+  mutating func load(_ r: Int, _ kind: Kind, _ slot: Int32) { load(r, kind, .home(slot)) }
+  mutating func store(_ r: Int, _ kind: Kind, _ slot: Int32) { store(r, kind, .home(slot)) }
+  mutating func load(_ r: Int, _ kind: Kind, from t: ck_transfer) { load(r, kind, outside(t)) }
+  mutating func store(_ r: Int, _ kind: Kind, to t: ck_transfer) { store(r, kind, outside(t)) }
 
-  mutating func call(_ kernel: UInt, arity: UInt8, _ x: Int32, _ y: Int32, _ z: Int32, _ out: Int32) {
-    address(.rdi, .home(x))
-    if arity > 1 { address(.rsi, .home(y)) }
-    if arity > 2 { address(.rdx, .home(z)) }
-    address(.rcx, .home(out))
+  mutating func call(_ kernel: UInt, arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, _ out: Spot) {
+    argument(.rdi, x)
+    if arity > 1 { argument(.rsi, y) }
+    if arity > 2 { argument(.rdx, z) }
+    argument(.rcx, out)
     setR8D(1)
     setRAX(UInt64(kernel))
     callRAX()
+    forget()
+  }
+  private mutating func argument(_ d: General, _ s: Spot) {
+    switch s {
+    case .slot(let n): address(d, .home(n))
+    case .outside(let t): address(d, outside(t))
+    }
+  }
+
+  /// A host's array is reached through its pointer, which stays in one of a few general registers; far offsets have pointers of their own.
+  private mutating func outside(_ t: ck_transfer) -> Place {
+    let part = t.offset >> 30, rest = Int32(truncatingIfNeeded: t.offset & (1 << 30 - 1))
+    if t.base == 0, part == 0 { return .memory(base, rest - 128) }
+    let key = Int64(t.base) << 61 | part << 32 | Int64(t.host)
+    var oldest = 0
+    clock += 1
+    for k in 0 ..< X86.pointers.count {
+      if pointed[k] == key {
+        used[k] = clock
+        return .memory(X86.pointers[k], rest)
+      }
+      if used[k] < used[oldest] { oldest = k }
+    }
+    pointed[oldest] = key
+    used[oldest] = clock
+    let p = X86.pointers[oldest]
+    switch t.base {
+    case 0: address(p, .memory(base, -128))
+    case 1: pointer(p, .memory(inputs, t.host &* 8))
+    default: pointer(p, .memory(outputs, t.host &* 8))
+    }
+    if part != 0 {
+      setRAX(UInt64(part) << 30)
+      addRAX(p)
+    }
+    return .memory(p, rest)
   }
 
   @inline(__always) private func place(_ r: Int) -> Place { r < 0 ? .home(Int32(truncatingIfNeeded: -1 - r)) : .register(r) }
@@ -131,7 +173,7 @@ extension X86: Target {
     case .fromI64, .fromI32:
       bits(0x57, d, d, .register(d))
       fromInteger(d, place(x), wide: o.op == .fromI64, f32: f32)
-    case .call: break
+    case .call, .load, .store: break
     }
   }
 

@@ -1,16 +1,22 @@
 /// The instructions of x86-64 with AVX that straight-line arithmetic needs. Slots are addressed from rdi, in parts that call
-/// from rbx, which stands 128 bytes above slot 0: slots 0 to 31 cost one byte of displacement. Only 128-bit forms: upper halves stay clean.
+/// from rbx, which stands 128 bytes above slot 0: slots 0 to 31 cost one byte of displacement. The host's inputs and outputs are listed at rsi and
+/// rdx, in parts that call at rbp and r14. Only 128-bit forms: upper halves stay clean.
 struct X86 {
-  /// Where an operand is: a vector register, the home of a value, a constant before the code.
-  enum Place { case register(Int), home(Int32), literal(Literal) }
+  /// Where an operand is: a vector register, the home of a value, a constant before the code, bytes from a pointer (not rsp, r12, whose encoding differs).
+  enum Place { case register(Int), home(Int32), literal(Literal), memory(General, Int32) }
   enum Literal: Int { case sign64, rest64, one64, sign32, rest32, one32, ones }
   enum Prefix: UInt64 { case none, p66, pF3, pF2 }
   enum Comparison: UInt64 { case eq = 0, lt = 1, le = 2, unordered = 3, ne = 4, ordered = 7, neOrdered = 12, ge = 13, gt = 14 }
   enum Rounding: UInt64 { case even = 8, floor = 9, ceil = 10, trunc = 11 }
-  enum General: UInt64 { case rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi }
+  enum General: UInt64 { case rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14 }
 
   var buffer: CodeBuffer
-  var base = General.rdi
+  var base = General.rdi, inputs = General.rsi, outputs = General.rdx
+  /// Which pointer each of `pointers` holds (-1: none), and when it was used last.
+  static let pointers: [General] = [.rcx, .r8, .r9, .r10, .r11]
+  var pointed = SIMD8<Int64>(repeating: -1), used = SIMD8<Int64>(repeating: 0)
+  var clock: Int64 = 0
+  mutating func forget() { pointed = SIMD8(repeating: -1) }
 
   /// Constants lie first, 16 bytes each; code starts behind them.
   static let literals: [(UInt64, UInt64)] = {
@@ -34,7 +40,7 @@ struct X86 {
   mutating func vex(_ map: UInt64, _ prefix: Prefix, _ op: UInt64, _ reg: Int, _ v: Int, _ rm: Place, wide: Bool = false,
                     immediate: UInt64 = 0, tail: Int = 0) {
     var high = false
-    if case .register(let r) = rm { high = r >= 8 }
+    if case .register(let r) = rm { high = r >= 8 } else if case .memory(let p, _) = rm { high = p.rawValue >= 8 }
     let r: UInt64 = reg < 8 ? 0x80 : 0, vp = UInt64(~v & 15) << 3 | prefix.rawValue
     var w: UInt64, n: Int
     if map == 1 && !wide && !high {
@@ -55,19 +61,18 @@ struct X86 {
     switch rm {
     case .register(let r):
       buffer.put(w | (0xC0 | field | UInt64(r & 7)) << shift, n + 1)
-    case .home(let slot):
-      let d = X86.displacement(slot)
-      if d == Int(Int8(truncatingIfNeeded: d)) {
-        buffer.put(w | (0x40 | base.rawValue | field) << shift, n + 1)
-        buffer.put(UInt64(truncatingIfNeeded: d), 1)
-      } else {
-        buffer.put(w | (0x80 | base.rawValue | field) << shift, n + 1)
-        buffer.put(UInt64(truncatingIfNeeded: d), 4)
-      }
+    case .home(let slot): memory(w, n, field, base, X86.displacement(slot))
+    case .memory(let p, let d): memory(w, n, field, p, Int(d))
     case .literal(let k):
       buffer.put(w | (0x05 | field) << shift, n + 1)
       buffer.put(UInt64(truncatingIfNeeded: k.rawValue * 16 - (buffer.count + 4 + tail)), 4)
     }
+  }
+  @inline(__always)
+  private mutating func memory(_ w: UInt64, _ n: Int, _ field: UInt64, _ p: General, _ d: Int) {
+    let near = d == Int(Int8(truncatingIfNeeded: d)), mode: UInt64 = near ? 0x40 : 0x80
+    buffer.put(w | (mode | p.rawValue & 7 | field) << (UInt64(n) * 8), n + 1)
+    buffer.put(UInt64(truncatingIfNeeded: d), near ? 1 : 4)
   }
   @inline(__always) static func displacement(_ slot: Int32) -> Int { Int(slot) * 8 - 128 }
   @inline(__always) private func scalar(_ f32: Bool) -> Prefix { f32 ? .pF3 : .pF2 }
@@ -101,26 +106,35 @@ struct X86 {
 
   // MARK: general registers
 
-  /// A plain instruction of the `n` bytes in `w`, with a memory operand.
-  private mutating func plain(_ w: UInt64, _ n: Int, _ reg: General, _ m: Place) {
-    var w = w, n = n
+  /// A plain instruction with a memory operand.
+  private mutating func plain(_ op: UInt64, _ reg: General, _ m: Place, wide: Bool = false) {
+    var prefix: UInt64 = (wide ? 0x48 : 0) | (reg.rawValue >= 8 ? 0x44 : 0), w = op, n = 1
+    if case .memory(let p, _) = m, p.rawValue >= 8 { prefix |= 0x41 }
+    if prefix != 0 { (w, n) = (prefix | op << 8, 2) }
     operand(&w, &n, Int(reg.rawValue), m, 0)
   }
   mutating func clearEAX() { buffer.put(0xC031, 2) }
-  mutating func compareAL(_ m: Place) { plain(0x3A, 1, .rax, m) }
+  mutating func compareAL(_ m: Place) { plain(0x3A, .rax, m) }
   /// All ones when the comparison borrowed.
   mutating func spreadBorrow() { buffer.put(0xC01948, 3) }
   mutating func andEAX1() { buffer.put(0x01E083, 3) }
-  mutating func storeAL(_ m: Place) { plain(0x88, 1, .rax, m) }
-  mutating func address(_ d: General, _ m: Place) { plain(0x8D48, 2, d, m) }
+  mutating func storeAL(_ m: Place) { plain(0x88, .rax, m) }
+  mutating func address(_ d: General, _ m: Place) { plain(0x8D, d, m, wide: true) }
+  mutating func pointer(_ d: General, _ m: Place) { plain(0x8B, d, m, wide: true) }
+  /// d += rax
+  mutating func addRAX(_ d: General) { buffer.put((d.rawValue >= 8 ? 0x49 : 0x48) | 0x01 << 8 | (0xC0 | d.rawValue & 7) << 16, 3) }
   mutating func setR8D(_ v: UInt32) { buffer.put(0xB841 | UInt64(v) << 16, 6) }
   mutating func setRAX(_ v: UInt64) {
     buffer.put(0xB848, 2)
     buffer.put(v, 8)
   }
   mutating func callRAX() { buffer.put(0xD0FF, 2) }
-  mutating func pushRBX() { buffer.put(0x53, 1) }
-  mutating func popRBX() { buffer.put(0x5B, 1) }
+  /// push rbx, rbp, r14; rbp = rsi, r14 = rdx
+  mutating func saveArguments() {
+    buffer.put(0x5641_5553, 4)
+    buffer.put(0xD689_49F5_8948, 6)
+  }
+  mutating func restoreRegisters() { buffer.put(0x5B5D_5E41, 4) }
   /// base = rdi + 128
   mutating func setBase() {
     if base == .rbx { buffer.put(0x9F8D48, 3) } else { buffer.put(0xC78148, 3) }

@@ -5,7 +5,7 @@ import Tape
 func explain(_ plan: Plan, _ backend: Backend) -> String {
   let s = plan.structure
   var text = s.rerolled.isEmpty ? "" : s.rerolled + "\n"
-  let runner = switch s.machine(backend) {
+  let runner = switch plan.machine(backend) {
   case .done(let m): "machine code (\(m.bytes) bytes in all)"
   case .none(let why): "kernels (\(why))"
   case .untried: "kernels"
@@ -17,7 +17,7 @@ func explain(_ plan: Plan, _ backend: Backend) -> String {
       switch r.kind {
       case .scalar:
         let x = s.scalars.ranges[n]
-        text += "scalar: \(x.codeCount) instructions, \(x.importCount) in, \(x.exportCount) out, \(runner)\n"
+        text += "scalar: \(x.codeCount - x.loads - x.stores) instructions, \(x.loads) in, \(x.stores) out, \(runner)\n"
       case .block:
         let b = s.blocks[n]
         text += "elementwise: \(b.operations) operators on \(b.count) elements by \(b.block), \(b.inputs.count) in, \(b.outputs.count) out, \(b.registers) registers"

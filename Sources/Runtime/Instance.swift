@@ -40,7 +40,7 @@ final class Instance {
   private let stages: UnsafeMutablePointer<RunStage>
   private let patches: UnsafeMutablePointer<Patch>?
   private let copies: UnsafeMutablePointer<RunCopy>?
-  private let imports: UnsafeMutablePointer<RunTransfer>?, exports: UnsafeMutablePointer<RunTransfer>?
+  private let transfers: UnsafePointer<ck_transfer>
   private let scalars: UnsafeMutablePointer<ScalarRange>?
   private let code: UnsafeMutablePointer<ck_instr>?
   /// The scalar steps as machine code, which wins over `code`.
@@ -69,12 +69,11 @@ final class Instance {
     stages = plan.stages.p
     patches = plan.patches.p
     copies = plan.copies.p
-    imports = plan.imports.p
-    exports = plan.exports.p
+    transfers = UnsafePointer(plan.transfers.p)
     scalars = s.scalars.ranges.p
     splits = plan.splits.p
     code = s.scalars.code.p
-    if case .done(let m) = s.machine(backend) { machine = m } else { machine = nil }
+    if case .done(let m) = plan.machine(backend) { machine = m } else { machine = nil }
     entries = machine?.entries
     tableMemory = try Memory<UInt>(plan.table.count, filling: 0)
     table = UnsafeMutableRawPointer(tableMemory.p).bindMemory(to: UnsafeMutableRawPointer?.self, capacity: plan.table.count)
@@ -264,31 +263,9 @@ final class Instance {
 
   // MARK: single numbers
 
-  private func scalar(_ r: ScalarRange, _ n: Int, _ inputs: HostInputs, _ outputs: HostOutputs) {
+  @inline(__always) private func scalar(_ r: ScalarRange, _ n: Int, _ inputs: HostInputs, _ outputs: HostOutputs) {
     let slots = arena.assumingMemoryBound(to: UInt64.self)
-    if let imports {
-      for i in r.imports ..< r.imports + r.importCount {
-        let t = imports[i], from = resolve(Ref(offset: t.offset, region: t.region), inputs, outputs), slot = slots + Int(t.slot)
-        switch t.dtype {
-        case 0, 4: slot.pointee = from.loadUnaligned(as: UInt64.self)
-        case 1, 5: slot.pointee = UInt64(from.loadUnaligned(as: UInt32.self))
-        case 6: slot.pointee = UInt64(from.load(as: UInt8.self))
-        default: ck_cast_kernel(Int32(t.dtype), 1)?(from, nil, nil, slot, 1)
-        }
-      }
-    }
-    if let entries { entries[n](slots) } else { ck_scalar_run(code.map { UnsafePointer($0) + r.code }, r.codeCount, slots) }
-    if let exports {
-      for i in r.exports ..< r.exports + r.exportCount {
-        let t = exports[i], to = resolve(Ref(offset: t.offset, region: t.region), inputs, outputs), slot = slots + Int(t.slot)
-        switch t.dtype {
-        case 0, 4: to.storeBytes(of: slot.pointee, as: UInt64.self)
-        case 1, 5: to.storeBytes(of: UInt32(truncatingIfNeeded: slot.pointee), as: UInt32.self)
-        case 6: to.storeBytes(of: UInt8(truncatingIfNeeded: slot.pointee), as: UInt8.self)
-        default: ck_cast_kernel(1, Int32(t.dtype))?(slot, nil, nil, to, 1)
-        }
-      }
-    }
+    if let entries { entries[n](slots, inputs, outputs) } else { ck_scalar_run(code.map { UnsafePointer($0) + r.code }, r.codeCount, slots, transfers, inputs, outputs) }
   }
 
   // MARK: loops

@@ -17,13 +17,6 @@ struct Patch: BitwiseCopyable {
   var output: Bool
 }
 
-struct RunTransfer: BitwiseCopyable {
-  var offset: Int
-  var slot: Int32
-  var region: Region
-  var dtype: UInt8
-}
-
 struct RunCopy: BitwiseCopyable {
   var from: Ref, to: Ref
   var bytes: Int
@@ -45,7 +38,10 @@ final class Plan {
   let steps: Memory<RunStep>
   private(set) var table = List<Ref>()
   private(set) var patches = List<Patch>()
-  private(set) var imports = List<RunTransfer>(), exports = List<RunTransfer>()
+  let transfers: Memory<ck_transfer>
+  /// An output may lie over an input.
+  let overlaps: Bool
+  let translated = Guarded(Translation.untried)
   private(set) var copies = List<RunCopy>()
   let stages: Memory<RunStage>
   /// By number among the kernels' steps.
@@ -55,6 +51,8 @@ final class Plan {
 
   init(_ s: Structure, aliases: [Alias], threads: Int) throws(Failure) {
     structure = s
+    overlaps = !aliases.isEmpty
+    transfers = try Memory(unset: s.scalars.transfers.count)
     for x in s.scans { bodies.append(try Plan(x.body, aliases: [], threads: threads)) }
     splits = try Memory(s.kernels.count, filling: Split.none)
     for (i, k) in s.kernels.enumerated() { splits[i] = Split.make(k, threads: threads) }
@@ -86,13 +84,15 @@ final class Plan {
       stages[k].patchEnd = patches.count
       try copies(k, place)
     }
-    for i in 0 ..< s.scalars.imports.count { try imports.add(transfer(s.scalars.imports[i], place)) }
-    for i in 0 ..< s.scalars.exports.count { try exports.add(transfer(s.scalars.exports[i], place)) }
+    for i in 0 ..< transfers.count { transfers[i] = Plan.transfer(place.ref[Int(s.scalars.transfers[i].value)]) }
   }
 
-  private func transfer(_ t: Transfer, _ place: borrowing Placement) -> RunTransfer {
-    let r = place.ref[Int(t.value)]
-    return RunTransfer(offset: r.offset, slot: t.slot, region: r.region, dtype: t.dtype)
+  private static func transfer(_ r: Ref) -> ck_transfer {
+    switch r.region {
+    case .input: ck_transfer(offset: 0, host: Int32(r.offset), base: 1)
+    case .output: ck_transfer(offset: 0, host: Int32(r.offset), base: 2)
+    default: ck_transfer(offset: Int64(r.offset), host: 0, base: 0)
+    }
   }
 
   private func add(_ r: Ref) throws(Failure) {

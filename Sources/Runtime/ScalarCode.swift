@@ -1,25 +1,26 @@
 import CKernels
 import Tape
 
-/// A number carried between memory and a slot.
+/// A number in memory that scalar programs load or store.
 struct Transfer: BitwiseCopyable {
-  var slot: Int32
   var value: Int32
-  var dtype: UInt8
 }
 
 /// One scalar step: ranges of the lists in `ScalarCode`.
 struct ScalarRange: BitwiseCopyable {
   var code = 0, codeCount = 0
-  var imports = 0, importCount = 0
-  var exports = 0, exportCount = 0
+  /// Of the code: loads, which come first, and stores.
+  var loads = 0, stores = 0
 }
 
 /// Clusters of single numbers as instructions over slots of 8 bytes. Slots 0 ..< constants.count hold the constants and are
-/// never written; the others are shared by all steps and reused, last freed first.
+/// never written; the others are shared by all steps and reused, last freed first. A step loads all that it reads before it stores anything, so
+/// that outputs may lie over inputs.
 struct ScalarCode: ~Copyable {
   var code = List<ck_instr>()
-  var imports = List<Transfer>(), exports = List<Transfer>()
+  var transfers = List<Transfer>()
+  /// Instructions that are neither loads nor stores.
+  private(set) var operations = 0
   var ranges = List<ScalarRange>()
   var constants = List<UInt64>()
   var slots = 0
@@ -59,10 +60,10 @@ struct ScalarCode: ~Copyable {
                              _ slot: UnsafeMutablePointer<Int32>, _ last: UnsafeMutablePointer<Int32>) throws(Failure) {
     let info = c.steps[s], items = g.items, codes = Rows.codes, exact = Rows.exact, classes = Rows.classes
     let members = c.members.p + Int(info.start)
-    var range = ScalarRange(code: code.count, imports: imports.count, exports: exports.count)
+    var range = ScalarRange(code: code.count)
     free.clear()
     top = Int32(constants.count)
-    // Last uses; numbers from outside are carried in before anything runs, results out after everything has.
+    // Last uses, and what comes from outside.
     for m in 0 ..< Int(info.count) {
       let r = g.record(Int(members[m]))
       for k in 0 ..< Int(r.arity) {
@@ -71,7 +72,9 @@ struct ScalarCode: ~Copyable {
         if items[q].kind == .constant { continue }
         if items[q].kind == .part || items[q].step != Int32(s), slot[q] < 0 {
           slot[q] = try take()
-          try imports.add(Transfer(slot: slot[q], value: Int32(values.seen(g, q, stage: info.stage)), dtype: g.dtype(q)))
+          try emit(Rows.load[Int(g.dtype(q))], Int32(transfers.count), 0, 0, slot[q])
+          try transfers.add(Transfer(value: Int32(values.seen(g, q, stage: info.stage))))
+          range.loads += 1
         }
       }
     }
@@ -87,8 +90,7 @@ struct ScalarCode: ~Copyable {
         let q = Int(items[g.operand(r, k)].root)
         if items[q].kind == .constant || last[q] != Int32(m) { continue }
         last[q] = -1
-        let kept = items[q].kind != .part && items[q].step == Int32(s) && items[q].value >= 0
-        if !kept { try free.add(slot[q]) }
+        try free.add(slot[q])
         if items[q].step != Int32(s) || items[q].kind == .part { slot[q] = -1 }
       }
       let out = try take()
@@ -102,12 +104,16 @@ struct ScalarCode: ~Copyable {
         try emit(codes[Int(r.op) * 7 + compute], x.0, x.1, x.2, out)
         if d == 2 || d == 3, !exact[Int(r.op)] { try emit(Rows.round[d], out, 0, 0, out) }
       }
-      if items[p].value >= 0 { try exports.add(Transfer(slot: out, value: items[p].value, dtype: UInt8(d))) }
+      if items[p].value >= 0 {
+        try emit(Rows.store[d], out, Int32(transfers.count), 0, 0)
+        try transfers.add(Transfer(value: items[p].value))
+        range.stores += 1
+        if last[p] < 0 { try free.add(out) }
+      }
     }
     for m in 0 ..< Int(info.count) { slot[Int(members[m])] = -1 }
     range.codeCount = code.count - range.code
-    range.importCount = imports.count - range.imports
-    range.exportCount = exports.count - range.exports
+    operations += range.codeCount - range.loads - range.stores
     try ranges.add(range)
   }
 

@@ -37,7 +37,6 @@ final class Structure {
   let clusters: Clusters
   let values: Values
   let scalars: ScalarCode
-  let translated = Guarded(Translation.untried)
   private(set) var blocks: [BlockCode] = []
   private(set) var kernels: [KernelStep] = []
   private(set) var scans: [ScanStep] = []

@@ -87,8 +87,13 @@ final class ARM64Tests: XCTestCase {
     emit("mov x4, #0x1") { $0.setX4One() }
     emit("mov x16, #0xdef0", "movk x16, #0x9abc, lsl #16", "movk x16, #0x5678, lsl #32", "movk x16, #0x1234, lsl #48") { $0.setX16(0x1234_5678_9ABC_DEF0) }
     emit("blr x16") { $0.callX16() }
-    emit("stp x29, x30, [sp, #-32]!", "mov x29, sp", "str x19, [sp, #16]", "mov x19, x0") { $0.enterFrame() }
-    emit("ldr x19, [sp, #16]", "ldp x29, x30, [sp], #32") { $0.leaveFrame() }
+    emit("ldr d3, [x9, #24]") { $0.transfer(3, 9, 24, .double, load: true, vector: true) }
+    emit("add x16, x15, #0x1c", "str d3, [x16]") { $0.transfer(3, 15, 28, .double, load: false, vector: true) }
+    emit("ldr x12, [x20, #32760]") { $0.transfer(12, 20, 32760, .double, load: true, vector: false) }
+    emit("add x1, x9, #0x10") { $0.address(1, 9, 16) }
+    emit("add x12, x12, x16") { $0.addX16(12) }
+    emit("stp x29, x30, [sp, #-48]!", "mov x29, sp", "stp x19, x20, [sp, #16]", "str x21, [sp, #32]", "mov x19, x0", "mov x20, x1", "mov x21, x2") { $0.enterFrame() }
+    emit("ldr x21, [sp, #32]", "ldp x19, x20, [sp, #16]", "ldp x29, x30, [sp], #48") { $0.leaveFrame() }
     emit("ret") { $0.ret() }
     emit("brk #0x0") { $0.trap() }
     let file = folder.appendingPathComponent("code.bin")
@@ -114,10 +119,14 @@ final class ARM64Tests: XCTestCase {
       return o.op != .call || called.contains { $0.code == c.code }
     }
     var r = Random(29), samples: [Sample] = []
+    let kinds: [Held] = [.f64, .f32, .bool, .i64, .i32]
     for c in codes { for _ in 0 ..< 20 { samples.append(Sample(&r, count: 1, slots: 8, codes: [c])) } }
     for round in 0 ..< 300 {
       samples.append(Sample(&r, count: round % 10 == 0 ? 2000 : 1 + r.below(200), slots: [9, 30, 90, 600, 3000][round % 5], constants: 2, codes: codes,
-                            kinds: [.f64, .f32, .bool, .i64, .i32]))
+                            kinds: kinds))
+    }
+    for round in 0 ..< 300 {
+      samples.append(Sample(moving: &r, count: round % 10 == 0 ? 2000 : 1 + r.below(200), slots: [9, 30, 90, 600, 3000][round % 5], codes: codes, kinds: kinds, halves: false))
     }
     var file = Data()
     func put(_ v: UInt64) { withUnsafeBytes(of: v) { file.append(contentsOf: $0) } }
@@ -125,13 +134,18 @@ final class ARM64Tests: XCTestCase {
     for s in samples {
       var t = try XCTUnwrap(Translator(ARM64(try XCTUnwrap(CodeBuffer(bytes: 4096))), slots: s.before.count, longest: s.code.count))
       t.kernel = { code in 0x4000_0000 + 16 * UInt(called.firstIndex { Int($0.code) == code } ?? 99) }
-      let kept = (0 ..< s.before.count).map(Int32.init)
-      let start = kept.withUnsafeBufferPointer { k in s.code.withUnsafeBufferPointer { t.part($0.baseAddress, $0.count, kept: k) } }
+      let start = s.code.withUnsafeBufferPointer { c in
+        s.transfers.withUnsafeBufferPointer { m in s.kept.withUnsafeBufferPointer { t.part(c.baseAddress, c.count, kept: $0, transfers: m, eager: s.code.count % 2 == 0) } }
+      }
       XCTAssertEqual(start, 0)
       put(UInt64(t.target.buffer.count))
       put(UInt64(s.before.count))
       file.append(t.target.buffer.base, count: t.target.buffer.count)
       s.before.forEach(put)
+      for words in [s.inputs, s.outputs] {
+        put(UInt64(words.count))
+        for w in words { put(UInt64(w.count)); w.forEach(put) }
+      }
       t.target.buffer.release()
       t.release()
     }
@@ -143,10 +157,16 @@ final class ARM64Tests: XCTestCase {
     let data = try Data(contentsOf: output)
     var at = 0
     for (n, s) in samples.enumerated() {
-      let want = s.kernels()
+      let (want, stored) = s.kernels()
+      for w in stored.joined() {
+        let got = data.subdata(in: at ..< at + 8).withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
+        at += 8
+        if got != w, !Sample.areNaN(got, w) { return XCTFail("program \(n) of \(s.code.count), stored: \(String(got, radix: 16)), not \(String(w, radix: 16))") }
+      }
       for k in 0 ..< s.before.count {
         let got = data.subdata(in: at ..< at + 8).withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
         at += 8
+        if !s.kept.contains(Int32(k)) { continue }
         let same: Bool
         switch s.types[k] {   // NaNs differ between the architectures
         case .f64: same = got == want[k] || Double(bitPattern: got).isNaN && Double(bitPattern: want[k]).isNaN
@@ -155,7 +175,7 @@ final class ARM64Tests: XCTestCase {
           same = a == b || Float(bitPattern: a).isNaN && Float(bitPattern: b).isNaN
         case .bool: same = UInt8(truncatingIfNeeded: got) == UInt8(truncatingIfNeeded: want[k])
         case .i32: same = UInt32(truncatingIfNeeded: got) == UInt32(truncatingIfNeeded: want[k])
-        default: same = got == want[k]
+        default: same = got == want[k] || !s.transfers.isEmpty && Sample.areNaN(got, want[k])
         }
         if !same { return XCTFail("program \(n) of \(s.code.count) (\(s.names.prefix(3))), slot \(k) \(s.types[k]): \(String(got, radix: 16)), not \(String(want[k], radix: 16))") }
       }
@@ -196,9 +216,20 @@ final class ARM64Tests: XCTestCase {
       __builtin___clear_cache(code, (char *)code + bytes);
       register double d8 __asm__("d8") = 1.5, d15 __asm__("d15") = 2.5;
       __asm__ volatile("" : "+w"(d8), "+w"(d15));
-      ((void (*)(uint64_t *))code)(s);
+      uint64_t counts[2], *lists[2][8];
+      for (int l = 0; l < 2; l++) {
+        if (!fread(counts + l, 8, 1, in) || counts[l] > 8) return 1;
+        for (uint64_t i = 0, n; i < counts[l]; i++) {
+          if (!fread(&n, 8, 1, in)) return 1;
+          lists[l][i] = malloc(8 * n + 8), lists[l][i][0] = n;
+          if (fread(lists[l][i] + 1, 8, n, in) != n) return 1;
+          lists[l][i]++;
+        }
+      }
+      ((void (*)(uint64_t *, uint64_t **, uint64_t **))code)(s, lists[0], lists[1]);
       __asm__ volatile("" : "+w"(d8), "+w"(d15));
       changed |= d8 != 1.5 || d15 != 2.5;
+      for (uint64_t i = 0; i < counts[1]; i++) fwrite(lists[1][i], 8, lists[1][i][-1], out);
       fwrite(s, 8, slots, out);
       munmap(code, bytes), free(s);
     }

@@ -14,6 +14,7 @@ final class EncodingTests: XCTestCase {
     case .home(let s):
       let d = Int(s) * 8 - 128
       return "\(width) PTR [\(e.base)\(d < 0 ? "-" : "+")0x\(String(abs(d), radix: 16))]"
+    case .memory(let p, let d): return "\(width) PTR [\(p)\(d < 0 ? "-" : "+")0x\(String(abs(Int(d)), radix: 16))]"
     case .literal(let k): return "\(width) PTR [rip] # 0x\(String(k.rawValue * 16, radix: 16))"
     }
   }
@@ -27,7 +28,7 @@ final class EncodingTests: XCTestCase {
     guard FileManager.default.isExecutableFile(atPath: "/usr/bin/objdump") else { throw XCTSkip("no objdump") }
     e = X86(CodeBuffer(bytes: 4096)!)
     let start = e.buffer.count
-    let low = [0, 7, 8, 15], homes: [X86.Place] = [.home(0), .home(31), .home(32), .home(1 << 26)]
+    let low = [0, 7, 8, 15], homes: [X86.Place] = [.home(0), .home(31), .home(32), .home(1 << 26), .memory(.rcx, 8), .memory(.r9, 0), .memory(.r11, 1 << 29), .memory(.r8, -128)]
     let registers = low.map { X86.Place.register($0) }
     for f32 in [false, true] {
       let s = f32 ? "ss" : "sd", width = f32 ? "DWORD" : "QWORD"
@@ -77,7 +78,8 @@ final class EncodingTests: XCTestCase {
     for m in homes {
       emit("cmp al,\(text(m, "BYTE"))") { $0.compareAL(m) }
       emit("mov \(text(m, "BYTE")),al") { $0.storeAL(m) }
-      for r in [X86.General.rdi, .rsi, .rdx, .rcx, .rax] { emit("lea \(r),\(text(m, "").dropFirst(5))") { $0.address(r, m) } }
+      for r in [X86.General.rcx, .r8, .r11] { emit("mov \(r),\(text(m, "QWORD"))") { $0.pointer(r, m) } }
+      for r in [X86.General.rdi, .rsi, .rdx, .rcx, .rax, .r10] { emit("lea \(r),\(text(m, "").dropFirst(5))") { $0.address(r, m) } }
     }
     emit("xor eax,eax") { $0.clearEAX() }
     emit("sbb rax,rax") { $0.spreadBorrow() }
@@ -86,13 +88,17 @@ final class EncodingTests: XCTestCase {
     emit("mov r8d,0xfedcba98") { $0.setR8D(0xFEDC_BA98) }
     emit("movabs rax,0x123456789abcdef0") { $0.setRAX(0x1234_5678_9ABC_DEF0) }
     emit("call rax") { $0.callRAX() }
-    emit("push rbx") { $0.pushRBX() }
+    emit("add rcx,rax") { $0.addRAX(.rcx) }
+    emit("add r10,rax") { $0.addRAX(.r10) }
+    for s in ["push rbx", "push rbp", "push r14", "mov rbp,rsi"] { expected.append(s) }
+    emit("mov r14,rdx") { $0.saveArguments() }
     emit("add rdi,0x80") { $0.setBase() }
     e.base = .rbx
     emit("lea rbx,[rdi+0x80]") { $0.setBase() }
     for m in homes { emit("vmovsd xmm9,\(text(m, "QWORD"))") { $0.load(9, m, f32: false) } }
     emit("int3") { $0.trap() }
-    emit("pop rbx") { $0.popRBX() }
+    for s in ["pop r14", "pop rbp"] { expected.append(s) }
+    emit("pop rbx") { $0.restoreRegisters() }
     emit("ret") { $0.ret() }
 
     let got = try disassemble(UnsafeRawBufferPointer(start: e.buffer.base, count: e.buffer.count), from: start)

@@ -91,11 +91,44 @@ final class ProgramTests: XCTestCase {
         for (n, x) in s.enumerated() {
           var got = x.before
           m.run(&got, part: n)
-          let want = x.kernels()
+          let want = x.kernels().slots
           for k in 0 ..< 30 where x.types[k].bytes == 8 { XCTAssertEqual(got[k], want[k]) }
         }
       }
     }
+  }
+
+  /// Numbers of every dtype fetched from and stored to the host's arrays and the arena, on demand and eagerly.
+  func testLoadsAndStores() {
+    var r = Random(31)
+    let cheap = Code.all.filter(inline)
+    for round in 0 ..< 400 {
+      let codes = round % 3 == 0 ? Code.all : cheap, kinds: [Held] = round % 3 == 1 ? [.f64, .f32, .bool] : Held.allCases
+      let s = Sample(moving: &r, count: round % 10 == 9 ? 2000 : r.below(200), slots: [8, 12, 20, 40, 300][r.below(5)], codes: codes, kinds: kinds, halves: true)
+      for eager in [false, true] { if let d = s.difference(kept: s.kept, eager: eager) { return XCTFail("program \(round) of \(s.code.count), eager \(eager): \(d)") } }
+    }
+  }
+
+  /// Loads give what kernels see, stores what was computed: not only the same on both back ends.
+  func testTransferredValues() throws {
+    let load = UInt16(ck_scalar_code_load(0)), store = UInt16(ck_scalar_code_store(0)), add = Code.named("add f64").code
+    let code = [ck_instr(code: load, pad: 0, x: 0, y: 0, z: 0, out: 0), ck_instr(code: load, pad: 0, x: 1, y: 0, z: 0, out: 1),
+                ck_instr(code: add, pad: 0, x: 0, y: 1, z: 0, out: 2), ck_instr(code: store, pad: 0, x: 2, y: 2, z: 0, out: 0),
+                ck_instr(code: store, pad: 0, x: 1, y: 3, z: 0, out: 0)]
+    let far = 5 << 30   // past one displacement
+    let arena = UnsafeMutableRawPointer(bitPattern: 1 << 16)!   // never read itself
+    var x = [1.5, 2.5], y = [0.0, 0, 0]
+    x.withUnsafeMutableBytes { xs in
+      y.withUnsafeMutableBytes { ys in
+        let transfers = [ck_transfer(offset: 8, host: 0, base: 1), ck_transfer(offset: Int64(far), host: 1, base: 1),
+                         ck_transfer(offset: 16, host: 1, base: 2), ck_transfer(offset: Int64(Int(bitPattern: ys.baseAddress!) - Int(bitPattern: arena)), host: 0, base: 0)]
+        let near = xs.baseAddress!, ins: [UnsafeRawPointer?] = [UnsafeRawPointer(near), UnsafeRawPointer(near - far)], outs: [UnsafeMutableRawPointer?] = [nil, ys.baseAddress!]
+        let m = transfers.withUnsafeBufferPointer { MachineCode(code, count: code.count, slots: 3, kept: [], transfers: $0) }
+        m?.run(arena.assumingMemoryBound(to: UInt64.self), inputs: ins, outputs: outs)
+      }
+    }
+    XCTAssertEqual(y, [1.5, 0, 4])
+    XCTAssertEqual(x, [1.5, 2.5])
   }
 
   func testUnreadResultsAreNotComputed() {
@@ -118,7 +151,11 @@ final class ProgramTests: XCTestCase {
     XCTAssertNil(make([ck_instr(code: 65535, pad: 0, x: 0, y: 1, z: 0, out: 1)], slots: 2))
     XCTAssertNil(make([], slots: 2, kept: [2]))
     XCTAssertNil(make([], slots: -1))
-    for k in 0 ..< 6 {
+    for (x, y, out) in [(0, 0, 0), (-1, 0, 0)] as [(Int32, Int32, Int32)] {
+      XCTAssertNil(make([ck_instr(code: UInt16(ck_scalar_code_load(0)), pad: 0, x: x, y: y, z: 0, out: out)], slots: 2, kept: [0]))
+      XCTAssertNil(make([ck_instr(code: UInt16(ck_scalar_code_store(0)), pad: 0, x: 0, y: x, z: 0, out: out)], slots: 2))
+    }
+    for k in 0 ..< 7 {
       ck_fail_after(Int64(k))
       _ = make([ck_instr(code: add, pad: 0, x: 0, y: 1, z: 0, out: 2)], slots: 3, kept: [2])
     }

@@ -53,6 +53,12 @@ struct Code {
     }
     return t
   }()
+  /// By code.
+  static let out: [Held] = {
+    var t = [Held](repeating: .f64, count: Int(UInt16.max) + 1)
+    for c in all { t[Int(c.code)] = c.out }
+    return t
+  }()
   static func named(_ name: String) -> Code { all.first { $0.name == name }! }
 }
 
@@ -88,6 +94,72 @@ struct Sample {
   var before: [UInt64] = []
   var types: [Held] = []
   var names: [String] = []
+  private var startTypes: [Held] = []
+  /// The slots that are looked at afterwards, and the host's arrays.
+  var kept: [Int32] = []
+  var transfers: [ck_transfer] = []
+  var inputs: [[UInt64]] = [], outputs: [[UInt64]] = []
+
+  /// A program whose slots are loaded from the host's arrays and from memory past the slots, and stored there: some where they are made, some at the
+  /// end. With `halves`, from 16-bit formats too.
+  init(moving r: inout Random, count: Int, slots: Int, codes: [Code], kinds: [Held], halves: Bool) {
+    self.init(&r, count: count, slots: slots, codes: codes, kinds: kinds)
+    kept = []
+    // A word of memory each, so that no two overlap: in the arena, in three inputs or in three outputs.
+    var arena = slots
+    inputs = [[], [], []]
+    outputs = [[], [], []]
+    func room(_ store: Bool, _ bits: UInt64) -> Int32 {
+      let base = r.below(3) == 0 ? 0 : store ? 2 : 1, host = r.below(3), inside = r.below(2) * 8
+      var t = ck_transfer(offset: 0, host: Int32(host), base: Int32(base))
+      switch base {
+      case 0:
+        t.host = 0
+        t.offset = Int64(arena * 8)
+        arena += 1
+        before.append(bits)
+        types.append(.i64)
+      case 1:
+        t.offset = Int64(inputs[host].count * 8)
+        inputs[host].append(bits)
+      default:
+        if inside > 0 { outputs[host].append(7) }
+        t.offset = Int64(outputs[host].count * 8)
+        outputs[host].append(bits)
+      }
+      transfers.append(t)
+      return Int32(transfers.count - 1)
+    }
+    func dtypes(_ h: Held) -> [Held] { h == .f32 && halves ? [.f32, .h, .b] : [h] }
+    var loads: [ck_instr] = [], all: [ck_instr] = [], now = startTypes
+    func store(_ s: Int) {
+      if now[s] == .h || now[s] == .b { return }
+      let d = dtypes(now[s])[r.below(dtypes(now[s]).count)]
+      all.append(ck_instr(code: UInt16(ck_scalar_code_store(Int32(d.rawValue))), pad: 0, x: Int32(s), y: room(true, 0x5555_5555_5555_5555), z: 0, out: 0))
+    }
+    for s in 0 ..< slots where now[s] != .h && now[s] != .b && r.below(8) > 0 {
+      let d = dtypes(now[s])[r.below(dtypes(now[s]).count)]
+      loads.append(ck_instr(code: UInt16(ck_scalar_code_load(Int32(d.rawValue))), pad: 0, x: room(false, d == now[s] ? before[s] : number(d, &r)), y: 0, z: 0, out: Int32(s)))
+      before[s] = 0xDEAD_BEEF_DEAD_BEEF
+    }
+    for i in code {
+      all.append(i)
+      now[Int(i.out)] = Code.out[Int(i.code)]
+      if r.below(4) == 0 { store(Int(i.out)) }
+      if r.below(30) == 0 { store(r.below(slots)) }
+    }
+    for s in 0 ..< slots where r.below(3) == 0 { store(s) }
+    // What the arena's words hold afterwards is looked at like slots.
+    code = loads + all
+    names = []
+    for k in slots ..< arena { kept.append(Int32(k)) }
+  }
+
+  static func areNaN(_ a: UInt64, _ b: UInt64) -> Bool {
+    if Double(bitPattern: a).isNaN, Double(bitPattern: b).isNaN { return true }
+    let x = UInt32(truncatingIfNeeded: a), y = UInt32(truncatingIfNeeded: b)
+    return a >> 32 == b >> 32 && Float(bitPattern: x).isNaN && Float(bitPattern: y).isNaN
+  }
 
   init(_ r: inout Random, count: Int, slots: Int, constants: Int = 0, codes: [Code], kinds: [Held] = Held.allCases) {
     var by = [[Int32]](repeating: [], count: 7), position = [Int](repeating: 0, count: slots)
@@ -101,6 +173,8 @@ struct Sample {
       before.append(number(h, &r))
       put(s, h)
     }
+    startTypes = types
+    kept = (0 ..< slots).map(Int32.init)
     var left = count * 20
     while code.count < count, left > 0 {
       left -= 1
@@ -119,18 +193,24 @@ struct Sample {
     }
   }
 
-  func kernels() -> [UInt64] {
+  private func run(_ f: (UnsafeMutablePointer<UInt64>, UnsafePointer<UnsafeRawPointer?>, UnsafePointer<UnsafeMutableRawPointer?>) -> Void) -> (slots: [UInt64], outputs: [[UInt64]]) {
     var s = before
-    ck_scalar_run(code, code.count, &s)
-    return s
+    let x = inputs.map { a in UnsafeMutablePointer<UInt64>.allocate(capacity: max(a.count, 1)) }, y = outputs.map { a in UnsafeMutablePointer<UInt64>.allocate(capacity: max(a.count, 1)) }
+    defer { (x + y).forEach { $0.deallocate() } }
+    for (p, a) in zip(x + y, inputs + outputs) { p.update(from: a, count: a.count) }
+    f(&s, x.map { UnsafeRawPointer($0) } + [nil], y.map { UnsafeMutableRawPointer($0) } + [nil])
+    return (s, zip(y, outputs).map { Array(UnsafeBufferPointer(start: $0, count: $1.count)) })
+  }
+  func kernels() -> (slots: [UInt64], outputs: [[UInt64]]) {
+    run { ck_scalar_run(code, code.count, $0, transfers, $1, $2) }
   }
 
-  /// Nil where machine code gave the same in every kept slot; otherwise the first difference.
-  func difference(kept: [Int32]) -> String? {
-    guard let m = MachineCode(code, count: code.count, slots: before.count, kept: kept) else { return "not compiled" }
-    var got = before
-    m.run(&got)
-    let want = kernels()
+  /// Nil where machine code gave the same in every kept slot and in the outputs; otherwise the first difference.
+  func difference(kept: [Int32], eager: Bool = false) -> String? {
+    let made = transfers.withUnsafeBufferPointer { MachineCode(code, count: code.count, slots: before.count, kept: transfers.isEmpty ? kept : [], transfers: $0, eager: eager) }
+    guard let m = made else { return "not compiled" }
+    let (got, written) = run { m.run($0, inputs: $1, outputs: $2) }, (want, wanted) = kernels()
+    if written != wanted { return "outputs differ" }
     for s in kept {
       let mask = types[Int(s)].bytes == 8 ? ~UInt64(0) : (1 << UInt64(8 * types[Int(s)].bytes)) - 1
       let a = got[Int(s)] & mask, b = want[Int(s)] & mask
@@ -140,7 +220,7 @@ struct Sample {
   }
 
   private func writer(_ s: Int32) -> String {
-    guard let k = code.lastIndex(where: { $0.out == s }) else { return "nobody" }
+    guard let k = code.lastIndex(where: { $0.out == s }), !names.isEmpty else { return "nobody" }
     return "\(names[k]) at \(k) of \(code.count)"
   }
 }

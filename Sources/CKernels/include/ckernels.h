@@ -56,7 +56,12 @@ typedef struct ck_instr { uint16_t code; uint16_t pad; int32_t x, y, z, out; } c
 int ck_scalar_code_row(int row, int dtype);
 int ck_scalar_code_cast(int from, int to);   /* 16-bit formats: pass CK_F32 and add a rounding */
 int ck_scalar_code_round(int dtype);
-void ck_scalar_run(const ck_instr *code, size_t count, uint64_t *slots);
+/* A number in memory: `offset` bytes from slot 0 (base 0), from inputs[host] (base 1) or from outputs[host] (base 2). A load takes transfer x
+ * to slot `out`, a store slot x to transfer y. */
+typedef struct ck_transfer { int64_t offset; int32_t host, base; } ck_transfer;
+int ck_scalar_code_load(int dtype);
+int ck_scalar_code_store(int dtype);
+void ck_scalar_run(const ck_instr *code, size_t count, uint64_t *slots, const ck_transfer *transfers, const void *const *inputs, void *const *outputs);
 /* Instructions were written into [begin, end): before they run. */
 void ck_code_written(void *begin, void *end);
 
