@@ -16,6 +16,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,13 +24,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import targets
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 BUILD = ROOT / "build" / "bench"
 VENV = ROOT / ".venv-bench"
-ADBENCH = next(p for p in (Path(os.environ.get("CAMBER_ADBENCH", "/")) / ".", ROOT / "shared/data/adbench", ROOT.parent / "shared/data/adbench") if (p / "gmm").is_dir())
+ADBENCH = next((p for p in (Path(os.environ.get("CAMBER_ADBENCH", "/")) / ".", ROOT / "shared/data/adbench", ROOT.parent / "shared/data/adbench") if (p / "gmm").is_dir()), ROOT / "shared/data/adbench")
 SAMPLE = 2e-3  # seconds of a sample: calls shorter than that are timed in groups
+PATIENCE = 300  # seconds that an engine may take to answer, beyond the turn it was asked for
 
 Inputs = dict[str, np.ndarray]
 Step = Callable[[], Any]
@@ -48,6 +51,7 @@ class Engine:
     source: str = ""
     flags: tuple[str, ...] = ()
     generate: Callable[[Inputs, Path], None] | None = None  # writes <folder>/generated.c, compiled with the source
+    enzyme: bool = False  # `source` is compiled by native/enzyme.py
     environment: dict[str, str] = field(default_factory=dict)
     threads: tuple[int, ...] = (1, 2)
 
@@ -191,7 +195,7 @@ def compile_native(engine: Engine, folder: Path, inputs: Inputs) -> Path:
         return out
     made = subprocess.run(
         ["g++", "-std=c++17", "-O3", "-march=native", "-DNDEBUG", "-w", *sources, "-o", out,
-         f"-I{ROOT}/include", f"-I{ROOT}/bindings/cpp", f"-I{ROOT}/Tests/cpp", f"-I{HERE}/native", f"-I{site}/cmeel.prefix/include",
+         f"-I{ROOT}/include", f"-I{ROOT}/bindings/cpp", f"-I{ROOT}/Tests/cpp", f"-I{HERE}/native", f"-I{site}/cmeel.prefix/include", "-isystem/usr/include/trilinos",
          f"-L{BUILD}", f"-Wl,-rpath,{BUILD}", *engine.flags], stderr=subprocess.PIPE, text=True)  # fmt: skip
     if made.returncode:
         raise RuntimeError("; ".join(line for line in made.stderr.splitlines() if "error" in line)[:400])
@@ -209,7 +213,9 @@ class Process:
             "CAMBER_LIBRARY": str(BUILD / "libcamber.so.0"), "LD_LIBRARY_PATH": str(BUILD), "CAMBER_ADBENCH": str(ADBENCH),
             "PYTHONPATH": f"{HERE}:{ROOT}/bindings/python", "JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1",
             "PYTHONDONTWRITEBYTECODE": "1", "TORCHINDUCTOR_CACHE_DIR": str(BUILD / "inductor")} | engine.environment  # fmt: skip
-        if engine.source:
+        if engine.enzyme:
+            command = [sys.executable, "-P", str(HERE / "native/enzyme.py"), str(folder), str(folder / f"{file_name(engine)}.out"), *engine.flags]
+        elif engine.source:
             command = [str(compile_native(engine, folder, inputs)), str(folder), str(folder / f"{file_name(engine)}.out")]
         else:
             command = [sys.executable, str(HERE / "run"), "--engine", row.name, engine.name, str(folder)]
@@ -217,25 +223,39 @@ class Process:
         self.log = open(folder / f"{file_name(engine)}.log", "w")
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment,
                                         cwd=folder, preexec_fn=lambda: os.sched_setaffinity(0, cpus))  # fmt: skip
-        ready = self.answer()
-        self.setup = ready["setup"]
-        if engine.generate:
-            self.setup += float((folder / f"{file_name(engine)}.seconds").read_text())
-        self.result = np.fromfile(folder / f"{file_name(engine)}.out")
+        try:
+            self.setup = self.answer(PATIENCE)["setup"]
+            if engine.generate:
+                self.setup += float((folder / f"{file_name(engine)}.seconds").read_text())
+            self.result = np.fromfile(folder / f"{file_name(engine)}.out")
+        except Exception:
+            self.quit()
+            raise
 
-    def answer(self) -> dict[str, Any]:
+    def answer(self, limit: float) -> dict[str, Any]:
+        """The engine's next line; one that ends or says nothing for `limit` seconds is given up."""
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.startswith("@"):
-                return json.loads(line[1:])
+        watch = threading.Timer(limit, self.process.kill)
+        watch.start()
+        try:
+            setup = 0.0
+            for line in self.process.stdout:
+                if line.startswith("@"):
+                    answer = json.loads(line[1:])
+                    if "compiled" not in answer:
+                        return answer | ({"setup": answer["setup"] + setup} if "setup" in answer else {})
+                    setup = answer["compiled"]
+        finally:
+            late = not watch.is_alive()
+            watch.cancel()
         log = Path(self.log.name).read_text()[-800:]
-        raise RuntimeError(f"{self.engine.name}: ended with status {self.process.wait()}: {log}")
+        raise RuntimeError(f"no answer within {limit:.0f} s" if late else f"ended with status {self.process.wait()}: {log}")
 
     def run(self, seconds: float) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(f"run {seconds}\n")
         self.process.stdin.flush()
-        answer = self.answer()
+        answer = self.answer(PATIENCE + seconds)
         self.times += answer["times"]
         self.medians.append(statistics.median(answer["times"]))
         self.peak = answer["peak_mb"]
@@ -245,6 +265,7 @@ class Process:
             self.process.communicate("quit\n", timeout=10)
         except Exception:
             self.process.kill()
+            self.process.wait()
         self.log.close()
 
     def summary(self) -> dict[str, Any]:
@@ -284,18 +305,28 @@ def measure(row: Row, threads: int, rounds: int, seconds: float, only: str = "")
             running.remove(p)
             p.quit()
     for _ in range(rounds):
-        for p in running:
-            p.run(seconds)
+        for p in list(running):
+            try:
+                p.run(seconds)
+            except Exception as problem:  # the others go on
+                failed[p.engine.name] = str(problem).strip()[-400:]
+                running.remove(p)
+                p.quit()
     results = [p.summary() | {"difference": differences[p.engine.name]} for p in running]
     for p in running:
         p.quit()
-    return {"row": row.name, "title": row.title, "threads": threads, "engines": results, "failed": failed, "note": row.note} | compare(results)
+    measured = {"row": row.name, "title": row.title, "threads": threads, "engines": results, "failed": failed, "note": row.note} | compare(results)
+    return measured | {"targets": targets.of_row(measured)}
+
+
+def unmeasured(row: Row, threads: int, why: str) -> dict[str, Any]:
+    return {"row": row.name, "title": row.title, "threads": threads, "engines": [], "failed": {"all": why}, "note": row.note, "targets": []} | compare([])
 
 
 def compare(results: list[dict[str, Any]]) -> dict[str, Any]:
     """Camber's best form and the best peer, and their ratio."""
     ours = [r for r in results if r["engine"].startswith("Camber")]
-    peers = [r for r in results if not r["engine"].startswith(("Camber", "primal", "by hand"))]
+    peers = [r for r in results if targets.is_peer(r["engine"])]
     if not ours or not peers:
         return {"ratio": None, "ratio_fastest": None}
     mine, best = (min(group, key=lambda r: r["seconds"]) for group in (ours, peers))

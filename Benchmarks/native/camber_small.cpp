@@ -1,4 +1,5 @@
-/* Camber, C++: value and gradient of the function of three numbers: a recorded program, run through camber_run. */
+/* Camber, C++: value and gradient of the function of three numbers: a recorded program, run through camber_run; with -DKERNELS
+ * without machine code. */
 #include "camber_engine.hpp"
 
 using namespace bench;
@@ -11,6 +12,9 @@ int main(int argc, char **argv) {
   Node value = sin(in[0]) * in[1] + exp(in[2]) * in[0];
   Nodes slopes = grad(value, in);
   camber::Program program(in, {value, slopes[0], slopes[1], slopes[2]});
+#ifdef KERNELS
+  program.set("backend", 1);
+#endif
   camber::Workspace workspace(program);
   Doubles out(4);
   const void *inputs[3] = {&at[0], &at[1], &at[2]};

@@ -142,7 +142,9 @@ struct HandModel {
   int bones, points;
   std::vector<int> parents;
   std::vector<double> relatives, inverses;   /* [bones, 4, 4] */
-  std::vector<double> rest, weights;         /* of the vertices that are measured: [points, 4], [points, bones] */
+  int vertices;
+  std::vector<double> rest, weights;         /* [vertices, 4], [vertices, bones] */
+  std::vector<int> picks;                    /* the vertex of each measured point */
   std::vector<double> measured;              /* [points, 3] */
 };
 
@@ -182,17 +184,21 @@ void hand(const HandModel &model, const T *theta, T *out) {
   T R[9] = {x * x + (1 - x * x) * c, x * y * (1 - c) - z * s, x * z * (1 - c) + y * s,
             x * y * (1 - c) + z * s, y * y + (1 - y * y) * c, y * z * (1 - c) - x * s,
             x * z * (1 - c) - y * s, z * y * (1 - c) + x * s, z * z + (1 - z * z) * c};
-  for (int p = 0; p < model.points; p++) {
+  /* All vertices move, as in ADBench, whichever are measured. */
+  Values<T> posed(3 * model.vertices);
+  for (int v = 0; v < model.vertices; v++) {
     T at[3] = {0, 0, 0};
-    const double *rest = &model.rest[4 * p];
+    const double *rest = &model.rest[4 * v];
     for (int bone = 0; bone < model.bones; bone++) {
-      double share = model.weights[p * model.bones + bone];
+      double share = model.weights[v * model.bones + bone];
       if (share == 0) continue;
       const T *m = &transform[16 * bone];
       for (int i = 0; i < 3; i++) at[i] += share * (m[4 * i] * rest[0] + m[4 * i + 1] * rest[1] + m[4 * i + 2] * rest[2] + m[4 * i + 3] * rest[3]);
     }
-    for (int i = 0; i < 3; i++) out[3 * p + i] = model.measured[3 * p + i] - (R[3 * i] * at[0] + R[3 * i + 1] * at[1] + R[3 * i + 2] * at[2] + theta[3 + i]);
+    for (int i = 0; i < 3; i++) posed[3 * v + i] = R[3 * i] * at[0] + R[3 * i + 1] * at[1] + R[3 * i + 2] * at[2] + theta[3 + i];
   }
+  for (int p = 0; p < model.points; p++)
+    for (int i = 0; i < 3; i++) out[3 * p + i] = model.measured[3 * p + i] - posed[3 * model.picks[p] + i];
 }
 
 /* ---- Quadrotor: 13 slopes of position, quaternion, velocity and rates, by those and four thrusts --------------------------- */

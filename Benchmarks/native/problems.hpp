@@ -59,7 +59,8 @@ struct Small {
 
 inline HandModel hand_model(const Worker &w) {
   HandModel m{int(w.dim("relatives", 0)), int(w.dim("measured", 0)), {}, w.read("relatives"), w.read("inverses"),
-              w.read("rest"), w.read("weights"), w.read("measured")};
+              int(w.dim("rest", 0)), w.read("rest"), w.read("weights"), {}, w.read("measured")};
+  for (double v : w.read("picks")) m.picks.push_back(int(v));
   for (double p : w.read("parents")) m.parents.push_back(int(p));
   return m;
 }

@@ -22,6 +22,11 @@ inline double now() { return std::chrono::duration<double>(std::chrono::steady_c
 template <class T>
 void keep(const T &value) { asm volatile("" : : "g"(&value) : "memory"); }
 
+[[noreturn]] inline void fail(const std::string &why) {
+  std::fprintf(stderr, "%s\n", why.c_str());
+  std::exit(1);
+}
+
 /* The largest resident size of this process (getrusage would count what forked it). */
 inline double peak_mb() {
   std::ifstream in("/proc/self/status");
@@ -53,7 +58,7 @@ class Worker {
     for (std::size_t d : shape(name)) n *= d;
     Doubles v(n);
     std::ifstream in(folder_ + "/" + name + ".f64", std::ios::binary);
-    if (!in.read(reinterpret_cast<char *>(v.data()), static_cast<std::streamsize>(n * sizeof(double)))) throw std::runtime_error("cannot read " + name);
+    if (!in.read(reinterpret_cast<char *>(v.data()), static_cast<std::streamsize>(n * sizeof(double)))) fail("cannot read " + name);
     return v;
   }
   std::vector<float> read_floats(const std::string &name) const {

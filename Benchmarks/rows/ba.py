@@ -3,12 +3,12 @@
 import numpy as np
 
 from harness import ADBENCH, Engine, Inputs, Row
-from rows import _casadi
+from rows import _casadi, _enzyme
 
 
-def inputs(copies: int) -> Inputs:
+def inputs(file: str, copies: int) -> Inputs:
     """The file has one observation for all; here each is moved a little."""
-    numbers = (ADBENCH / "ba/ba1_n49_m7776_p31843.txt").read_text().split()
+    numbers = (ADBENCH / f"ba/{file}.txt").read_text().split()
     p = int(numbers[2]) * copies
     camera, point, weight, feature = np.split(np.array(numbers[3:20], float), [11, 14, 15])
     one = np.concatenate([camera, point, weight])
@@ -53,16 +53,23 @@ def casadi_function(i: Inputs):
     return ca.Function("f", [v], [error, _casadi.row_major(ca.jacobian(error, v))], {"cse": True})
 
 
-def row(name: str, copies: int) -> Row:
+def row(name: str, file: str, observations: int, copies: int = 1) -> Row:
     engines = [
         Engine("Camber C++, batched", source="camber_ba.cpp", flags=("-lcamber",)),
         Engine("Camber C++, batched tape", source="camber_tape.cpp", flags=("-DPROBLEM=Bundle", "-DBATCH", "-lcamber")),
         _casadi.engine(casadi_function, {"many": 15}),
+        _casadi.engine(casadi_function, {"many": 15}, vm=True),
+        Engine("Sacado", source="sacado.cpp", flags=("-DPROBLEM=Bundle", "-DDIRECTIONS=15", "-DBATCH"), threads=(1,)),
+        _enzyme.engine("Bundle", "-DBATCH"),
         Engine("JAX, vmap of jacfwd", jax, ("jax",)),
         Engine("CppAD", source="cppad_ba.cpp", threads=(1,)),
         Engine("primal C++", source="primal_ba.cpp", threads=(1,)),
     ]
-    return Row(name, f"BA Jacobian blocks, {31843 * copies:,} observations", lambda: inputs(copies), engines)
+    return Row(name, f"BA Jacobian blocks, {observations * copies:,} observations", lambda: inputs(file, copies), engines)
 
 
-ROWS = [row("ba1", 1), row("ba1-x10", 10)]
+ROWS = [
+    row("ba1", "ba1_n49_m7776_p31843", 31843),
+    row("ba2", "ba2_n21_m11315_p36455", 36455),
+    row("ba1-x10", "ba1_n49_m7776_p31843", 31843, 10),
+]

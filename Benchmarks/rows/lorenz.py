@@ -3,12 +3,15 @@
 import numpy as np
 
 from harness import Engine, Inputs, Row
-from rows import _casadi
+from rows import _casadi, _enzyme
 
 
-def inputs() -> Inputs:
+LONG = 100_000
+
+
+def inputs(steps: int = 100, h: float = 0.01) -> Inputs:
     rng = np.random.default_rng(96)
-    return {"start": rng.normal(size=40), "force": 8 + rng.normal(size=40), "v": rng.normal(size=80), "steps": np.array([100.0]), "h": np.array([0.01])}
+    return {"start": rng.normal(size=40), "force": 8 + rng.normal(size=40), "v": rng.normal(size=80), "steps": np.array([float(steps)]), "h": np.array([h])}
 
 
 def rollout(jnp, scan, start, force, steps, h):
@@ -41,6 +44,24 @@ def jax(hvp: bool):
         return lambda: jax.block_until_ready(slope(*at))
 
     return build
+
+
+def jax_checkpointed(i: Inputs):
+    """Blocks of steps, of which the reverse sweep keeps the beginnings and repeats the rest."""
+    import jax
+    import jax.numpy as jnp
+
+    steps, h = int(i["steps"][0]), float(i["h"][0])
+    block = 250
+    assert steps % block == 0
+
+    def scan(step, start, _, length):
+        inner = jax.checkpoint(lambda x, _: jax.lax.scan(step, x, None, block))
+        return jax.lax.scan(inner, start, None, length // block)
+
+    f = jax.jit(jax.value_and_grad(lambda start, force: rollout(jnp, scan, start, force, steps, h), argnums=(0, 1)))
+    at = (jnp.asarray(i["start"]), jnp.asarray(i["force"]))
+    return lambda: jax.block_until_ready(f(*at))
 
 
 def casadi_function(hvp: bool):
@@ -82,9 +103,20 @@ def row(name: str, title: str, hvp: bool) -> Row:
         Engine("CppAD", source="cppad.cpp", flags=problem),
         _casadi.engine(casadi_function(hvp), arguments, vm=True),
         Engine("ADOL-C", source="adolc.cpp", flags=(*problem, "-ladolc")),
+        _enzyme.engine("LorenzHvp" if hvp else "Lorenz"),
         Engine("primal C++", source="primal.cpp", flags=("-DPROBLEM=Lorenz",)),
     ]
     return Row(name, title, inputs, engines, threads=(1,))
 
 
-ROWS = [row("lorenz-gradient", "Lorenz-96 rollout, gradient", False), row("lorenz-hvp", "Lorenz-96 rollout, HVP", True)]
+ROWS = [
+    row("lorenz-gradient", "Lorenz-96 rollout, gradient", False),
+    row("lorenz-hvp", "Lorenz-96 rollout, HVP", True),
+    Row("lorenz-long", f"gradient of {LONG:,} RK4 steps of Lorenz-96", lambda: inputs(LONG, 2e-5), [
+        Engine("Camber C++, scan", source="camber_lorenz.cpp", flags=("-lcamber",)),
+        Engine("JAX, checkpointed", jax_checkpointed, ("jax",)),
+        Engine("JAX, scan", jax(False), ("jax",)),
+        _enzyme.engine("Lorenz"),
+        Engine("primal C++", source="primal.cpp", flags=("-DPROBLEM=Lorenz",)),
+    ], threads=(1,), note="The whole is 2 units of time: over more of it rounding errors grow past what is compared."),
+]  # fmt: skip

@@ -3,6 +3,7 @@
 import numpy as np
 
 from harness import ADBENCH, Engine, Inputs, Row
+from rows import _casadi, _enzyme
 
 PROBLEM = ("-DPROBLEM=Lstm",)
 
@@ -40,12 +41,38 @@ def jax(i: Inputs):
     return lambda: jax.block_until_ready(f(main, extra))
 
 
+def casadi_function(i: Inputs):
+    import casadi as ca
+
+    layers, c, b = len(i["main"]), *i["text"].shape
+    main, extra = ca.SX.sym("main", layers * 8 * b), ca.SX.sym("extra", 3 * b)
+    part = lambda x, k: x[k * b : (k + 1) * b]  # noqa: E731
+    sigmoid = lambda x: 1 / (1 + ca.exp(-x))  # noqa: E731
+    state = [[ca.SX(ca.DM(s)) for s in pair] for pair in i["state"]]
+    total = 0
+    for t in range(c - 1):
+        signal = ca.DM(i["text"][t]) * part(extra, 0)
+        for layer, (hidden, cell) in enumerate(state):
+            w, bias = ([part(main, (2 * layer + k) * 4 + gate) for gate in range(4)] for k in range(2))
+            forget, ingate = sigmoid(signal * w[0] + bias[0]), sigmoid(hidden * w[1] + bias[1])
+            outgate, change = sigmoid(signal * w[2] + bias[2]), ca.tanh(hidden * w[3] + bias[3])
+            cell = cell * forget + ingate * change
+            signal = outgate * ca.tanh(cell)
+            state[layer] = [signal, cell]
+        y = signal * part(extra, 1) + part(extra, 2)
+        total += ca.dot(ca.DM(i["text"][t + 1]), y - ca.log(ca.sum1(ca.exp(y)) + 2))
+    loss = -total / ((c - 1) * b)
+    return ca.Function("f", [main, extra], [loss, ca.gradient(loss, ca.vertcat(main, extra))])
+
+
 ROWS = [
     Row("lstm-l2-c1024", "ADBench LSTM gradient, l2 c1024", inputs, [
         Engine("Camber C++, scan", source="camber_lstm.cpp", flags=("-lcamber",)),
         Engine("Camber C++, tape", source="camber_tape.cpp", flags=(*PROBLEM, "-lcamber")),
         Engine("CppAD", source="cppad.cpp", flags=PROBLEM),
         Engine("JAX, scan", jax, ("jax",)),
+        _casadi.engine(casadi_function, {"main": 0, "extra": 0}, vm=True),
+        _enzyme.engine("Lstm"),
         Engine("ADOL-C", source="adolc.cpp", flags=(*PROBLEM, "-ladolc")),
         Engine("primal C++", source="primal.cpp", flags=PROBLEM),
     ], threads=(1,)),

@@ -4,7 +4,7 @@ and at 10,000."""
 import numpy as np
 
 from harness import Engine, Inputs, Row
-from rows import _casadi
+from rows import _casadi, _enzyme
 
 POINTS = 10_000
 
@@ -87,10 +87,14 @@ def rows(arm: bool) -> list[Row]:
     name, title = ("rnea", "RNEA Jacobian, 21 to 7") if arm else ("quadrotor", "quadrotor Jacobian, 17 to 13")
     problem = ("-DPROBLEM=Rnea",) if arm else ("-DPROBLEM=Quadrotor",)
     inputs = rnea_inputs if arm else quadrotor_inputs
+    sacado = (*problem, f"-DDIRECTIONS={21 if arm else 17}")
+    enzyme = ("Rnea",) if arm else ("Quadrotor", "-DWIDTH=1")  # the faster of 4 tangents at a time and 1
     one = [
         Engine("Camber C++, tape", source="camber_tape.cpp", flags=(*problem, "-lcamber")),
         _casadi.engine(casadi_function(arm), {"at": 0}),
         _casadi.engine(casadi_function(arm), {"at": 0}, vm=True),
+        Engine("Sacado", source="sacado.cpp", flags=sacado),
+        _enzyme.engine(*enzyme),
         Engine("CppAD", source="cppad.cpp", flags=problem),
         Engine("ADOL-C", source="adolc.cpp", flags=(*problem, "-ladolc")),
         Engine("primal C++", source="primal.cpp", flags=problem),
@@ -99,6 +103,8 @@ def rows(arm: bool) -> list[Row]:
         Engine("Camber C++, batched tape", source="camber_tape.cpp", flags=(*problem, "-DBATCH", "-lcamber")),
         _casadi.engine(casadi_function(arm), {"many": 21 if arm else 17}),
         _casadi.engine(casadi_function(arm), {"many": 21 if arm else 17}, vm=True),
+        Engine("Sacado", source="sacado.cpp", flags=(*sacado, "-DBATCH"), threads=(1,)),
+        _enzyme.engine(*enzyme, "-DBATCH"),
     ]
     if not arm:
         many.append(Engine("JAX, vmap of jacfwd", jax_quadrotor, ("jax",)))

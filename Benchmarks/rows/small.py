@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from harness import Engine, Inputs, Row
-from rows import _casadi
+from rows import _casadi, _enzyme
 
 SMALL = ("-DPROBLEM=Small",)
 
@@ -67,9 +67,11 @@ def by_hand(i: Inputs):
 
 NATIVE = [
     Engine("Camber C++", source="camber_small.cpp", flags=("-lcamber",)),
+    Engine("Camber C++, kernels", source="camber_small.cpp", flags=("-DKERNELS", "-lcamber")),
     _casadi.engine(casadi_function, {"at": 0}),
     _casadi.engine(casadi_function, {"at": 0}, vm=True),
     Engine("CppAD", source="cppad.cpp", flags=SMALL),
+    _enzyme.engine("Small"),
     Engine("ADOL-C", source="adolc.cpp", flags=(*SMALL, "-ladolc")),
     Engine("primal C++", source="primal.cpp", flags=SMALL),
 ]
@@ -82,6 +84,6 @@ PYTHON = [
 ]
 ROWS = [
     Row("small-c++", "gradient of 3 inputs, from C++", inputs, NATIVE, threads=(1,),
-        note="CasADi's C is compiled ahead for this one function; of engines without a compiler the tapes are the peers."),
+        note="CasADi's C and Enzyme's are compiled ahead for this one function; of engines without a compiler the tapes are the peers."),
     Row("small-python", "gradient of 3 inputs, from Python", inputs, PYTHON, threads=(1,)),
 ]  # fmt: skip
