@@ -11,9 +11,14 @@ struct BlockEntry: BitwiseCopyable {
   var advances = false
   /// Memory that is stretched: element i is (i / rep) % period.
   var rep = 1, period = 1
+  /// Memory seen through a map: where that begins in `BlockCode.maps`.
+  var map: Int32 = -1
+  /// A register that something fills once a run.
+  var filled = false
 }
 
-/// kernel(x, y, z, out) on the block; without a kernel, `out` is made to show the stretched memory `x`.
+/// kernel(x, y, z, out) on the block. Without a kernel elements are moved: where `out` is 0, by the store numbered x; otherwise
+/// `out` is made to show the stretched or mapped memory `x`.
 struct BlockInstruction {
   var kernel: ck_kernel?
   var x: Int32, y: Int32, z: Int32, out: Int32
@@ -35,8 +40,15 @@ struct BlockFill: BitwiseCopyable {
 
 struct BlockUse: BitwiseCopyable {
   var value: Int32
-  /// The instruction that reads it last, or writes it.
+  /// The instruction that reads it last, or writes it; the largest and -1 where that is not element by element.
   var instruction: Int32
+}
+
+/// `count` of the entries in `BlockCode.columns`, stored side by side: each has rows of `width` elements, which come `pitch` apart
+/// in the memory `out`, the first at `offset`.
+struct BlockStore: BitwiseCopyable {
+  var out: Int32, columns: Int32, count: Int32, width: Int32
+  var offset: Int, pitch: Int
 }
 
 /// A cluster of elementwise nodes over arrays of `count` elements, run block by block: all instructions on one block, then the
@@ -50,6 +62,8 @@ struct BlockCode {
   private(set) var entries = [BlockEntry(size: 0)]
   private(set) var instructions: [BlockInstruction] = []
   private(set) var fills: [BlockFill] = []
+  private(set) var maps: [Int] = []
+  private(set) var stores: [BlockStore] = [], columns: [Int32] = []
   /// Register through which stretched 16-bit memory is widened.
   private(set) var temporary: Int32 = 0
   private(set) var inputs: [BlockUse] = [], outputs: [BlockUse] = []
@@ -58,6 +72,8 @@ struct BlockCode {
   private(set) var work = 0.0
 
   private var free: [Int32] = []
+  /// By value: its place in `inputs`.
+  private var known: [Int32: Int] = [:]
   private var widest = 1
   private var hoisted = 1
 
@@ -68,37 +84,56 @@ struct BlockCode {
 
   /// Scratch by position, -1 between steps.
   final class Local {
-    let entry: Memory<Int32>, last: Memory<Int32>
+    let entry: Memory<Int32>, last: Memory<Int32>, member: Memory<Int32>
     init(_ n: Int) throws(Failure) {
       entry = try Memory(n, filling: -1)
       last = try Memory(n, filling: -1)
+      member = try Memory(n, filling: -1)
     }
   }
+
+  /// Columns of a concat that are stored together, after the member that computes the last of them.
+  private struct Weave {
+    var member: Int32
+    var position: Int, first: Int, count: Int
+  }
+  /// Columns a store takes: what two lines of memory hold.
+  private static let together = 16
 
   init(_ g: Graph, _ c: borrowing Clusters, _ values: borrowing Values, step s: Int, _ local: Local) throws(Failure) {
     let info = c.steps[s], members = c.members.p + Int(info.start), items = g.items
     let entry = local.entry.p, last = local.last.p
-    count = g.elements(Int(members[0]))
+    count = g.span(Int(members[0]))
     operations = Int(info.count)
     var small: [Int] = []
+    // Times: 2 m while member m runs, 2 m + 1 after it.
+    let weaves = weaves(g, members, s, local)
     for m in 0 ..< operations {
-      let r = g.record(Int(members[m]))
+      let p = Int(members[m]), r = g.record(p)
       for k in 0 ..< Int(r.arity) {
-        let o = g.operand(r, k)
-        last[key(g, o, s)] = Int32(m)
+        let o = g.operand(r, k), q = key(g, o, s)
+        if !items[p].weaves { last[q] = max(last[q], Int32(2 * m)) }
         let period = g.elements(Int(items[o].root))
-        if !g.isFull(o), items[o].rep == 1, period > 1, period <= 512, !small.contains(period) { small.append(period) }
+        if items[o].rep == 1, !g.isFull(o), period > 1, period <= 512, !small.contains(period) { small.append(period) }
       }
     }
     for p in small {
       let l = hoisted / gcd(hoisted, p) * p
       if l <= 1024 { hoisted = l }
     }
-    for m in 0 ..< operations { try emit(g, values, Int(members[m]), Int32(m), s, info.stage, entry, last) }
+    var next = 0
+    for m in 0 ..< operations {
+      if !items[Int(members[m])].weaves { try emit(g, values, Int(members[m]), Int32(2 * m), s, info.stage, entry, last) }
+      while next < weaves.count, weaves[next].member == Int32(m) {
+        try store(g, values, weaves[next], s, info.stage, entry, last)
+        next += 1
+      }
+    }
     for m in 0 ..< operations {
       let p = Int(members[m]), r = g.record(p)
       entry[p] = -1
       last[p] = -1
+      local.member.p[p] = -1
       for k in 0 ..< Int(r.arity) {
         let q = key(g, g.operand(r, k), s)
         entry[q] = -1
@@ -117,9 +152,56 @@ struct BlockCode {
     registerBytes = up(block &* widest, 64)
   }
 
-  /// What an operand is remembered by: the member or value it shows in full, or the stretching view itself.
+  /// What an operand is remembered by: the member or value it shows in full, the single number, or the view itself.
   private func key(_ g: Graph, _ o: Int, _ s: Int) -> Int {
-    g.isFull(o) ? Int(g.items[o].root) : o
+    let q = Int(g.items[o].root)
+    return g.isFull(o) || (g.items[o].rep > 0 && g.elements(q) == 1) ? q : o
+  }
+
+  /// The stores of all concats among the members, by time; what they read lives until then.
+  private func weaves(_ g: Graph, _ members: UnsafeMutablePointer<Int32>, _ s: Int, _ local: Local) -> [Weave] {
+    let items = g.items, member = local.member.p, last = local.last.p
+    for m in 0 ..< operations { member[Int(members[m])] = Int32(m) }
+    var list: [Weave] = []
+    for m in 0 ..< operations where items[Int(members[m])].weaves {
+      let p = Int(members[m]), r = g.record(p)
+      for first in stride(from: 0, to: Int(r.arity), by: BlockCode.together) {
+        var w = Weave(member: -1, position: p, first: first, count: min(Int(r.arity) - first, BlockCode.together))
+        for k in first ..< first + w.count { w.member = max(w.member, member[key(g, g.operand(r, k), s)]) }
+        if w.member < 0 { w.member = Int32(m) }
+        for k in first ..< first + w.count {
+          let q = key(g, g.operand(r, k), s)
+          last[q] = max(last[q], 2 * w.member + 1)
+        }
+        list.append(w)
+      }
+    }
+    list.sort { ($0.member, $0.position, $0.first) < ($1.member, $1.position, $1.first) }
+    return list
+  }
+
+  private mutating func store(_ g: Graph, _ values: borrowing Values, _ w: Weave, _ s: Int, _ stage: UInt8,
+                              _ entry: UnsafeMutablePointer<Int32>, _ last: UnsafeMutablePointer<Int32>) throws(Failure) {
+    let r = g.record(w.position), node = NodeID(g.items[w.position].node), shape = g.tape.shape(node)
+    let (outer, n, inner) = around(shape, axis: g.tape.attrs(node)[0]), width = count / outer
+    if entry[w.position] < 0 {
+      entries.append(BlockEntry(value: g.items[w.position].value, size: size(g.dtype(w.position))))
+      entry[w.position] = Int32(entries.count - 1)
+      outputs.append(BlockUse(value: g.items[w.position].value, instruction: -1))
+    }
+    let start = columns.count
+    for k in w.first ..< w.first + w.count { columns.append(try load(g, values, g.operand(r, k), s, stage, entry)) }
+    for k in w.first ..< w.first + w.count {
+      let q = key(g, g.operand(r, k), s), e = columns[start + k - w.first]
+      if entries[Int(e)].advances { reads(entries[Int(e)].value, Int32(instructions.count)) }
+      if last[q] == 2 * w.member + 1 {
+        last[q] = -2
+        release(entry[q])
+      }
+    }
+    work += 0.06 * Double(w.count) * Double(size(g.dtype(w.position)))
+    instructions.append(BlockInstruction(kernel: nil, x: Int32(stores.count), out: 0))
+    stores.append(BlockStore(out: entry[w.position], columns: Int32(start), count: Int32(w.count), width: Int32(width), offset: w.first * width, pitch: n * inner))
   }
 
   private mutating func register(_ size: Int) -> Int32 {
@@ -134,7 +216,7 @@ struct BlockCode {
   }
 
   private mutating func release(_ e: Int32) {
-    if e > 0, entries[Int(e)].register >= 0, e != temporary, !fills.contains(where: { $0.target == e }) { free.append(entries[Int(e)].register) }
+    if e > 0, entries[Int(e)].register >= 0, e != temporary, !entries[Int(e)].filled { free.append(entries[Int(e)].register) }
   }
 
   private mutating func memory(_ value: Int, _ dtype: UInt8) -> Int32 {
@@ -144,14 +226,18 @@ struct BlockCode {
 
   private mutating func add(_ k: ck_kernel?, _ x: Int32, _ y: Int32 = 0, _ z: Int32 = 0, out: Int32) throws(Failure) {
     guard let k else { throw Failure(.invalid, "program: a kernel is missing") }
-    for e in [x, y, z] where e > 0 && entries[Int(e)].advances { reads(entries[Int(e)].value) }
+    for e in [x, y, z] where e > 0 && entries[Int(e)].advances { reads(entries[Int(e)].value, Int32(instructions.count)) }
     if entries[Int(out)].advances { outputs.append(BlockUse(value: entries[Int(out)].value, instruction: Int32(instructions.count))) }
     instructions.append(BlockInstruction(kernel: k, x: x, y: y, z: z, out: out))
   }
 
-  private mutating func reads(_ v: Int32) {
-    let use = BlockUse(value: v, instruction: Int32(instructions.count))
-    if let i = inputs.lastIndex(where: { $0.value == v }) { inputs[i] = use } else { inputs.append(use) }
+  private mutating func reads(_ v: Int32, _ instruction: Int32) {
+    if let i = known[v] {
+      inputs[i].instruction = max(inputs[i].instruction, instruction)
+    } else {
+      known[v] = inputs.count
+      inputs.append(BlockUse(value: v, instruction: instruction))
+    }
   }
 
   /// The entry that shows operand `o` block by block, loaded on first use.
@@ -170,11 +256,22 @@ struct BlockCode {
       entry[k] = e
       return e
     }
-    let period = g.elements(q), rep = Int(g.items[o].rep)
     entries[Int(e)].advances = false
+    if half, temporary == 0 { temporary = register(2) }
+    let period = g.elements(q), rep = Int(g.items[o].rep)
+    if rep < 0 {
+      entries[Int(e)].map = Int32(maps.count)
+      for i in 0 ..< 2 + 2 * g.maps[~rep + 1] { maps.append(g.maps[~rep + i]) }
+      reads(Int32(v), Int32.max)
+      work += 0.06 * Double(size(d))
+      let r = register(half ? 4 : Int(size(d)))
+      instructions.append(BlockInstruction(kernel: nil, x: e, out: half ? temporary : r))
+      if half { try add(ck_cast_kernel(Int32(d), 1), temporary, out: r) }
+      entry[k] = r
+      return r
+    }
     entries[Int(e)].rep = rep
     entries[Int(e)].period = period
-    if half, temporary == 0 { temporary = register(2) }
     if period == 1 || (rep == 1 && hoisted % max(period, 1) == 0) {
       // A register of its own, never written again: taken fresh, since fills run before the blocks.
       let kept = free
@@ -182,6 +279,7 @@ struct BlockCode {
       let r = register(half ? 4 : Int(size(d)))
       free = kept
       fills.append(BlockFill(source: e, target: r, dtype: d))
+      entries[Int(r)].filled = true
       entry[k] = r
       return r
     }

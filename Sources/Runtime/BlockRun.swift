@@ -49,9 +49,14 @@ func run(_ b: RunBlock, _ base: Table, _ first: Int, _ end: Int) {
       let p = b.instructions[i]
       if let k = p.kernel {
         k(now[Int(p.x)], now[Int(p.y)], now[Int(p.z)], now[Int(p.out)], n)
+      } else if p.out == 0 {
+        store(b, b.stores[Int(p.x)], base, now, start, n)
       } else if let from = base[Int(p.x)], let to = base[Int(p.out)] {
         let s = b.shapes[Int(p.x)], size = Int(s.size), within = start % s.period
-        if s.rep == 1, within + n <= s.period {
+        if s.map >= 0 {
+          ck_stage(size, b.maps + Int(s.map), from, start, n, to)
+          now[Int(p.out)] = to
+        } else if s.rep == 1, within + n <= s.period {
           now[Int(p.out)] = from + within * size
         } else {
           stretch(from, to, size, start: start, n, rep: s.rep, period: s.period)
@@ -61,6 +66,16 @@ func run(_ b: RunBlock, _ base: Table, _ first: Int, _ end: Int) {
     }
     start += n
   }
+}
+
+private func store(_ b: RunBlock, _ s: BlockStore, _ base: Table, _ now: Table, _ start: Int, _ n: Int) {
+  guard let out = base[Int(s.out)] else { return }
+  let size = Int(b.shapes[Int(s.out)].size), width = Int(s.width), columns = b.columns + Int(s.columns), to = out + s.offset * size
+  if width == 1 {
+    ck_interleave(size, Int(s.count), now, columns, n, to + start * s.pitch * size, s.pitch)
+    return
+  }
+  for c in 0 ..< Int(s.count) { ck_spread(size, width, s.pitch, now[Int(columns[c])], start, n, to + c * width * size) }
 }
 
 /// to[i] = from[((start + i) / rep) % period] for i < n.

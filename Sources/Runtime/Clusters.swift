@@ -15,7 +15,7 @@ struct StepInfo: BitwiseCopyable {
 
 /// Items grouped into steps, and the steps in the order in which they run.
 ///
-/// Clusters are connected elementwise nodes of equal element count, stage and level; all scalars of a stage and level are one
+/// Clusters are connected elementwise nodes of equal element count, stage and level, with the concats that their results go into; all scalars of a stage and level are one
 /// cluster. Since a path out of a cluster ends on a higher level, none comes back, and the steps form no cycle.
 struct Clusters: ~Copyable {
   var steps: List<StepInfo>
@@ -101,7 +101,7 @@ struct Clusters: ~Copyable {
         let r = g.record(p)
         for k in 0 ..< Int(r.arity) {
           let o = g.operand(r, k), q = Int(items[o].root)
-          guard items[q].kind == .block, g.fusible(p, q), items[q].level == items[p].level else { continue }
+          guard items[q].kind == .block, g.joins(p, o), items[q].level == items[p].level else { continue }
           let a = find(Int32(p)), b = find(Int32(q))
           if a < b { items[Int(b)].step = a } else { items[Int(a)].step = b }
         }

@@ -21,6 +21,9 @@ func explain(_ plan: Plan, _ backend: Backend) -> String {
       case .block:
         let b = s.blocks[n]
         text += "elementwise: \(b.operations) operators on \(b.count) elements by \(b.block), \(b.inputs.count) in, \(b.outputs.count) out, \(b.registers) registers"
+        let woven = b.stores.reduce(0) { $0 + Int($1.count) }
+        if !b.maps.isEmpty { text += ", \(b.entries.count { $0.map >= 0 }) read through maps" }
+        if woven > 0 { text += ", \(woven) parts of concats" }
         text += b.outputs.map { " -> " + place(plan, r.table, b, $0.value) }.joined() + "\n"
       case .scan:
         let x = s.scans[n]

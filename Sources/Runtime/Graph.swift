@@ -7,7 +7,8 @@ enum Kind: UInt8 { case host, constant, array, view, scalar, block, kernel, scan
 /// A node at its position in the order.
 struct Item: BitwiseCopyable {
   var node: Int32
-  /// The position whose value this one shows: element i is its element (i / rep) % count. Itself, unless a view.
+  /// The position whose value this one shows: element i is its element (i / rep) % count; where `rep` is negative, as the map that
+  /// begins at ~rep in `Graph.maps` says. Itself, unless a view.
   var root: Int32
   var rep: Int32 = 1
   /// Type number, -1 for tuples.
@@ -21,6 +22,8 @@ struct Item: BitwiseCopyable {
   var stage: UInt8 = 0
   /// A view that a kernel reads: written out.
   var dense = false
+  /// A concat that stores its parts' blocks, a member of the cluster that makes them. It has as many elements to compute as a part.
+  var weaves = false
 }
 
 struct TypeInfo: BitwiseCopyable {
@@ -44,6 +47,8 @@ final class Graph {
   private let typeMemory: Memory<TypeInfo>
   private let positionMemory: Memory<Int32>
   private(set) var maxLevel: Int32 = 0
+  /// Maps of views (see ck_stage), one after the other.
+  private(set) var maps = List<Int>()
 
   init(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
     let order = try Order.make(tape, stages)
@@ -87,7 +92,8 @@ final class Graph {
       }
     }
     try classify()
-    if markDense() { resolveViews() }
+    try weave()
+    if markDense() { try resolveViews() }
     level()
     try postpone()
   }
@@ -101,6 +107,8 @@ final class Graph {
   }
   @inline(__always) func elements(_ p: Int) -> Int { types[Int(items[p].type)].count }
   @inline(__always) func dtype(_ p: Int) -> UInt8 { types[Int(items[p].type)].dtype }
+  /// The elements that a cluster computes for this member.
+  @inline(__always) func span(_ p: Int) -> Int { items[p].weaves ? elements(operand(records[p], 0)) : elements(p) }
   @inline(__always) func isFull(_ p: Int) -> Bool {
     items[p].rep == 1 && (items[p].root == Int32(p) || elements(Int(items[p].root)) == elements(p))
   }
@@ -141,7 +149,8 @@ final class Graph {
       case .reshape: view(p, operand(r, 0), rep: 1)
       case .broadcast:
         let o = operand(r, 0)
-        if let rep = repetition(tape.shape(NodeID(items[o].node)), tape.shape(NodeID(items[p].node))) { view(p, o, rep: rep) }
+        if items[o].rep > 0, let rep = repetition(tape.shape(NodeID(items[o].node)), tape.shape(NodeID(items[p].node))) { view(p, o, rep: rep) } else { try mapped(p, o) }
+      case .slice, .transpose: try mapped(p, operand(r, 0))
       case .scan: items[p].kind = .scan
       case .part: items[p].kind = .part
       case nil: throw unsupported(p)
@@ -157,6 +166,13 @@ final class Graph {
 
   /// A view of a view is a view: with p elements and repetition r below, (i / rep / r) % p.
   private func view(_ p: Int, _ o: Int, rep: Int) {
+    if items[o].rep < 0 {   // nothing moves: the map says it already
+      items[p].kind = .view
+      items[p].root = items[o].root
+      items[p].rep = items[o].rep
+      items[p].step = items[o].step
+      return
+    }
     let total = rep.multipliedReportingOverflow(by: Int(items[o].rep))
     guard !total.overflow, total.partialValue < Int(Int32.max) else { return }   // left to the row's kernel
     items[p].kind = .view
@@ -165,6 +181,26 @@ final class Graph {
     // The nearest broadcast at or below, -1 where there is none.
     let isBroadcast = record(p).op == Structural.broadcast.rawValue
     items[p].step = isBroadcast ? Int32(p) : items[o].kind == .view ? items[o].step : -1
+  }
+
+  /// A view by its map, where it has one and reading it in place costs no more than writing it out.
+  private func mapped(_ p: Int, _ o: Int, always: Bool = false) throws(Failure) {
+    let count = elements(p)
+    guard count > 1, count < Int(Int32.max), maps.count < Int(Int32.max) / 2, let m = ViewMap(self, p, o), always || !m.scatters(Int(size(dtype(p)))) else { return }
+    items[p].kind = .view
+    items[p].root = items[o].root
+    items[p].step = Int32(p)
+    if m.isWhole(elements(Int(items[o].root))) {
+      items[p].rep = 1
+      return
+    }
+    items[p].rep = ~Int32(maps.count)
+    try maps.add(m.offset)
+    try maps.add(m.axes.count)
+    for a in m.axes {
+      try maps.add(a.extent)
+      try maps.add(a.stride)
+    }
   }
 
   /// r where broadcasting is out[i] = x[(i / r) % count]: kept axes lie together. nil otherwise.
@@ -203,7 +239,7 @@ final class Graph {
     return any
   }
 
-  private func resolveViews() {
+  private func resolveViews() throws(Failure) {
     for p in 0 ..< count where items[p].kind == .view {
       if items[p].dense {
         items[p].kind = .kernel
@@ -212,18 +248,42 @@ final class Graph {
         continue
       }
       let r = record(p), o = operand(r, 0)
-      var rep = 1
-      if r.op == Structural.broadcast.rawValue { rep = repetition(tape.shape(NodeID(items[o].node)), tape.shape(NodeID(items[p].node))) ?? 1 }
-      view(p, o, rep: rep)
+      switch Structural(rawValue: r.op) {
+      case .slice, .transpose: try mapped(p, o, always: true)
+      case .broadcast:
+        if items[o].rep > 0, let rep = repetition(tape.shape(NodeID(items[o].node)), tape.shape(NodeID(items[p].node))) { view(p, o, rep: rep) } else { try mapped(p, o, always: true) }
+      default: view(p, o, rep: 1)
+      }
+    }
+  }
+
+  /// Concats of equal parts along an inner axis, some of them computed element by element: their parts' cluster stores them.
+  private func weave() throws(Failure) {
+    for p in 0 ..< count where items[p].kind == .kernel {
+      let r = record(p)
+      guard r.op == Structural.concat.rawValue, r.arity > 1, elements(p) > 0, size(dtype(p)) != 2 else { continue }
+      let first = operand(r, 0), shape = tape.shape(NodeID(items[p].node)), axis = shape.count + tape.attrs(NodeID(items[p].node))[0]
+      guard elements(first) > 1, shape[..<axis].contains(where: { $0 > 1 }) else { continue }
+      var equal = true, computed = false
+      for k in 0 ..< Int(r.arity) where equal {
+        let o = operand(r, k)
+        equal = elements(o) == elements(first)
+        computed = computed || (isFull(o) && items[Int(items[o].root)].kind == .block)
+      }
+      if equal, computed {
+        items[p].kind = .block
+        items[p].weaves = true
+      }
     }
   }
 
   // MARK: stages and levels
 
-  /// Elementwise nodes of one cluster agree in these.
-  @inline(__always) func fusible(_ p: Int, _ q: Int) -> Bool {
-    items[p].kind == items[q].kind && (items[p].kind == .scalar || items[p].kind == .block)
-      && items[p].stage == items[q].stage && elements(p) == elements(q)
+  /// Elementwise nodes of one cluster agree in these: p and what its operand `o` shows, in full.
+  @inline(__always) func joins(_ p: Int, _ o: Int) -> Bool {
+    let q = Int(items[o].root)
+    return items[p].kind == items[q].kind && (items[p].kind == .scalar || items[p].kind == .block)
+      && items[p].stage == items[q].stage && span(p) == elements(q) && items[o].rep == 1 && !items[q].weaves
   }
 
   private func level() {
@@ -233,11 +293,12 @@ final class Graph {
       var stage: UInt8 = 0
       for k in 0 ..< n { stage = max(stage, items[operand(r, k)].stage) }
       items[p].stage = stage
-      var level: Int32 = 0
+      // Single numbers that come from inputs and constants alone stand below all arrays, which then need not wait for each other.
+      var level: Int32 = items[p].kind == .block ? 1 : 0
       for k in 0 ..< n {
-        let q = Int(items[operand(r, k)].root)
+        let o = operand(r, k), q = Int(items[o].root)
         var l = items[q].level
-        if items[q].kind == .scalar || items[q].kind == .block, items[p].kind != .view, !fusible(p, q) { l += 1 }
+        if items[q].kind == .scalar || items[q].kind == .block, items[p].kind != .view, !joins(p, o) { l += 1 }
         level = max(level, l)
       }
       items[p].level = level
@@ -270,8 +331,8 @@ final class Graph {
       let r = record(p)
       if items[p].kind == .block, bound[p] < Int32.max, bound[p] > items[p].level, mayWait(p, r, light) { items[p].level = bound[p] }
       for k in 0 ..< Int(r.arity) {
-        let q = Int(items[operand(r, k)].root)
-        if items[q].kind == .block { bound[q] = min(bound[q], fusible(p, q) ? items[p].level : items[p].level - 1) }
+        let o = operand(r, k), q = Int(items[o].root)
+        if items[q].kind == .block { bound[q] = min(bound[q], joins(p, o) ? items[p].level : items[p].level - 1) }
       }
     }
     for p in 0 ..< count { maxLevel = max(maxLevel, items[p].level) }
@@ -282,8 +343,8 @@ final class Graph {
     var waiting = -1
     for k in 0 ..< Int(r.arity) {
       let o = operand(r, k), q = Int(items[o].root)
-      if light[o] || !isFull(o) || q == waiting { continue }
-      if waiting >= 0 || size(dtype(o)) > size(dtype(p)) { return false }
+      if light[o] || (!isFull(o) && items[o].rep > 0) || q == waiting { continue }
+      if waiting >= 0 || (items[o].rep < 0 && elements(q) > elements(p)) || size(dtype(o)) > size(dtype(p)) { return false }
       waiting = q
     }
     return true

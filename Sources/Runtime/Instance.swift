@@ -20,6 +20,9 @@ struct RunBlock {
   var shapes: UnsafeMutablePointer<BlockEntry>
   var fills: UnsafeMutablePointer<BlockFill>
   var fillCount: Int
+  var maps: UnsafeMutablePointer<Int64>
+  var stores: UnsafeMutablePointer<BlockStore>
+  var columns: UnsafeMutablePointer<Int32>
   var temporary: Int
   /// Bytes of one lane's scratch, and where its table stands in it.
   var laneBytes: Int, laneTable: Int
@@ -130,7 +133,8 @@ final class Instance {
     let moving = b.entries.indices.filter { b.entries[$0].advances }.map { (Int32($0), b.entries[$0].size) }
     return RunBlock(count: b.count, block: b.block, entries: b.entries.count, instructions: try pack(b.instructions), instructionCount: b.instructions.count,
                     moving: try pack(moving), movingCount: moving.count, shapes: try pack(b.entries),
-                    fills: try pack(b.fills), fillCount: b.fills.count, temporary: Int(b.temporary),
+                    fills: try pack(b.fills), fillCount: b.fills.count, maps: try pack(b.maps.map { Int64($0) }), stores: try pack(b.stores),
+                    columns: try pack(b.columns), temporary: Int(b.temporary),
                     laneBytes: b.laneBytes, laneTable: up(b.scratch, 64))
   }
 

@@ -99,6 +99,15 @@ bool ck_all_finite(int dtype, const void *x, size_t n);
 double ck_sum_squares(int dtype, const void *x, size_t n);   /* f64 accumulation in the fixed tree */
 
 /* ---- Movement ------------------------------------------------------------------------------------------------------ */
+/* A view: element i of it is x[map[0] + sum over k of j[k] * stride[k]], j being the digits of i to the radices extent[k].
+ * map: offset, rank (1 to CK_MAP_RANKS), then extent and stride of each axis, outermost first. */
+enum { CK_MAP_RANKS = 32 };
+/* Elements [start, start + n) of a view, packed. */
+void ck_stage(size_t element_size, const int64_t *map, const void *x, size_t start, size_t n, void *out);
+/* out[i * pitch + c] = column c's element i; column c stands at table[entries[c]]. */
+void ck_interleave(size_t element_size, size_t columns, void *const *table, const int32_t *entries, size_t n, void *out, size_t pitch);
+/* Elements [start, start + n) of rows of `width`, packed in x, to rows `pitch` elements apart. */
+void ck_spread(size_t element_size, size_t width, size_t pitch, const void *x, size_t start, size_t n, void *out);
 /* dst[i . dst_strides] = src[i . src_strides] over shape; strides in elements, may be 0 or negative in src. rank <= 32. */
 void ck_copy_strided(size_t element_size, size_t rank, const int64_t *shape, const void *src, const int64_t *src_strides,
                      void *dst, const int64_t *dst_strides);

@@ -1,0 +1,149 @@
+/* Blocks of elements between the memory of a view and a register of a block program, and back. */
+#include "private.h"
+
+/* Elements [start, start + n) of a view of x (see ckernels.h). */
+#define STAGE(U)                                                                                            \
+  static void run_##U(const U *x, int64_t stride, size_t n, U *out) {                                       \
+    if (stride == 1) { memcpy(out, x, n * sizeof(U)); return; }                                             \
+    if (stride == 0) { const U v = *x; for (size_t i = 0; i < n; i++) out[i] = v; return; }                 \
+    size_t i = 0;                                                                                           \
+    for (; i + 4 <= n; i += 4, x += 4 * stride) {                                                           \
+      const U a = x[0], b = x[stride], c = x[2 * stride], d = x[3 * stride];                                \
+      out[i] = a, out[i + 1] = b, out[i + 2] = c, out[i + 3] = d;                                           \
+    }                                                                                                       \
+    for (; i < n; i++, x += stride) out[i] = *x;                                                            \
+  }                                                                                                         \
+  static void stage_##U(const int64_t *map, const U *x, size_t start, size_t n, U *out) {                   \
+    const int64_t rank = map[1], *axes = map + 2;                                                           \
+    int64_t at[CK_MAP_RANKS];                                                                               \
+    x += map[0];                                                                                            \
+    for (int64_t k = rank - 1, rest = (int64_t)start; k >= 0; k--) {                                        \
+      at[k] = k ? rest % axes[2 * k] : rest;                                                                \
+      rest = k ? rest / axes[2 * k] : 0;                                                                    \
+      x += at[k] * axes[2 * k + 1];                                                                         \
+    }                                                                                                       \
+    const int64_t last = rank - 1, extent = axes[2 * last], stride = axes[2 * last + 1];                    \
+    for (;;) {                                                                                              \
+      const size_t left = (size_t)(extent - at[last]), m = left < n ? left : n;                             \
+      run_##U(x, stride, m, out);                                                                           \
+      if (m == n) return;                                                                                   \
+      out += m, n -= m;                                                                                     \
+      x -= at[last] * stride;                                                                               \
+      at[last] = 0;                                                                                         \
+      for (int64_t k = last - 1; k >= 0; k--) {                                                             \
+        x += axes[2 * k + 1];                                                                               \
+        if (++at[k] < axes[2 * k]) break;                                                                   \
+        x -= axes[2 * k] * axes[2 * k + 1];                                                                 \
+        at[k] = 0;                                                                                          \
+      }                                                                                                     \
+    }                                                                                                       \
+  }
+STAGE(uint8_t)
+STAGE(uint16_t)
+STAGE(uint32_t)
+STAGE(uint64_t)
+
+void ck_stage(size_t element_size, const int64_t *map, const void *x, size_t start, size_t n, void *out) {
+  if (n == 0) return;
+  switch (element_size) {
+  case 1: stage_uint8_t(map, x, start, n, out); break;
+  case 2: stage_uint16_t(map, x, start, n, out); break;
+  case 4: stage_uint32_t(map, x, start, n, out); break;
+  default: stage_uint64_t(map, x, start, n, out); break;
+  }
+}
+
+/* ---- Columns into rows ---------------------------------------------------------------------------------------------------- */
+enum { WIDEST = 16 };
+/* Tiles of L x L, all columns of a few rows before the next rows, so that a line of memory is written at once. The lines that the next
+ * block will write are asked for ahead: their order is none that the processor would guess. */
+#define INTERLEAVE(name, U, V, L, TARGET, TURN)                                                             \
+  TARGET static void weave_##name(size_t columns, const U *const *x, size_t n, U *out, size_t pitch) {      \
+    size_t i = 0;                                                                                           \
+    for (; i + L <= n; i += L) {                                                                            \
+      U *const to = out + i * pitch;                                                                        \
+      for (size_t r = 0; r < L; r++)                                                                        \
+        for (size_t c = 0; c < columns; c += 64 / sizeof(U)) __builtin_prefetch(to + (n + r) * pitch + c, 1);       \
+      size_t c = 0;                                                                                         \
+      for (; c + L <= columns; c += L) {                                                                    \
+        V v[L];                                                                                             \
+        for (int k = 0; k < L; k++) memcpy(&v[k], x[c + (size_t)k] + i, sizeof(V));                         \
+        TURN                                                                                                \
+        for (int r = 0; r < L; r++) memcpy(to + (size_t)r * pitch + c, &v[r], sizeof(V));                   \
+      }                                                                                                     \
+      for (; c < columns; c++)                                                                              \
+        for (size_t r = 0; r < L; r++) to[r * pitch + c] = x[c][i + r];                                     \
+    }                                                                                                       \
+    for (; i < n; i++)                                                                                      \
+      for (size_t c = 0; c < columns; c++) out[i * pitch + c] = x[c][i];                                    \
+  }
+#define TURN4(V) \
+  for (int k = 0; k < 4; k += 2) { \
+    const V a = v[k], b = v[k + 1]; \
+    v[k] = __builtin_shufflevector(a, b, 0, 4, 2, 6), v[k + 1] = __builtin_shufflevector(a, b, 1, 5, 3, 7); \
+  } \
+  for (int k = 0; k < 2; k++) { \
+    const V a = v[k], b = v[k + 2]; \
+    v[k] = __builtin_shufflevector(a, b, 0, 1, 4, 5), v[k + 2] = __builtin_shufflevector(a, b, 2, 3, 6, 7); \
+  }
+#define TURN8(V) \
+  for (int k = 0; k < 8; k += 2) { \
+    const V a = v[k], b = v[k + 1]; \
+    v[k] = __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14), v[k + 1] = __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15); \
+  } \
+  for (int k = 0; k < 8; k += k % 4 == 1 ? 3 : 1) { \
+    const V a = v[k], b = v[k + 2]; \
+    v[k] = __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13), v[k + 2] = __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15); \
+  } \
+  for (int k = 0; k < 4; k++) { \
+    const V a = v[k], b = v[k + 4]; \
+    v[k] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11), v[k + 4] = __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15); \
+  }
+typedef uint64_t four_64 __attribute__((ext_vector_type(4)));
+typedef uint64_t eight_64 __attribute__((ext_vector_type(8)));
+typedef uint32_t four_32 __attribute__((ext_vector_type(4)));
+INTERLEAVE(32, uint32_t, four_32, 4, , TURN4(four_32))
+INTERLEAVE(64_sse2, uint64_t, four_64, 4, , TURN4(four_64))
+INTERLEAVE(64_avx2, uint64_t, four_64, 4, __attribute__((target("avx2"))), TURN4(four_64))
+INTERLEAVE(64_avx512, uint64_t, eight_64, 8, __attribute__((target("avx512f,avx512dq,avx512vl"))), TURN8(eight_64))
+
+#define PLAIN(U)                                                                                            \
+  static void weave_##U(size_t columns, const U *const *x, size_t n, U *out, size_t pitch) {                \
+    for (size_t i = 0; i < n; i++)                                                                          \
+      for (size_t c = 0; c < columns; c++) out[i * pitch + c] = x[c][i];                                    \
+  }
+PLAIN(uint8_t)
+PLAIN(uint16_t)
+
+void ck_interleave(size_t element_size, size_t columns, void *const *table, const int32_t *entries, size_t n, void *out, size_t pitch) {
+  const void *x[WIDEST];
+  for (size_t first = 0; first < columns; first += WIDEST) {
+    const size_t count = columns - first < WIDEST ? columns - first : WIDEST;
+    for (size_t c = 0; c < count; c++) x[c] = table[entries[first + c]];
+    char *to = (char *)out + first * element_size;
+    switch (element_size) {
+    case 1: weave_uint8_t(count, (const uint8_t *const *)x, n, (uint8_t *)to, pitch); break;
+    case 2: weave_uint16_t(count, (const uint16_t *const *)x, n, (uint16_t *)to, pitch); break;
+    case 4: weave_32(count, (const uint32_t *const *)x, n, (uint32_t *)to, pitch); break;
+    default:
+      switch (ck_level()) {
+      case 0: weave_64_sse2(count, (const uint64_t *const *)x, n, (uint64_t *)to, pitch); break;
+      case 1: weave_64_avx2(count, (const uint64_t *const *)x, n, (uint64_t *)to, pitch); break;
+      default: weave_64_avx512(count, (const uint64_t *const *)x, n, (uint64_t *)to, pitch); break;
+      }
+      break;
+    }
+  }
+}
+
+void ck_spread(size_t element_size, size_t width, size_t pitch, const void *x, size_t start, size_t n, void *out) {
+  const char *from = x;
+  size_t within = start % width;
+  char *row = (char *)out + start / width * pitch * element_size;
+  while (n > 0) {
+    const size_t m = width - within < n ? width - within : n;
+    memcpy(row + within * element_size, from, m * element_size);
+    from += m * element_size, n -= m, row += pitch * element_size;
+    within = 0;
+  }
+}
