@@ -1,62 +1,81 @@
-/* Products of matrices. OpenBLAS's bits depend on its count of threads once m n k passes 262144, so the product is cut into tiles
- * below that; the cut depends on the sizes alone. Panels of k follow each other in ascending order, each added to C. */
-#include <cblas.h>
-#include <limits.h>
+/* Products of matrices: which loop a shape takes. The loops stand in gemm.inc. */
 #include <math.h>
 #include "private.h"
 #pragma clang fp contract(off)
 
-/* Measured: 108 GFLOP/s in f32 where one untiled call with two threads gives 104; other shapes of this volume give less. */
-enum { TILE_M = 64, TILE_N = 64, TILE_K = 64 };
-enum { TINY = 4 };   /* with so few rows or columns packing costs more than the product */
-
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
-
-#define TILES(E, name, gemm)                                                                                            \
-  static void name(bool ta, bool tb, size_t m, size_t n, size_t k, const E *a, const E *b, E *c, ck_range r) {          \
-    const size_t lda = ta ? m : k, ldb = tb ? k : n;                                                                    \
-    for (size_t i = r.i; i < r.i_end; i += TILE_M)                                                                      \
-      for (size_t j = r.j; j < r.j_end; j += TILE_N)                                                                    \
-        for (size_t p = 0; p < k; p += TILE_K)                                                                          \
-          gemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)least(TILE_M, r.i_end - i),  \
-               (int)least(TILE_N, r.j_end - j), (int)least(TILE_K, k - p), 1, a + (ta ? p * m + i : i * k + p), (int)lda,      \
-               b + (tb ? j * k + p : p * n + j), (int)ldb, p ? 1 : 0, c + i * n + j, (int)n);                            \
-  }
-TILES(double, tiles_f64, cblas_dgemm)
-TILES(float, tiles_f32, cblas_sgemm)
-
 static bool is_half(int dtype) { return dtype == CK_F16 || dtype == CK_BF16; }
+static size_t up(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
-size_t ck_gemm_scratch(int dtype, size_t m, size_t n, size_t k) {
-  return is_half(dtype) ? (m * k + k * n + m * n) * sizeof(float) : 0;
+/* The way depends on the whole product's shape, never on a cut: all but `DOTS` sum in the same order, see gemm.inc. */
+typedef enum way { FEW, DOTS, ROW, TILES } way;
+static way way_of(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k) {
+  if (is_half(dtype)) return TILES;
+  const bool dots = (n == 1 && (!ta || m == 1)) || (m == 1 && (tb || n == 1));
+  if (k <= (dots ? 8 : 64) && (dots || m * n <= 64 / k)) return FEW;
+  return dots ? DOTS : m == 1 || n == 1 ? ROW : TILES;
 }
 
-void ck_gemm_range(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, const void *b, void *c, ck_range r) {
+static ck_product product_of(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k) {
+  const size_t size = is_half(dtype) ? 4 : ck_sizes[dtype];
+  ck_product q = {.ta = ta, .tb = tb, .m = m, .n = n, .k = k};
+  /* Fewer columns than a vector has lanes: turned, they are rows. */
+  if (n <= 16 && m > n) q = (ck_product){.ta = !tb, .tb = !ta, .m = n, .n = m, .k = k, .turned = true};
+  if (is_half(dtype)) q.widen = ck_current()->casts[dtype][CK_F32], q.narrow = ck_current()->casts[CK_F32][dtype];
+  q.height = least(q.m, q.narrow ? 128 : 1024 / size);
+  q.length = q.narrow ? 512 : q.turned ? 2048 : q.n;
+  if (q.length > q.n) q.length = q.n;
+  const size_t depth = least(k, CK_DEPTH), row = least(up(q.n * size), CK_PANEL_ROW);
+  size_t at = 0;
+#define PLACE(field, size_of) q.field = at, at += up(size_of)
+  PLACE(panel, row * depth);
+  if (q.ta && q.n * size > CK_PANEL_ROW / 2) PLACE(left, q.height * depth * size);
+  if (q.widen) PLACE(wide_a, q.height * depth * size);
+  if (q.widen && q.tb) PLACE(wide_b, row * depth);
+  if (q.narrow || q.turned) PLACE(sums, q.height * q.length * size);
+#undef PLACE
+  q.bytes = at;
+  return q;
+}
+
+size_t ck_gemm_scratch(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k) {
+  if (dtype > CK_BF16 || m == 0 || n == 0 || k == 0 || way_of(dtype, ta, tb, m, n, k) != TILES) return 0;
+  return product_of(dtype, ta, tb, m, n, k).bytes;
+}
+
+void ck_gemm_range(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, const void *b, void *c, ck_range r, void *scratch) {
   const ck_table *t = ck_current();
-  if (!t->gemm[dtype] || r.i >= r.i_end || r.j >= r.j_end) return;
-  const bool blas = (dtype == CK_F64 || dtype == CK_F32) && m > TINY && n > TINY && k > 0 && m < INT_MAX && n < INT_MAX && k < INT_MAX;
-  if (blas && dtype == CK_F64) { tiles_f64(ta, tb, m, n, k, a, b, c, r); return; }
-  if (blas) { tiles_f32(ta, tb, m, n, k, a, b, c, r); return; }
-  const size_t size = ck_sizes[dtype], a_row = ta ? 1 : k, b_column = tb ? k : 1, width = r.j_end - r.j;
-  char *first = (char *)c + (r.i * n + r.j) * size;
-  if (width == n) memset(first, 0, (r.i_end - r.i) * n * size);
-  else for (size_t i = 0; i < r.i_end - r.i; i++) memset(first + i * n * size, 0, width * size);
-  t->gemm[dtype](r.i_end - r.i, width, k, (const char *)a + r.i * a_row * size, a_row, ta ? m : 1,
-                 (const char *)b + r.j * b_column * size, tb ? 1 : n, b_column, first, n);
+  if (dtype > CK_I32 || r.i >= r.i_end || r.j >= r.j_end) return;
+  const size_t size = ck_sizes[dtype], a_row = ta ? 1 : k, a_step = ta ? m : 1, b_step = tb ? 1 : n, b_column = tb ? k : 1;
+  const size_t rows = r.i_end - r.i, width = r.j_end - r.j;
+  const char *pa = (const char *)a + r.i * a_row * size, *pb = (const char *)b + r.j * b_column * size;
+  char *pc = (char *)c + (r.i * n + r.j) * size;
+  if (k == 0 || dtype > CK_BF16) {
+    for (size_t i = 0; i < rows; i++) memset(pc + i * n * size, 0, width * size);
+    if (k > 0) t->gemm[dtype](rows, width, k, pa, a_row, a_step, pb, b_step, b_column, pc, n);
+    return;
+  }
+  const ck_products *loops = &t->products[dtype == CK_F64 ? 0 : 1];
+  switch (way_of(dtype, ta, tb, m, n, k)) {
+  case FEW: loops->few(rows, width, k, pa, a_row, a_step, pb, b_step, b_column, pc, n); break;
+  case DOTS:
+    if (n == 1) loops->dots(rows, k, pa, k, b, pc);
+    else loops->dots(width, k, pb, k, a, pc);
+    break;
+  case ROW:
+    if (m == 1) loops->row(width, k, a, pb, n, pc);
+    else loops->row(rows, k, b, pa, m, pc);
+    break;
+  case TILES: {
+    ck_product q = product_of(dtype, ta, tb, m, n, k);
+    q.a = q.turned ? b : a, q.b = q.turned ? a : b, q.c = c, q.scratch = scratch;
+    loops->product(&q, q.turned ? (ck_range){r.j, r.j_end, r.i, r.i_end} : r);
+  }
+  }
 }
 
 void ck_gemm(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, const void *b, void *c, void *scratch) {
-  const ck_table *t = ck_current();
-  if (m == 0 || n == 0) return;
-  if (is_half(dtype)) {
-    float *fa = scratch, *fb = fa + m * k, *fc = fb + k * n;
-    t->casts[dtype][CK_F32](a, NULL, NULL, fa, m * k);
-    t->casts[dtype][CK_F32](b, NULL, NULL, fb, k * n);
-    ck_gemm(CK_F32, ta, tb, m, n, k, fa, fb, fc, NULL);
-    t->casts[CK_F32][dtype](fc, NULL, NULL, c, m * n);
-    return;
-  }
-  ck_gemm_range(dtype, ta, tb, m, n, k, a, b, c, (ck_range){0, m, 0, n});
+  ck_gemm_range(dtype, ta, tb, m, n, k, a, b, c, (ck_range){0, m, 0, n}, scratch);
 }
 
 /* ---- With structural zeros ---------------------------------------------------------------------------------------------- */

@@ -195,6 +195,7 @@ INTEGERS(v_i32, int32_t, _i32)
 #include "casts.h"
 #include "folds.h"
 #include "blocks.h"
+#include "gemm.h"
 
 /* ---- The table ----------------------------------------------------------------------------------------------------- */
 #define OF(name, dtype, DT) [dtype] = PASTE(row_##name, DT)
@@ -221,7 +222,8 @@ const ck_table TABLE = {
     [CK_FOLD_EXPS] = {[CK_F64] = exps_fold_f64, [CK_F32] = exps_fold_f32},
     [CK_FOLD_EQUALS] = {[CK_F64] = equals_fold_f64, [CK_F32] = equals_fold_f32},
   },
-  .gemm = {[CK_F64] = gemm_f64, [CK_F32] = gemm_f32, [CK_I64] = gemm_i64, [CK_I32] = gemm_i32},
+  .gemm = {[CK_I64] = gemm_i64, [CK_I32] = gemm_i32},
+  .products = {{product_f64, product_row_f64, product_dots_f64, product_few_f64}, {product_f32, product_row_f32, product_dots_f32, product_few_f32}},
   .finite = {[CK_F64] = finite_f64, [CK_F32] = finite_f32, [CK_F16] = finite_f16, [CK_BF16] = finite_bf16},
   .philox = philox,
 };

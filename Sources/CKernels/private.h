@@ -2,6 +2,9 @@
 #ifndef CK_PRIVATE_H
 #define CK_PRIVATE_H
 #include <string.h>
+#if defined __x86_64__
+#include <immintrin.h>
+#endif
 #include "include/ckernels.h"
 
 enum { CK_DTYPES = 7 };
@@ -30,16 +33,42 @@ typedef enum ck_fold_name {
   CK_FOLDS
 } ck_fold_name;
 
-/* c[m, n] += a[m, k] b[k, n], k ascending, products rounded; the leading strides of op(A) are given. */
-typedef void (*ck_small_gemm)(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_column,
-                              const void *b, size_t b_row, size_t b_column, void *c, size_t c_row);
+/* Integers: c[m, n] += a[m, k] b[k, n]; the strides of op(A) and op(B) are given. */
+typedef void (*ck_integer_gemm)(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_column,
+                                const void *b, size_t b_row, size_t b_column, void *c, size_t c_row);
+
+/* A product as the tiles run it. 16-bit operands are widened as they are packed, and c is summed in f32 before it is rounded. */
+enum {
+  CK_DEPTH = 256,        /* a panel of k: what is summed before it is added to c */
+  CK_DIRECT = 16,        /* as few rows read b where it lies */
+  CK_PANEL_ROW = 192,    /* bytes of a row of b's panel: the widest tile */
+  CK_NEAR = 3 << 20      /* bytes of operands and result that need no prefetching */
+};
+typedef struct ck_product {
+  bool ta, tb;
+  bool turned;           /* b^T a^T instead, of few rows; c is written transposed */
+  size_t m, n, k;
+  const void *a, *b;
+  void *c, *scratch;
+  ck_kernel widen, narrow;
+  size_t height, length; /* a block of c */
+  /* In scratch: a panel of b, a block of a, both before they are packed, a block of c in f32 or turned. 0: not needed. */
+  size_t panel, left, wide_a, wide_b, sums, bytes;
+} ck_product;
+typedef struct ck_products {
+  void (*product)(const ck_product *q, ck_range r);
+  void (*row)(size_t n, size_t k, const void *a, const void *b, size_t b_row, void *c);
+  void (*dots)(size_t m, size_t k, const void *a, size_t a_row, const void *x, void *c);
+  void (*few)(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_step, const void *b, size_t b_step, size_t b_column, void *c, size_t c_row);
+} ck_products;
 
 typedef struct ck_table {
   ck_kernel rows[CK_ROW_COUNT][CK_DTYPES];
   ck_kernel casts[CK_DTYPES][CK_DTYPES];
   ck_kernel rounds[CK_DTYPES];
   ck_fold folds[CK_FOLDS][CK_DTYPES];
-  ck_small_gemm gemm[CK_DTYPES];
+  ck_integer_gemm gemm[CK_DTYPES];
+  ck_products products[2];   /* f64, f32 */
   bool (*finite[CK_DTYPES])(const void *x, size_t n);
   /* `blocks` blocks of four words of Philox4x32-10 for the counters first, first + 1, ... in `stream`. */
   void (*philox)(uint64_t key, uint64_t first, uint32_t stream, uint32_t *out, size_t blocks);

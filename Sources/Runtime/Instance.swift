@@ -201,7 +201,7 @@ final class Instance {
 
   /// What the lanes of a shared step do. It stands in the instance rather than in a closure: a closure would be allocated at each step.
   struct Job {
-    enum Work { case block(RunBlock, Table, UnsafeMutableRawPointer), split(Split), pass(Split, Int) }
+    enum Work { case block(RunBlock, Table, UnsafeMutableRawPointer), split(Split) }
     var work: Work
     var units: Int, pieces: Int
     var operands: UnsafePointer<UnsafeRawPointer>?
@@ -235,8 +235,6 @@ final class Instance {
         run(b, mine, from * b.block, min(to * b.block, b.count))
       case .split(let x):
         if let operands = j.operands, let out = j.out, !x.run(from, to, operands, out, j.scratch, lane: lane) { failed.store(true, ordering: .relaxed) }
-      case .pass(let x, let pass):
-        if let operands = j.operands, let out = j.out, let scratch = j.scratch { x.run(pass: pass, from, to, operands, out, scratch) }
       }
     }
   }
@@ -250,15 +248,6 @@ final class Instance {
 
   /// False when an index lies outside: the row's own kernel then says which.
   private func share(_ x: Split, _ operands: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer?) -> Bool {
-    if x.way == .widened {
-      guard let scratch else { return false }
-      for pass in 0 ..< Split.passes {
-        let units = x.passUnits(pass)
-        share(x.lanes, Job(work: .pass(x, pass), units: units, pieces: min(units, x.lanes * 8), operands: operands, out: out, scratch: scratch))
-      }
-      x.mend(operands, out)
-      return true
-    }
     failed.store(false, ordering: .relaxed)
     share(x.lanes, Job(work: .split(x), units: x.units, pieces: min(x.units, x.lanes * 8), operands: operands, out: out, scratch: scratch))
     x.finish(out, scratch)

@@ -3,7 +3,7 @@ import Tape
 
 /// How the step of a row's kernel is shared between threads: units that do not depend on each other, of which a piece takes some.
 struct Split: BitwiseCopyable {
-  enum Way: UInt8 { case serial, reduce, line, argmax, softmax, cumsum, gather, product, widened }
+  enum Way: UInt8 { case serial, reduce, line, argmax, softmax, cumsum, gather, product }
   var way = Way.serial
   var op: Int32 = 0
   var dtype: Int32 = 0, size = 0
@@ -13,7 +13,7 @@ struct Split: BitwiseCopyable {
   var scratch = 0
   // Reductions: outer, n, inner. Gather: batch, outer, n, m, inner. Products: batch, m, n, k.
   var batch = 1, outer = 1, m = 1, n = 1, k = 1, inner = 1
-  // Products: elements from one matrix of a batch to the next, transposed, which operands are masks, panels of C.
+  // Products: elements from one matrix of a batch to the next, transposed, which operands are masks, panels of C; `inner` is a lane's scratch.
   var stepA = 0, stepB = 0
   var ta = false, tb = false
   var maskA: Int32 = -1, maskB: Int32 = -1
@@ -113,32 +113,29 @@ struct Split: BitwiseCopyable {
     stepB = s.types[1].rank > 2 && batch > 1 ? k * n : 0
     let float = out.dtype.isFloat, volume = Double(m) * Double(n) * Double(k) * Double(batch)
     let bytes = Double(m * k + k * n + m * n) * Double(batch * size)
-    let work = volume * (out.dtype == .f64 ? 0.06 : float ? 0.03 : 0.5) + bytes * (out.dtype.isHalf ? 0.2 : 0.02)
-    if out.dtype.isHalf {
-      // The row widens its operands in scratch: by matrices of a batch with scratch for each lane, else in three passes.
-      (way, rows, columns) = (batch > 1 ? .product : .widened, 1, 1)
-      units = batch
-      if batch > 1 { scratch = ck_gemm_scratch(dtype, m, n, k) * (max(Threads.lanes(work, pieces: batch, threads: threads), 1) - 1) } else { panels(threads) }
-      return work
-    }
+    let work = volume * (out.dtype == .f64 ? 0.025 : float ? 0.0125 : 0.5) + bytes * (out.dtype.isHalf ? 0.2 : 0.02)
     way = .product
     panels(threads)
+    inner = float ? ck_gemm_scratch(dtype, ta, tb, m, n, k) : 0
+    scratch = inner * (max(Threads.lanes(work, pieces: units, threads: threads), 1) - 1)
     return work
   }
 
-  /// Cuts C into panels at multiples of 64, enough for a few pieces a thread.
+  /// Cuts C into two panels a thread: columns as far as they stay wide, which packs no operand twice unless it is a transposed left
+  /// one, then rows. With masks rows alone.
   private mutating func panels(_ threads: Int) {
-    // Few rows or columns are cut along the other side alone, into pieces that keep the kernel's loop (see ck_gemm_range).
-    let thin = min(m, n) <= 4, wanted = 4 * threads
     (rowPanel, columnPanel, rows, columns) = (m, n, 1, 1)
-    if batch < wanted, !thin || m >= n, m >= 128 {
-      rowPanel = thin ? max(64, (m / wanted) & ~63) : 64
-      rows = thin ? m / rowPanel : (m + 63) / 64
+    var wanted = (2 * threads + batch - 1) / batch
+    if batch >= 2 * threads { wanted = 1 }
+    if wanted > 1, maskA < 0, maskB < 0, n >= 128 {
+      let most = m == 1 ? n / 64 : max(n / 96, 2)
+      columnPanel = up((n + min(wanted, most) - 1) / min(wanted, most), 64 / min(size, 8))
+      columns = (n + columnPanel - 1) / columnPanel
+      wanted = (wanted + columns - 1) / columns
     }
-    let have = batch * rows
-    if have < wanted, maskA < 0, maskB < 0, !thin || m < n, n >= 128 {
-      columnPanel = max(64, (n * have / wanted) & ~63)
-      columns = thin ? n / columnPanel : (n + columnPanel - 1) / columnPanel
+    if wanted > 1, m >= 128 {
+      rowPanel = up((m + min(wanted, m / 64) - 1) / min(wanted, m / 64), 16)
+      rows = (m + rowPanel - 1) / rowPanel
     }
     units = batch * rows * columns
   }
@@ -155,7 +152,7 @@ struct Split: BitwiseCopyable {
     case .cumsum: ck_cumsum_strips(dtype, x[0], out, n, inner, op != 0, from, to)
     case .gather: return rows(from, to, x, out) < 0
     case .product: for u in from ..< to { product(u, x, out, scratch, lane) }
-    case .serial, .widened: break
+    case .serial: break
     }
     return true
   }
@@ -170,11 +167,7 @@ struct Split: BitwiseCopyable {
   private func product(_ u: Int, _ x: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer?, _ lane: Int) {
     let b = u / (rows * columns), i = u / columns % rows, j = u % columns
     let a = x[0] + b * stepA * size, w = x[1] + b * stepB * size, c = out + b * m * n * size
-    if size == 2 {
-      ck_gemm(dtype, ta, tb, m, n, k, a, w, c, scratch.map { $0 + lane * ck_gemm_scratch(dtype, m, n, k) })
-    } else {
-      ck_gemm_range(dtype, ta, tb, m, n, k, a, w, c, range(i, j))
-    }
+    ck_gemm_range(dtype, ta, tb, m, n, k, a, w, c, range(i, j), scratch.map { $0 + lane * inner })
     if maskA < 0, maskB < 0 { return }
     let ma = maskA < 0 ? nil : (x[Int(maskA)] + b * stepA).assumingMemoryBound(to: UInt8.self)
     let mb = maskB < 0 ? nil : (x[Int(maskB)] + b * stepB).assumingMemoryBound(to: UInt8.self)
@@ -190,31 +183,5 @@ struct Split: BitwiseCopyable {
   /// What follows when all units are done, on one thread.
   func finish(_ out: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer?) {
     if way == .line, let r = Reduction(rawValue: UInt32(op)) { ck_reduce_join(r, dtype, n, scratch, out) }
-  }
-
-  // MARK: 16-bit products
-
-  /// The passes of a product in 16 bits: operands widened, the product in f32, the result rounded.
-  static let passes = 4
-  func passUnits(_ pass: Int) -> Int { pass == 2 ? units : (length(pass) + 8191) / 8192 }
-  private func length(_ pass: Int) -> Int { pass == 0 ? m * k : pass == 1 ? k * n : m * n }
-  func run(pass: Int, _ from: Int, _ to: Int, _ x: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer) {
-    let fa = scratch, fb = fa + m * k * 4, fc = fb + k * n * 4
-    if pass == 2 {
-      for u in from ..< to { ck_gemm_range(1, ta, tb, m, n, k, fa, fb, fc, range(u / columns, u % columns)) }
-      return
-    }
-    let start = from * 8192, count = min(to * 8192, length(pass)) - start
-    switch pass {
-    case 0: ck_cast_kernel(dtype, 1)?(x[0] + start * 2, nil, nil, fa + start * 4, count)
-    case 1: ck_cast_kernel(dtype, 1)?(x[1] + start * 2, nil, nil, fb + start * 4, count)
-    default: ck_cast_kernel(1, dtype)?(fc + start * 4, nil, nil, out + start * 2, count)
-    }
-  }
-  /// Structural zeros in a product that has been rounded.
-  func mend(_ x: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer) {
-    if maskA < 0, maskB < 0 { return }
-    ck_gemm_mend(dtype, ta, tb, m, n, k, x[0], maskA < 0 ? nil : x[Int(maskA)].assumingMemoryBound(to: UInt8.self),
-                 x[1], maskB < 0 ? nil : x[Int(maskB)].assumingMemoryBound(to: UInt8.self), out, 0, m)
   }
 }

@@ -128,11 +128,12 @@ int64_t ck_scatter_add(int dtype, int index_dtype, const void *index, const void
 void ck_random_uniform(int dtype, const int64_t *keys, void *out, size_t batch, size_t n);
 int64_t ck_fold_key(int64_t key, int64_t data);   /* the FOLD_KEY of the operator list */
 
-/* ---- Products and factorisations (OpenBLAS) ------------------------------------------------------------------------ */
+/* ---- Products and factorisations ------------------------------------------------------------------------------------ */
 /* C[m,n] = op(A) op(B), row-major, op(A) is m x k. dtype f64 f32 f16 bf16 (products and sums in f32, rounded once) i64 i32.
- * Same bits at any OpenBLAS thread count: tiles of m*n*k <= 262144, k-panels in ascending order.
- * scratch: ck_gemm_scratch bytes (0 for f64, f32, integers). */
-size_t ck_gemm_scratch(int dtype, size_t m, size_t n, size_t k);
+ * An element is a chain of multiply-adds over k, ascending, in panels of 256 added in order; a matrix times a vector along rows is a sum in
+ * 4 x 64 bytes of lanes. Bits depend on the shape alone, and are the same on every instruction set that has FMA.
+ * scratch: ck_gemm_scratch bytes, at most about 0.8 MB. */
+size_t ck_gemm_scratch(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k);
 void ck_gemm(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
              const void *a, const void *b, void *c, void *scratch);
 /* The same with structural zeros: the product of a[i,p] and b[p,j] counts only where both masks (bytes, laid out as their
@@ -140,15 +141,14 @@ void ck_gemm(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, 
  * guarantees that an operand is 0 where its mask is not set. */
 void ck_gemm_masked(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
                     const void *a, const uint8_t *mask_a, const void *b, const uint8_t *mask_b, void *c, void *scratch);
-/* Rows [i, i_end), columns [j, j_end) of the product, f64 f32 i64 i32: the bits of the whole. i and j are multiples of 64; a range is
- * at least 64 long, or reaches the end and is all of it or more than 4. */
+/* Rows [i, i_end), columns [j, j_end) of the product, any cut: the bits of the whole. scratch: as for the whole, not shared. */
 typedef struct ck_range { size_t i, i_end, j, j_end; } ck_range;
 void ck_gemm_range(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
-                   const void *a, const void *b, void *c, ck_range range);
+                   const void *a, const void *b, void *c, ck_range range, void *scratch);
 /* What ck_gemm_masked does after the product, in rows [i0, i1). */
 void ck_gemm_mend(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a, const uint8_t *mask_a,
                   const void *b, const uint8_t *mask_b, void *c, size_t i0, size_t i1);
-/* LAPACK on one row-major matrix, dtype f64 or f32. Return 0, or the 1-based pivot that failed (then out is all NaN). */
+/* LAPACK (OpenBLAS's) on one row-major matrix, dtype f64 or f32. Return 0, or the 1-based pivot that failed (then out is all NaN). */
 int ck_cholesky(int dtype, size_t n, const void *a, void *l);      /* lower factor, zeros above */
 /* Solve op(A) X = B, A triangular n x n, B and X n x m. */
 int ck_triangular_solve(int dtype, bool lower, bool transpose, bool unit, size_t n, size_t m, const void *a, const void *b, void *x);

@@ -21,7 +21,7 @@ let matmulRow = Row(
   batching: .custom { t, n, ops, x, size in t.matmulBatch(n, ops, x, size) },
   scratch: { x, a, out in
     let m = out.shape[out.rank - 2], n = out.shape[out.rank - 1], k = x[0].shape[x[0].rank - 1 - a[0]]
-    return ck_gemm_scratch(out.dtype.rawValue, flatRows(x, a, out) ?? m, n, k)
+    return ck_gemm_scratch(out.dtype.rawValue, a[0] != 0, a[1] != 0, flatRows(x, a, out) ?? m, n, k)
   }
 ) { c in
   let out = c.type, size = out.dtype.size, d = out.dtype.rawValue
