@@ -28,7 +28,14 @@ final class Isomorphic {
   let isHost: Memory<Bool>
   private(set) var scalars = 0, batched = 0
 
+  /// By position: the array whose element this is, -1: none; which element.
+  let root: Memory<Int32>, index: Memory<Int32>
+
   private let tape: Tape
+  private var isScalar: [Bool] = []
+  /// By position: a fingerprint of what reads it.
+  private var readers: Memory<Int32>
+  private static let rounds = 6
   private var table: Memory<Int32>
   /// By position: kernels on the way; stage of the latest input.
   private let rank: Memory<Int32>, stage: Memory<UInt8>
@@ -45,6 +52,9 @@ final class Isomorphic {
     self.order = order
     cls = try Memory(n, filling: Isomorphic.none)
     place = try Memory(n, filling: -1)
+    root = try Memory(n, filling: -1)
+    index = try Memory(n, filling: 0)
+    readers = try Memory(0, filling: 0)
     isHost = try Memory(n, filling: false)
     rank = try Memory(n, filling: 0)
     stage = try Memory(n, filling: 0)
@@ -55,8 +65,18 @@ final class Isomorphic {
   static func find(_ tape: Tape, _ stages: [Stage], least: Int) throws(Failure) -> Isomorphic? {
     if tape.count < least || !tape.extensions.isEmpty { return nil }
     let i = try Isomorphic(tape, stages)
-    guard i.count >= least, try i.classify(stages), i.scalars >= least, try i.choose() else { return nil }
-    try i.arrange()
+    guard i.count >= least, try i.prepare(stages), try i.classify(first: true), i.scalars >= least, try i.choose() else { return nil }
+    var classes = 0
+    for round in 0 ..< rounds where i.classes.count != classes {
+      classes = i.classes.count
+      let before = i.batched, readers = i.readers
+      try i.refine()
+      if try i.classify(first: false), try i.choose(), i.batched * 10 >= before * 9 { continue }
+      // Told apart too far.
+      i.readers = readers
+      guard try i.classify(first: round == 0), try i.choose() else { return nil }
+      break
+    }
     return i
   }
 
@@ -67,7 +87,7 @@ final class Isomorphic {
   @inline(__always) func isBatched(_ p: Int) -> Bool { cls[p] >= 0 && classes[Int(cls[p])].batched }
 
   /// The array and the element that a single number shows through reshapes and slices; nil where it shows none.
-  func element(_ p: Int) -> (root: Int, index: Int)? {
+  private func trace(_ p: Int) -> (root: Int, index: Int)? {
     var q = p, index = 0
     // A number of a vector, as hosts read them.
     let r = tape.record(node(p))
@@ -99,6 +119,12 @@ final class Isomorphic {
     return q == p || tape.shape(node(q)).isEmpty ? nil : (q, index)
   }
 
+  /// Leaves a class single numbers after all. The order of the others is to be made anew.
+  func release(_ k: Int) {
+    classes.p.unsafelyUnwrapped[k].batched = false
+    batched -= Int(classes[k].count)
+  }
+
   // MARK: classes
 
   private func intern(_ c: Class) throws(Failure) -> Int32 {
@@ -124,15 +150,15 @@ final class Isomorphic {
 
   private static func hash(_ c: Class) -> Int {
     var h = UInt64(UInt32(bitPattern: c.op)) | UInt64(UInt32(bitPattern: c.type)) << 32
-    for v in [UInt64(UInt32(bitPattern: c.x.x)) | UInt64(UInt32(bitPattern: c.x.y)) << 32, UInt64(UInt32(bitPattern: c.x.z))] {
+    for v in [UInt64(UInt32(bitPattern: c.x.x)) | UInt64(UInt32(bitPattern: c.x.y)) << 32, UInt64(UInt32(bitPattern: c.x.z)) | UInt64(UInt32(bitPattern: c.x.w)) << 32] {
       h = (h ^ v) &* 0x9E37_79B9_7F4A_7C15
       h ^= h >> 29
     }
     return Int(truncatingIfNeeded: h & 0x7FFF_FFFF_FFFF)
   }
 
-  /// False where it is seen early that little repeats, or a node cannot be computed at all.
-  private func classify(_ stages: [Stage]) throws(Failure) -> Bool {
+  /// What does not change from round to round: hosts, elements, stages and ranks. False where a node cannot be computed.
+  private func prepare(_ stages: [Stage]) throws(Failure) -> Bool {
     for (k, s) in stages.enumerated() {
       for n in s.inputs where order.position[n.i] >= 0 {
         let p = Int(order.position[n.i])
@@ -140,45 +166,77 @@ final class Isomorphic {
         isHost[p] = true
       }
     }
-    let cast = Structural.cast.rawValue, scalar = tape.types.map { $0.shape.isEmpty }
+    let cast = Structural.cast.rawValue
+    isScalar = tape.types.map { $0.shape.isEmpty }
+    for p in 0 ..< count where !isHost[p] {
+      let r = tape.record(node(p)), s = Structural(rawValue: r.op)
+      if s == .input || s == .capture { return false }
+      if s == .constant || s == .array { continue }
+      for k in 0 ..< Int(r.arity) {
+        let q = operand(r, k)
+        rank[p] = max(rank[p], rank[q])
+        stage[p] = max(stage[p], stage[q])
+      }
+      if r.type >= 0, isScalar[Int(r.type)], r.op < 1024 || r.op == cast { continue }
+      if r.type >= 0, isScalar[Int(r.type)], let e = trace(p) {
+        root[p] = Int32(e.root)
+        index[p] = Int32(truncatingIfNeeded: e.index)
+      } else {
+        rank[p] += 1
+      }
+    }
+    return true
+  }
+
+  /// False where it is seen early that little repeats.
+  private func classify(first: Bool) throws(Failure) -> Bool {
+    let cast = Structural.cast.rawValue, constant = Structural.constant.rawValue
+    classes.clear()
+    scalars = 0
+    for i in 0 ..< table.count { table[i] = -1 }
     for p in 0 ..< count {
       let r = tape.record(node(p))
-      if isHost[p] {
-        if r.type >= 0, scalar[Int(r.type)] { cls.p[p] = try intern(Class(op: Isomorphic.leaf, type: r.type, x: [Int32(stage[p]), 0, -1, -1])) }
-        continue
-      }
-      let s = Structural(rawValue: r.op)
-      if s == .input || s == .capture { return false }
-      if s != .constant, s != .array {
-        for k in 0 ..< Int(r.arity) {
-          let q = operand(r, k)
-          rank[p] = max(rank[p], rank[q])
-          stage[p] = max(stage[p], stage[q])
-        }
-      }
-      guard r.type >= 0, scalar[Int(r.type)] else { rank[p] += 1; continue }
-      if r.op < 1024 || r.op == cast {
-        var x = SIMD4<Int32>(repeating: -1)
+      guard r.type >= 0, isScalar[Int(r.type)] else { continue }
+      if !isHost[p], r.op < 1024 || r.op == cast {
+        var x = SIMD4<Int32>(-1, -1, -1, first ? -1 : readers[p])
         for k in 0 ..< Int(r.arity) { x[k] = cls[operand(r, k)] }
         cls.p[p] = try intern(Class(op: Int32(r.op), type: r.type, x: x))
         classes.p.unsafelyUnwrapped[Int(cls[p])].count += 1
         scalars += 1
         if scalars == Isomorphic.sample, classes.count * 4 > scalars * 3 { return false }
-      } else if s == .constant {
+      } else if !isHost[p], r.op == constant {
         cls.p[p] = try intern(Class(op: Isomorphic.constant, type: r.type, x: SIMD4(repeating: -1)))
-      } else if let e = element(p) {
-        cls.p[p] = try intern(Class(op: Isomorphic.element, type: r.type, x: [Int32(e.root), -1, -1, -1]))
+      } else if root[p] >= 0 {
+        cls.p[p] = try intern(Class(op: Isomorphic.element, type: r.type, x: [root[p], -1, -1, -1]))
       } else {
-        rank[p] += 1
         cls.p[p] = try intern(Class(op: Isomorphic.leaf, type: r.type, x: [Int32(stage[p]), rank[p], -1, -1]))
       }
     }
     return true
   }
 
+  /// Tells members of a class apart by what reads them: the x and the y of a point are one expression, but not read alike. Only large
+  /// classes count as readers (a link of a chain is a class of its own), and which there are, not how often.
+  private func refine() throws(Failure) {
+    readers = try Memory(count, filling: -1)
+    let low = readers.p, high = try Memory<UInt32>(count, filling: 0)
+    for p in 0 ..< count where cls[p] >= 0 && classes[Int(cls[p])].op >= 0 {
+      let r = tape.record(node(p)), n = classes[Int(cls[p])].count
+      for k in 0 ..< Int(r.arity) {
+        let q = operand(r, k)
+        if cls[q] < 0 || classes[Int(cls[q])].op < 0 || n < Isomorphic.fewest || n * 4 < classes[Int(cls[q])].count { continue }
+        let h = UInt32(truncatingIfNeeded: (UInt64(cls[p]) * 4 + UInt64(k) + 1) &* 0x9E37_79B9_7F4A_7C15 >> 33)
+        low[q] = min(low[q] < 0 ? Int32.max : low[q], Int32(h & 0x7FFF_FFFF))
+        high[q] = max(high[q], h)
+      }
+    }
+    for p in 0 ..< count { low[p] = Int32(truncatingIfNeeded: (UInt64(UInt32(bitPattern: low[p])) << 32 | UInt64(high[p])) &* 0x9E37_79B9_7F4A_7C15 >> 33) }
+  }
+
   /// Marks the classes to be computed as arrays: large ones that read or are read by others such. False where they are too few.
   private func choose() throws(Failure) -> Bool {
     guard let c = classes.p else { return false }
+    batched = 0
     let linked = try Memory<Bool>(classes.count, filling: false)
     func large(_ k: Int32) -> Bool { k >= 0 && c[Int(k)].op >= 0 && c[Int(k)].count >= Isomorphic.fewest }
     for k in 0 ..< classes.count where large(Int32(k)) {
@@ -202,8 +260,10 @@ final class Isomorphic {
 
   /// Orders the members of the batched classes as their neighbours are ordered, those of equal size first: copies of one part then
   /// lie in the same order in every array.
-  private func arrange() throws(Failure) {
+  func arrange() throws(Failure) {
     guard let c = classes.p else { return }
+    for i in 0 ..< members.count { place[Int(members[i])] = -1 }
+    members.clear()
     var total: Int32 = 0
     for k in 0 ..< classes.count where c[k].batched {
       c[k].start = total

@@ -20,7 +20,7 @@ final class Reroll {
   static func make(_ tape: Tape, _ stages: [Stage], _ mode: Mode) -> (tape: Tape, stages: [Stage], summary: String)? {
     if mode == .off { return nil }
     guard let found = try? Isomorphic.find(tape, stages, least: mode == .always ? 0 : Isomorphic.least), let r = try? Reroll(tape, found),
-          mode == .always || r.pays() else { return nil }
+          (try? mode == .always ? r.arranged() : r.pays()) == true else { return nil }
     guard let made = try? r.build(stages), r.new.failure == nil else { return nil }
     return (r.new, made, "re-rolled: \(r.old.batched) of \(r.old.scalars) operations on single numbers, as \(r.arrays) operations on arrays")
   }
@@ -42,6 +42,8 @@ final class Reroll {
     case same(Int)
     /// Elements of a batched class or of an array (`root` set): first + i * step, or none such.
     case run(cls: Int32, root: Int, first: Int, step: Int)
+    /// first + (i / rep) % period.
+    case spread(cls: Int32, root: Int, first: Int, rep: Int, period: Int)
     case gather(cls: Int32, root: Int)
     case constants
     case numbers
@@ -51,7 +53,7 @@ final class Reroll {
   @inline(__always) private func operand(_ c: Isomorphic.Class, _ i: Int, _ slot: Int) -> Int {
     old.operand(source.record(old.node(member(c, i))), slot)
   }
-  @inline(__always) private func index(_ q: Int, batched: Bool) -> Int { batched ? Int(old.place[q]) : old.element(q)?.index ?? 0 }
+  @inline(__always) private func index(_ q: Int, batched: Bool) -> Int { batched ? Int(old.place[q]) : Int(old.index[q]) }
 
   private func look(_ c: Isomorphic.Class, _ slot: Int) -> Source {
     let n = Int(c.count), x = c.x[slot], e = old.classes[Int(x)], first = operand(c, 0, slot)
@@ -61,30 +63,59 @@ final class Reroll {
     if e.op == Isomorphic.constant { return .constants }
     let root = e.op == Isomorphic.element ? Int(e.x.x) : -1
     guard e.batched || root >= 0 else { return .numbers }
-    let start = index(first, batched: e.batched), step = index(operand(c, 1, slot), batched: e.batched) - start
+    func at(_ i: Int) -> Int { index(operand(c, i, slot), batched: e.batched) }
+    let start = at(0), step = at(1) - start
     i = 2
-    while i < n, index(operand(c, i, slot), batched: e.batched) == start + i * step { i += 1 }
-    return i == n && step != 0 ? .run(cls: x, root: root, first: start, step: step) : .gather(cls: x, root: root)
+    while i < n, at(i) == start + i * step { i += 1 }
+    if i == n, step != 0 { return .run(cls: x, root: root, first: start, step: step) }
+    var rep = 1
+    while at(rep) == start { rep += 1 }   // not all are the same
+    var period = 1
+    while period * rep < n, at(period * rep) == start + period { period += 1 }
+    if n % (rep * period) == 0, period > 1 {
+      i = 0
+      while i < n, at(i) == start + i / rep % period { i += 1 }
+      if i == n { return .spread(cls: x, root: root, first: start, rep: rep, period: period) }
+    }
+    return .gather(cls: x, root: root)
   }
 
-  /// Nanoseconds, roughly: of numbers in machine code, and of the arrays that would replace them.
-  private func pays() -> Bool {
-    let single = old.batched > 100_000 ? 0.5 : 0.25
-    var before = 0.0, after = 0.0
-    var known = Set<UInt64>()   // what has been gathered once
-    for k in 0 ..< old.classes.count where old.classes[k].batched {
-      let c = old.classes[k], n = Double(c.count)
-      before += n * single
-      after += 10 + n * 0.08
-      for s in 0 ..< 3 where c.x[s] >= 0 {
-        switch look(c, s) {
-        case .same, .constants: break
-        case .run(_, _, _, let step): if step != 1 { after += 30 + n * 0.3 }
-        case .gather, .numbers: if known.insert(fingerprint(c, s)).inserted { after += 50 + n * 0.7 }
+  private func arranged() throws(Failure) -> Bool {
+    try old.arrange()
+    return true
+  }
+
+  /// Nanoseconds, roughly, of a number in machine code: from the caches' first level, second, none.
+  private var each: Double { old.scalars > 1_000_000 ? 4 : old.scalars > 100_000 ? 0.5 : 0.25 }
+
+  /// Orders the arrays and leaves to single numbers what costs more as an array. False where all in all it does not pay.
+  private func pays() throws(Failure) -> Bool {
+    let each = self.each
+    for round in 0 ..< 4 {
+      try old.arrange()
+      var before = 0.0, after = 0.0, released = false
+      var known = Set<UInt64>()   // what has been gathered once
+      for k in 0 ..< old.classes.count where old.classes[k].batched {
+        let c = old.classes[k], n = Double(c.count)
+        var cost = 10 + n * 0.08
+        for s in 0 ..< 3 where c.x[s] >= 0 {
+          switch look(c, s) {
+          case .same, .constants, .spread: break
+          case .run(_, _, _, let step): if step != 1 { cost += 30 + n * 0.3 }
+          case .gather: if known.insert(fingerprint(c, s)).inserted { cost += 50 + n * 0.7 }
+          case .numbers: if known.insert(fingerprint(c, s)).inserted { cost += 50 + n * 1.5 }
+          }
         }
+        if round < 3, cost > n * each {
+          old.release(k)
+          released = true
+        }
+        before += n * each
+        after += cost
       }
+      if !released { return after < 0.8 * before }
     }
-    return after < 0.8 * before
+    return false
   }
 
   private func fingerprint(_ c: Isomorphic.Class, _ slot: Int) -> UInt64 {
@@ -197,7 +228,7 @@ final class Reroll {
     case .same(let q):
       // An element of an array may not have been made by itself.
       if e.op == Isomorphic.constant { return new.splat(new.constant(source.dtype(old.node(q)), bits: source.constantBits(old.node(q))), [n]) }
-      if e.op == Isomorphic.element, let at = old.element(q) { return new.splat(new.reshape(new.slice(flat(at.root), axis: -1, start: at.index, count: 1), []), [n]) }
+      if e.op == Isomorphic.element { return new.splat(new.reshape(new.slice(flat(Int(e.x.x)), axis: -1, start: Int(old.index[q]), count: 1), []), [n]) }
       return new.splat(number(q), [n])
     case .constants:
       let t = TensorType(source.types[Int(e.type)].dtype, [n]), size = t.dtype.size, block = try Memory<UInt8>(n * size, filling: 0)
@@ -205,6 +236,9 @@ final class Reroll {
       return new.array(t, block.p)
     case .run(let k, let root, let first, let step):
       return new.slice(root >= 0 ? flat(root) : NodeID(array[Int(k)]), axis: -1, start: first, count: n, step: step)
+    case .spread(let k, let root, let first, let rep, let period):
+      let part = new.slice(root >= 0 ? flat(root) : NodeID(array[Int(k)]), axis: -1, start: first, count: period)
+      return new.reshape(new.broadcast(new.reshape(part, [1, period, 1]), to: [n / (rep * period), period, rep]), [n])
     case .gather(let k, let root):
       let at = try Memory<Int32>(n, filling: 0)
       for i in 0 ..< n { at[i] = Int32(truncatingIfNeeded: index(operand(c, i, slot), batched: e.batched)) }
