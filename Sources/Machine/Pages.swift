@@ -61,6 +61,11 @@ struct CodeBuffer {
     UnsafeMutableRawPointer(at).storeBytes(of: v, as: UInt64.self)
     at += n
   }
+
+  /// The displacement of a jump: from behind the 4 bytes at `place` to `target`.
+  mutating func patch(_ place: Int, _ target: Int) {
+    UnsafeMutableRawPointer(base + place).storeBytes(of: Int32(truncatingIfNeeded: target - place - 4), as: Int32.self)
+  }
 }
 
 /// Executable pages, unmapped with their owner.
