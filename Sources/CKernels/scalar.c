@@ -14,6 +14,13 @@ int ck_scalar_code_round(int dtype) { return ck_round_kernel(dtype) ? CODE_ROUND
 int ck_scalar_code_load(int dtype) { return dtype >= 0 && dtype < CK_DTYPES ? CODE_LOADS + dtype : -1; }
 int ck_scalar_code_store(int dtype) { return dtype >= 0 && dtype < CK_DTYPES ? CODE_STORES + dtype : -1; }
 
+static inline ck_kernel kernel_of(const ck_table *table, int c) {
+  return c < CODE_CASTS ? table->rows[c / CK_DTYPES][c % CK_DTYPES]
+         : c < CODE_ROUNDS ? table->casts[(c - CODE_CASTS) / CK_DTYPES][(c - CODE_CASTS) % CK_DTYPES]
+                           : table->rounds[c - CODE_ROUNDS];
+}
+ck_kernel ck_scalar_kernel(int code) { return code >= 0 && code < CODE_LOADS ? kernel_of(ck_current(), code) : NULL; }
+
 #define UNARY(name, dtype) (Unary_##name * CK_DTYPES + dtype)
 #define BINARY(name, dtype) ((CK_UNARY_COUNT + Binary_##name) * CK_DTYPES + dtype)
 #define TERNARY(name, dtype) ((CK_UNARY_COUNT + CK_BINARY_COUNT + Ternary_##name) * CK_DTYPES + dtype)
@@ -104,11 +111,7 @@ STEP(bool_to_f32) { PUT(float, AT(uint8_t, x)); NEXT; }
 
 /* The three tables lie one after the other in the numbering of codes. */
 STEP(other) {
-  const int c = p->code;
-  const ck_table *table = outside->table;
-  const ck_kernel f = c < CODE_CASTS ? table->rows[c / CK_DTYPES][c % CK_DTYPES]
-                      : c < CODE_ROUNDS ? table->casts[(c - CODE_CASTS) / CK_DTYPES][(c - CODE_CASTS) % CK_DTYPES]
-                                        : table->rounds[c - CODE_ROUNDS];
+  const ck_kernel f = kernel_of(outside->table, p->code);
   f(slots + p->x, slots + p->y, slots + p->z, slots + p->out, 1);
   NEXT;
 }

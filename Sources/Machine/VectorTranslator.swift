@@ -19,7 +19,7 @@ struct VectorTranslator<T: VectorTarget> {
   private var free: UInt64 = 0, dirty: UInt64 = 0, pinned: UInt64 = 0
   private var vectors: UInt64 = 0, maskRegisters: UInt64 = 0
   // Spills: those given back, and how many there were at most.
-  private var spare: [Int32] = []
+  private var spare: [Int32] = [], released: [Int32] = []
   private var spills: Int32 = 0, mostSpills = 0
 
   // Of the part.
@@ -396,7 +396,7 @@ struct VectorTranslator<T: VectorTarget> {
       return
     }
     if home[Int(v)] >= 0 {
-      spare.append(home[Int(v)])
+      released.append(home[Int(v)])
       home[Int(v)] = Self.nowhere
     }
     if r < 0 || r >= 64 { return }
@@ -434,6 +434,9 @@ struct VectorTranslator<T: VectorTarget> {
     for c in 0 ..< target.copies {
       target.emit(o.pointee, physical(d, c), physical(x, c), operand(y, c), operand(z, c), physical(t, c), physical(v, c))
     }
+    // Only now: an operand may have been read from there.
+    spare.append(contentsOf: released)
+    released.removeAll(keepingCapacity: true)
     if stored[k] {
       if at[Int(i.out)].pointer < 0 { return false }
       pinned = bit(d)

@@ -280,7 +280,7 @@ extension X86Vector: VectorTarget {
     case .and: arithmetic(0x54, 1, d, x, .register(ry), f32: false)
     case .or: arithmetic(0x56, 1, d, x, .register(ry), f32: false)
     case .xor: arithmetic(0x57, 1, d, x, .register(ry), f32: false)
-    case .select: blend(l, d, rz, .register(ry), mask: narrowed(x, t, f32), f32: f32)
+    case .select: blend(l, d, rz, .register(ry), mask: narrowed(x, t, f32), f32: f32 || o.kind == .mask && !long)
     case .gate:
       arithmetic(0x59, l, d, ry, .register(rz), f32: f32)
       arithmetic(0x54, l, d, d, .register(narrowed(x, t, f32)), f32: f32)

@@ -1,13 +1,15 @@
 import CKernels
 import Machine
 
-/// What runs the steps of single numbers; the option "backend". Both give the same bits.
+/// What runs the steps of single numbers and the simple operators of clusters; the option "backend". Both give the same bits.
 enum Backend: Int {
   case auto, kernels, machine
 
   /// Below it kernels are as fast; above it translating takes half a second, and code larger than
   /// the caches gains little.
   static let few = 4, many = 4_000_000
+  /// Simple instructions of a cluster in a row that are worth a loop of their own.
+  static let fewInParts = 2
 }
 
 /// A plan's scalar steps as machine code, or why there is none. Made once, by the first workspace that asks.

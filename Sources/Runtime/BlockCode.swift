@@ -17,13 +17,18 @@ struct BlockEntry: BitwiseCopyable {
   var filled = false
 }
 
-/// kernel(x, y, z, out) on the block. Without a kernel elements are moved: where `out` is 0, by the store numbered x; otherwise
+/// kernel(x, y, z, out) on the block; or a part of machine code. Otherwise elements are moved: where `out` is 0, by the store numbered x; otherwise
 /// `out` is made to show the stretched or mapped memory `x`.
 struct BlockInstruction {
   var kernel: ck_kernel?
+  /// The kernel's code among those of scalar programs.
+  var code: Int32 = -1
+  var part: Int32 = -1
   var x: Int32, y: Int32, z: Int32, out: Int32
-  init(kernel: ck_kernel?, x: Int32, y: Int32 = 0, z: Int32 = 0, out: Int32) {
-    self.kernel = kernel
+  init(code: Int32 = -1, part: Int32 = -1, x: Int32 = 0, y: Int32 = 0, z: Int32 = 0, out: Int32 = 0) {
+    kernel = ck_scalar_kernel(code)
+    self.code = code
+    self.part = part
     self.x = x
     self.y = y
     self.z = z
@@ -55,27 +60,32 @@ struct BlockStore: BitwiseCopyable {
 /// next. Values used only inside live in registers that hold one block. Registers of 16-bit formats hold f32, rounded.
 struct BlockCode {
   let count: Int
-  private(set) var block = 0
-  private(set) var registers = 0
-  private(set) var registerBytes = 0
+  var block = 0
+  var registers = 0
+  var registerBytes = 0
   /// Number 0 stands for no operand.
-  private(set) var entries = [BlockEntry(size: 0)]
-  private(set) var instructions: [BlockInstruction] = []
-  private(set) var fills: [BlockFill] = []
+  var entries = [BlockEntry(size: 0)]
+  var instructions: [BlockInstruction] = []
+  var fills: [BlockFill] = []
   private(set) var maps: [Int] = []
   private(set) var stores: [BlockStore] = [], columns: [Int32] = []
+  /// Blocks are multiples of it where fills repeat rows.
+  private(set) var hoisted = 1
   /// Register through which stretched 16-bit memory is widened.
   private(set) var temporary: Int32 = 0
-  private(set) var inputs: [BlockUse] = [], outputs: [BlockUse] = []
+  var inputs: [BlockUse] = [], outputs: [BlockUse] = []
   let operations: Int
   /// Nanoseconds an element, roughly.
-  private(set) var work = 0.0
+  var work = 0.0
+  // Of machine code: its parts, the numbers that they read where they lie, by entry, and the entry of their spills.
+  var parts: [BlockPart] = []
+  var spreads: [Int32: Int32] = [:]
+  var spills: Int32 = 0
 
   private var free: [Int32] = []
   /// By value: its place in `inputs`.
   private var known: [Int32: Int] = [:]
-  private var widest = 1
-  private var hoisted = 1
+  private(set) var widest = 1
 
   var scratch: Int { registers &* registerBytes }
   /// Of one thread where several share the blocks: registers, and a table of entries.
@@ -140,7 +150,11 @@ struct BlockCode {
         last[q] = -1
       }
     }
-    // As many elements as let registers and memory stay in the first-level cache.
+    layOut()
+  }
+
+  /// As many elements as let registers and memory stay in the first-level cache.
+  mutating func layOut() {
     if registers == 0 {
       block = max(min(count, 4096), 1)   // memory to memory: pieces for threads
     } else {
@@ -200,7 +214,7 @@ struct BlockCode {
       }
     }
     work += 0.06 * Double(w.count) * Double(size(g.dtype(w.position)))
-    instructions.append(BlockInstruction(kernel: nil, x: Int32(stores.count), out: 0))
+    instructions.append(BlockInstruction(x: Int32(stores.count), out: 0))
     stores.append(BlockStore(out: entry[w.position], columns: Int32(start), count: Int32(w.count), width: Int32(width), offset: w.first * width, pitch: n * inner))
   }
 
@@ -224,11 +238,11 @@ struct BlockCode {
     return Int32(entries.count - 1)
   }
 
-  private mutating func add(_ k: ck_kernel?, _ x: Int32, _ y: Int32 = 0, _ z: Int32 = 0, out: Int32) throws(Failure) {
-    guard let k else { throw Failure(.invalid, "program: a kernel is missing") }
+  private mutating func add(_ code: Int32, _ x: Int32, _ y: Int32 = 0, _ z: Int32 = 0, out: Int32) throws(Failure) {
+    guard code >= 0 else { throw Failure(.invalid, "program: a kernel is missing") }
     for e in [x, y, z] where e > 0 && entries[Int(e)].advances { reads(entries[Int(e)].value, Int32(instructions.count)) }
     if entries[Int(out)].advances { outputs.append(BlockUse(value: entries[Int(out)].value, instruction: Int32(instructions.count))) }
-    instructions.append(BlockInstruction(kernel: k, x: x, y: y, z: z, out: out))
+    instructions.append(BlockInstruction(code: code, x: x, y: y, z: z, out: out))
   }
 
   private mutating func reads(_ v: Int32, _ instruction: Int32) {
@@ -250,7 +264,7 @@ struct BlockCode {
     if g.isFull(o) {
       if half {
         let r = register(4)
-        try add(ck_cast_kernel(Int32(d), 1), e, out: r)
+        try add(Rows.cast[Int(d) * 7 + 1], e, out: r)
         e = r
       }
       entry[k] = e
@@ -265,8 +279,8 @@ struct BlockCode {
       reads(Int32(v), Int32.max)
       work += 0.06 * Double(size(d))
       let r = register(half ? 4 : Int(size(d)))
-      instructions.append(BlockInstruction(kernel: nil, x: e, out: half ? temporary : r))
-      if half { try add(ck_cast_kernel(Int32(d), 1), temporary, out: r) }
+      instructions.append(BlockInstruction(x: e, out: half ? temporary : r))
+      if half { try add(Rows.cast[Int(d) * 7 + 1], temporary, out: r) }
       entry[k] = r
       return r
     }
@@ -284,8 +298,8 @@ struct BlockCode {
       return r
     }
     let r = register(half ? 4 : Int(size(d)))
-    instructions.append(BlockInstruction(kernel: nil, x: e, out: half ? temporary : r))
-    if half { try add(ck_cast_kernel(Int32(d), 1), temporary, out: r) }
+    instructions.append(BlockInstruction(x: e, out: half ? temporary : r))
+    if half { try add(Rows.cast[Int(d) * 7 + 1], temporary, out: r) }
     entry[k] = r
     return r
   }
@@ -329,38 +343,38 @@ struct BlockCode {
       stored = try cast(from: g.dtype(g.operand(r, 0)), to: d, x.0, out, direct: direct, value: escapes ? Int(g.items[p].value) : -1, used: used)
     } else {
       let rd = Rows.classes.withUnsafeBufferPointer { b in b.baseAddress.map { g.rowDType(r, p, $0) } ?? 0 }
-      try add(ck_row_kernel(Int32(r.op), rd == 2 || rd == 3 ? 1 : Int32(rd)), x.0, x.1, x.2, out: out)
+      try add(Rows.codes[Int(r.op) * 7 + (rd == 2 || rd == 3 ? 1 : Int(rd))], x.0, x.1, x.2, out: out)
       // The store rounds by itself.
-      if half, used, !Rows.exact[Int(r.op)] { try add(ck_round_kernel(Int32(d)), out, out: out) }
+      if half, used, !Rows.exact[Int(r.op)] { try add(Rows.round[Int(d)], out, out: out) }
     }
     for e in later { release(e) }
-    if half, escapes, !stored { try add(ck_cast_kernel(1, Int32(d)), out, out: memory(Int(g.items[p].value), d)) }
+    if half, escapes, !stored { try add(Rows.cast[7 + Int(d)], out, out: memory(Int(g.items[p].value), d)) }
     if !used { release(out) }
   }
 
   /// True when the value has been stored already.
   private mutating func cast(from: UInt8, to: UInt8, _ x: Int32, _ out: Int32, direct: Bool, value: Int, used: Bool) throws(Failure) -> Bool {
     if direct {
-      try add(ck_cast_kernel(Int32(from), Int32(to)), x, out: out)
+      try add(Rows.cast[Int(from) * 7 + Int(to)], x, out: out)
       return false
     }
     let compute: UInt8 = from == 2 || from == 3 ? 1 : from
     if to == 2 || to == 3 {
       if compute == 1 {
-        try add(ck_round_kernel(Int32(to)), x, out: out)
+        try add(Rows.round[Int(to)], x, out: out)
         return false
       }
       // Rounded once, through storage.
       let t = value >= 0 ? memory(value, to) : register(2)
-      try add(ck_cast_kernel(Int32(compute), Int32(to)), x, out: t)
-      if used { try add(ck_cast_kernel(Int32(to), 1), t, out: out) }
+      try add(Rows.cast[Int(compute) * 7 + Int(to)], x, out: t)
+      if used { try add(Rows.cast[Int(to) * 7 + 1], t, out: out) }
       if value < 0 { release(t) }
       return value >= 0
     }
     if compute == to {
-      try add(ck_row_kernel(Int32(Rows.stopGradient), Int32(to)), x, out: out)
+      try add(Rows.codes[Int(Rows.stopGradient) * 7 + Int(to)], x, out: out)
     } else {
-      try add(ck_cast_kernel(Int32(compute), Int32(to)), x, out: out)
+      try add(Rows.cast[Int(compute) * 7 + Int(to)], x, out: out)
     }
     return false
   }
@@ -375,4 +389,4 @@ func size(_ dtype: UInt8) -> Int32 {
   }
 }
 
-private func gcd(_ a: Int, _ b: Int) -> Int { b == 0 ? a : gcd(b, a % b) }
+func gcd(_ a: Int, _ b: Int) -> Int { b == 0 ? a : gcd(b, a % b) }

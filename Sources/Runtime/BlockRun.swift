@@ -49,6 +49,10 @@ func run(_ b: RunBlock, _ base: Table, _ first: Int, _ end: Int) {
       let p = b.instructions[i]
       if let k = p.kernel {
         k(now[Int(p.x)], now[Int(p.y)], now[Int(p.z)], now[Int(p.out)], n)
+      } else if p.part >= 0 {
+        let part = b.parts[Int(p.part)], whole = part.lanes == 0 ? n : n - n % part.lanes
+        if whole > 0 { part.function(base, 0, whole) }
+        if whole < n { runRest(b, part, base, whole, n) }
       } else if p.out == 0 {
         store(b, b.stores[Int(p.x)], base, now, start, n)
       } else if let from = base[Int(p.x)], let to = base[Int(p.out)] {
@@ -76,6 +80,27 @@ private func store(_ b: RunBlock, _ s: BlockStore, _ base: Table, _ now: Table, 
     return
   }
   for c in 0 ..< Int(s.count) { ck_spread(size, width, s.pitch, now[Int(columns[c])], start, n, to + c * width * size) }
+}
+
+/// The last elements of a block, fewer than the machine takes at a time, beside their memory.
+private func runRest(_ b: RunBlock, _ part: RunPart, _ base: Table, _ from: Int, _ to: Int) {
+  guard let scratch = base[b.spills] else { return }
+  let now = base + b.entries, beside = scratch + part.restOffset
+  for k in 0 ..< part.restCount {
+    let r = b.rests[part.rests + k], e = Int(r.entry), size = Int(r.size), place = beside + 64 * k
+    guard let p = now[e] else { continue }
+    // 32 bytes for the elements, then where the entry was.
+    (place + 32).storeBytes(of: p, as: UnsafeMutableRawPointer.self)
+    if r.reads { memcpy(place, p + from * size, (to - from) * size) }
+    now[e] = place - from * size
+  }
+  part.function(base, from, from + part.lanes)
+  for k in 0 ..< part.restCount {
+    let r = b.rests[part.rests + k], e = Int(r.entry), size = Int(r.size), place = beside + 64 * k
+    let p = (place + 32).load(as: UnsafeMutableRawPointer.self)
+    now[e] = p
+    if r.writes { memcpy(p + from * size, place, (to - from) * size) }
+  }
 }
 
 /// to[i] = from[((start + i) / rep) % period] for i < n.

@@ -19,11 +19,12 @@ func explain(_ plan: Plan, _ backend: Backend) -> String {
         let x = s.scalars.ranges[n]
         text += "scalar: \(x.codeCount - x.loads - x.stores) instructions, \(x.loads) in, \(x.stores) out, \(runner)\n"
       case .block:
-        let b = s.blocks[n]
+        let b = plan.vectors.blocks[n]
         text += "elementwise: \(b.operations) operators on \(b.count) elements by \(b.block), \(b.inputs.count) in, \(b.outputs.count) out, \(b.registers) registers"
         let woven = b.stores.reduce(0) { $0 + Int($1.count) }
         if !b.maps.isEmpty { text += ", \(b.entries.count { $0.map >= 0 }) read through maps" }
         if woven > 0 { text += ", \(woven) parts of concats" }
+        text += ": \(operators(b))\(machine(b, plan.vectors))"
         text += b.outputs.map { " -> " + place(plan, r.table, b, $0.value) }.joined() + "\n"
       case .scan:
         let x = s.scans[n]
@@ -35,6 +36,25 @@ func explain(_ plan: Plan, _ backend: Backend) -> String {
     }
   }
   return text
+}
+
+/// The operators' names in the order in which they run, a long list shortened.
+private func operators(_ b: BlockCode) -> String {
+  var names: [String] = [], more = 0
+  func add(_ code: Int32) {
+    if code < 0 { return }
+    if names.count == 12 { more += 1 } else { names.append(Int(code) < 7 * Rows.count ? String(cString: ck_row_name(code / 7)) : "cast") }
+  }
+  for i in b.instructions {
+    if i.part >= 0 { for p in b.parts[Int(i.part)].code { add(Int32(p.code)) } } else { add(i.code) }
+  }
+  return names.joined(separator: " ") + (more > 0 ? " and \(more) more" : "")
+}
+
+private func machine(_ b: BlockCode, _ v: VectorBlocks) -> String {
+  let all = b.parts.reduce(0) { $0 + $1.code.count } + b.instructions.count { $0.code >= 0 }, inside = b.parts.reduce(0) { $0 + $1.code.count }
+  if inside == 0 { return v.why.isEmpty ? "" : " (kernels: \(v.why))" }
+  return " (\(inside == all ? "" : "\(inside) of \(all) in ")machine code, \(b.parts.map(\.lanes).max() ?? 0) lanes)"
 }
 
 private func place(_ plan: Plan, _ table: Int, _ b: BlockCode, _ value: Int32) -> String {

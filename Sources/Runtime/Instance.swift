@@ -24,8 +24,18 @@ struct RunBlock {
   var stores: UnsafeMutablePointer<BlockStore>
   var columns: UnsafeMutablePointer<Int32>
   var temporary: Int
+  var parts: UnsafeMutablePointer<RunPart>
+  var rests: UnsafeMutablePointer<BlockRest>
+  var spills: Int
   /// Bytes of one lane's scratch, and where its table stands in it.
   var laneBytes: Int, laneTable: Int
+}
+
+/// A part as it runs; `lanes` is 0 where it may end anywhere.
+struct RunPart {
+  var function: VectorCode.Function
+  var lanes: Int, restOffset: Int
+  var rests: Int, restCount: Int
 }
 
 /// In a struct: a bare function would be wrapped, and its argument copied, at each call.
@@ -94,7 +104,7 @@ final class Instance {
         let x = s.scans[Int(r.code)], at = r.table + x.operands.count + x.carries + x.ys + x.carries + x.operands.count + x.carries + x.ys
         children.append(try Instance(plan.bodies[Int(r.code)], arena: table[at] ?? arena, backend))
       }
-      if r.kind == .block { runs.append(try Instance.block(s.blocks[Int(r.code)], &memory)) }
+      if r.kind == .block { runs.append(try Instance.block(plan.vectors.blocks[Int(r.code)], plan.vectors.code, &memory)) }
     }
     scans = children
     blockMemory = memory
@@ -122,7 +132,7 @@ final class Instance {
   }
 
   /// A block program's lists, packed.
-  private static func block(_ b: BlockCode, _ memory: inout [Memory<UInt64>]) throws(Failure) -> RunBlock {
+  private static func block(_ b: BlockCode, _ code: VectorCode?, _ memory: inout [Memory<UInt64>]) throws(Failure) -> RunBlock {
     func pack<T>(_ list: [T]) throws(Failure) -> UnsafeMutablePointer<T> {
       let m = try Memory<UInt64>(list.count * MemoryLayout<T>.stride / 8 + 1, filling: 0)
       memory.append(m)
@@ -135,6 +145,11 @@ final class Instance {
                     moving: try pack(moving), movingCount: moving.count, shapes: try pack(b.entries),
                     fills: try pack(b.fills), fillCount: b.fills.count, maps: try pack(b.maps.map { Int64($0) }), stores: try pack(b.stores),
                     columns: try pack(b.columns), temporary: Int(b.temporary),
+                    parts: try pack(b.parts.enumerated().map { n, p in
+                      RunPart(function: code.map { $0.entries[p.number].function } ?? { _, _, _ in }, lanes: p.anyEnd ? 0 : p.lanes, restOffset: p.restOffset,
+                              rests: b.parts[..<n].reduce(0) { $0 + $1.rests.count }, restCount: p.rests.count)
+                    }),
+                    rests: try pack(b.parts.flatMap(\.rests)), spills: Int(b.spills),
                     laneBytes: b.laneBytes, laneTable: up(b.scratch, 64))
   }
 

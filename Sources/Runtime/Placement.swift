@@ -25,15 +25,16 @@ struct Placement: ~Copyable {
   let saved: Memory<Ref>
   private(set) var memory = 0
 
+  private let blocks: [BlockCode]
   private var arena = Arena()
   private var smallFree = List<Int>()
   private var smallEnd = 0, pinnedEnd = 0
 
   /// `needs`: bytes of scratch by time.
-  static func make(_ s: Structure, aliases: [Alias], needs: Memory<Int>) throws(Failure) -> Placement {
+  static func make(_ s: Structure, _ blocks: [BlockCode], aliases: [Alias], needs: Memory<Int>) throws(Failure) -> Placement {
     let ref = try Memory(s.values.list.count, filling: Ref()), scratch = try Memory(s.clusters.schedule.count, filling: 0)
     let bound = try Memory(s.values.outputs.count, filling: false), saved = try Memory(s.values.outputs.count, filling: Ref())
-    var p = Placement(ref: ref, scratch: scratch, bound: bound, saved: saved)
+    var p = Placement(ref: ref, scratch: scratch, bound: bound, saved: saved, blocks: blocks)
     try p.build(s, aliases, needs)
     return p
   }
@@ -61,7 +62,8 @@ struct Placement: ~Copyable {
     finish(s)
   }
 
-  private init(ref: Memory<Ref>, scratch: Memory<Int>, bound: Memory<Bool>, saved: Memory<Ref>) {
+  private init(ref: Memory<Ref>, scratch: Memory<Int>, bound: Memory<Bool>, saved: Memory<Ref>, blocks: [BlockCode]) {
+    self.blocks = blocks
     self.ref = ref
     self.scratch = scratch
     self.bound = bound
@@ -109,7 +111,7 @@ struct Placement: ~Copyable {
     let info = s.clusters.steps[Int(s.clusters.schedule[Int(t)])]
     if info.kind == .scalar { return true }
     if info.kind != .block { return false }
-    let b = s.blocks[Int(s.code[Int(t)])]
+    let b = blocks[Int(s.code[Int(t)])]
     guard let read = b.inputs.first(where: { $0.value == w }), let written = b.outputs.first(where: { $0.value == v }) else { return false }
     return read.instruction <= written.instruction
   }
@@ -126,7 +128,7 @@ struct Placement: ~Copyable {
         if smallFree.isEmpty { smallEnd += 8; try smallFree.add(smallEnd - 8) }
         let offset = smallFree.pop()
         ref[v] = Ref(offset: offset, region: .small)
-      } else if info.kind == .block, let w = donor(s, s.blocks[Int(s.code[t])], v, t, last) {
+      } else if info.kind == .block, let w = donor(s, blocks[Int(s.code[t])], v, t, last) {
         ref[v] = ref[w]
         last[w] = -2   // its place lives on
       } else {

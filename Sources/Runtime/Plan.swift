@@ -34,6 +34,8 @@ struct RunStage: BitwiseCopyable {
 /// those of the host's arrays are written anew by each run.
 final class Plan {
   let structure: Structure
+  /// The clusters as they run.
+  let vectors: VectorBlocks
   let memory: Int
   let steps: Memory<RunStep>
   private(set) var table = List<Ref>()
@@ -49,11 +51,12 @@ final class Plan {
   /// By number among the loops.
   private(set) var bodies: [Plan] = []
 
-  init(_ s: Structure, aliases: [Alias], threads: Int) throws(Failure) {
+  init(_ s: Structure, aliases: [Alias], threads: Int, _ backend: Backend) throws(Failure) {
     structure = s
+    vectors = s.vectors(backend)
     overlaps = !aliases.isEmpty
     transfers = try Memory(unset: s.scalars.transfers.count)
-    for x in s.scans { bodies.append(try Plan(x.body, aliases: [], threads: threads)) }
+    for x in s.scans { bodies.append(try Plan(x.body, aliases: [], threads: threads, backend)) }
     splits = try Memory(s.kernels.count, filling: Split.none)
     for (i, k) in s.kernels.enumerated() { splits[i] = Split.make(k, threads: threads) }
     let lanes = try Memory<Int32>(s.clusters.schedule.count, filling: 1), needs = try Memory(s.clusters.schedule.count, filling: 0)
@@ -64,14 +67,14 @@ final class Plan {
         lanes[t] = Int32(splits[n].lanes)
         needs[t] = s.kernels[n].scratch &+ splits[n].scratch
       case .block:
-        let b = s.blocks[n], l = b.lanes(threads)
+        let b = vectors.blocks[n], l = b.lanes(threads)
         lanes[t] = Int32(l)
         needs[t] = l > 1 ? l &* b.laneBytes : b.scratch
       case .scan: needs[t] = s.scans[n].scratch(bodies[n].memory)
       default: break
       }
     }
-    let place = try Placement.make(s, aliases: aliases, needs: needs)
+    let place = try Placement.make(s, vectors.blocks, aliases: aliases, needs: needs)
     memory = max(place.memory, 64)
     steps = try Memory(s.clusters.schedule.count, filling: RunStep(kind: .kernel, code: 0, table: 0))
     stages = try Memory(s.stages, filling: RunStage())
@@ -113,7 +116,7 @@ final class Plan {
       try add(need > 0 ? Ref(offset: scratch, region: .arena) : Ref())
     case .block:
       // Where entries begin, then where they are in the current block, then the lanes' scratch.
-      let b = s.blocks[n]
+      let b = vectors.blocks[n]
       for e in b.entries {
         try add(e.value >= 0 ? place.ref[Int(e.value)] : e.register >= 0 ? Ref(offset: scratch + Int(e.register) * b.registerBytes, region: .arena) : Ref())
       }

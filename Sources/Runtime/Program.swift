@@ -26,7 +26,7 @@ package final class Program {
     structure = try Structure(tape, stages, reroll: reroll)
     inputTypes = structure.inputTypes
     outputTypes = structure.outputTypes
-    planned = Guarded(try Plan(structure, aliases: [], threads: Threads.available))
+    planned = Guarded(try Plan(structure, aliases: [], threads: Threads.available, .auto))
   }
 
   package var stageCount: Int { structure.stages }
@@ -44,6 +44,7 @@ package final class Program {
         return Failure(.invalid, "program: backend is 0 (auto), 1 (kernels) or 2 (machine), not \(value)")
       }
       backend = b
+      planned.withLock { $0 = nil }
     case "threads":
       guard let n = Int(exactly: value), n >= 0 else { return Failure(.invalid, "program: threads is a whole number, 0 for all processors, not \(value)") }
       threads = min(n, Threads.most)
@@ -87,7 +88,7 @@ package final class Program {
     let result: Result<Plan, Failure> = planned.withLock { known in
       if let known { return .success(known) }
       do throws(Failure) {
-        let p = try Plan(structure, aliases: aliases, threads: threads == 0 ? Threads.available : threads)
+        let p = try Plan(structure, aliases: aliases, threads: threads == 0 ? Threads.available : threads, backend)
         known = p
         return .success(p)
       } catch {

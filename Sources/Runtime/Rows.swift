@@ -26,6 +26,9 @@ enum Rows {
     return c
   }()
 
+  /// That of an instruction by its code: 0.03 for what is no row.
+  static func cost(code: Int32) -> Double { code >= 0 && Int(code) < 7 * count ? cost[Int(code) / 7] : 0.03 }
+
   /// Rows that give one of their operands, or its negative: nothing to round in 16 bits.
   static let exact: [Bool] = {
     var e = [Bool](repeating: false, count: count)

@@ -37,6 +37,8 @@ final class Structure {
   let clusters: Clusters
   let values: Values
   let scalars: ScalarCode
+  /// By back end: auto, machine.
+  let vectorized = Guarded<[VectorBlocks?]>([nil, nil])
   private(set) var blocks: [BlockCode] = []
   private(set) var kernels: [KernelStep] = []
   private(set) var scans: [ScanStep] = []

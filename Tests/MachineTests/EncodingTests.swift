@@ -106,26 +106,27 @@ final class EncodingTests: XCTestCase {
     XCTAssertEqual(got.count, expected.count)
     for (g, x) in zip(got, expected) where g != x { return XCTFail("\(g), not \(x)") }
   }
+}
 
-  private func disassemble(_ code: UnsafeRawBufferPointer, from start: Int) throws -> [String] {
-    let file = FileManager.default.temporaryDirectory.appendingPathComponent("camber-\(getpid()).bin")
-    try Data(code).write(to: file)
-    defer { try? FileManager.default.removeItem(at: file) }
-    let p = Process(), pipe = Pipe()
-    p.executableURL = URL(fileURLWithPath: "/usr/bin/objdump")
-    p.arguments = ["-D", "-b", "binary", "-m", "i386:x86-64", "-M", "intel", "--insn-width=16", "--start-address=\(start)", file.path]
-    p.standardOutput = pipe
-    try p.run()
-    let out = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    p.waitUntilExit()
-    return out.split(separator: "\n").compactMap { line in
-      let f = line.split(separator: "\t")
-      if f.count != 3 { return nil }
-      let words = f[2].split(separator: " ", omittingEmptySubsequences: true)
-      var s = words.count > 1 ? words[0] + " " + words[1...].joined(separator: " ") : String(words.first ?? "")
-      if let r = s.range(of: #"\[rip\+0x[0-9a-f]+\]"#, options: .regularExpression) { s.replaceSubrange(r, with: "[rip]") }
-      return s
-    }
+/// The instructions from `start`, as objdump prints them.
+func disassemble(_ code: UnsafeRawBufferPointer, from start: Int) throws -> [String] {
+  let file = FileManager.default.temporaryDirectory.appendingPathComponent("camber-\(getpid()).bin")
+  try Data(code).write(to: file)
+  defer { try? FileManager.default.removeItem(at: file) }
+  let p = Process(), pipe = Pipe()
+  p.executableURL = URL(fileURLWithPath: "/usr/bin/objdump")
+  p.arguments = ["-D", "-b", "binary", "-m", "i386:x86-64", "-M", "intel", "--insn-width=16", "--start-address=\(start)", file.path]
+  p.standardOutput = pipe
+  try p.run()
+  let out = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+  p.waitUntilExit()
+  return out.split(separator: "\n").compactMap { line in
+    let f = line.split(separator: "\t")
+    if f.count != 3 { return nil }
+    let words = f[2].split(separator: " ", omittingEmptySubsequences: true)
+    var s = words.count > 1 ? words[0] + " " + words[1...].joined(separator: " ") : String(words.first ?? "")
+    if let r = s.range(of: #"\[rip\+0x[0-9a-f]+\]"#, options: .regularExpression) { s.replaceSubrange(r, with: "[rip]") }
+    return s
   }
 }
 #endif

@@ -56,6 +56,7 @@ typedef struct ck_instr { uint16_t code; uint16_t pad; int32_t x, y, z, out; } c
 int ck_scalar_code_row(int row, int dtype);
 int ck_scalar_code_cast(int from, int to);   /* 16-bit formats: pass CK_F32 and add a rounding */
 int ck_scalar_code_round(int dtype);
+ck_kernel ck_scalar_kernel(int code);        /* that of such a code, NULL where there is none */
 /* A number in memory: `offset` bytes from slot 0 (base 0), from inputs[host] (base 1) or from outputs[host] (base 2). A load takes transfer x
  * to slot `out`, a store slot x to transfer y. */
 typedef struct ck_transfer { int64_t offset; int32_t host, base; } ck_transfer;

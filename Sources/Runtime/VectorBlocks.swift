@@ -1,0 +1,265 @@
+import CKernels
+import Machine
+
+/// Memory of a part whose last elements are computed beside it, where the machine has no masks for them.
+struct BlockRest: BitwiseCopyable {
+  var entry: Int32, size: Int32
+  var reads: Bool, writes: Bool
+}
+
+/// A run of instructions that is one loop over vectors.
+struct BlockPart {
+  var code: [ck_instr]
+  /// Entries that are stored to their memory.
+  var kept: [Int32]
+  var rests: [BlockRest]
+  /// Among all parts of the structure; elements that it works on at a time; whether it may end anywhere; where its rests lie behind the spills.
+  var number = 0, lanes = 0, anyEnd = false, restOffset = 0
+}
+
+/// A structure's clusters as they run: the block programs, with their simple instructions gathered into parts of machine code.
+final class VectorBlocks {
+  let blocks: [BlockCode]
+  let code: VectorCode?
+  /// Why there is no machine code.
+  let why: String
+
+  init(_ blocks: [BlockCode], why: String) {
+    self.blocks = blocks
+    code = nil
+    self.why = why
+  }
+
+  /// `least`: instructions of a part.
+  init(_ plain: [BlockCode], least: Int) {
+    var made = plain, owners: [(block: Int, part: Int)] = []
+    for i in plain.indices where plain[i].count > 0 {
+      guard let b = plain[i].inParts(least: least) else { continue }
+      made[i] = b
+      for p in b.parts.indices { owners.append((i, p)) }
+    }
+    let values = made.map { $0.parts.isEmpty ? [] : $0.vectorValues() }
+    code = owners.isEmpty ? nil : VectorCode(parts: owners.count, values: made.map(\.entries.count).max() ?? 0) { n in
+      let o = owners[n], b = made[o.block]
+      return b.parts[o.part].code.withUnsafeBufferPointer { code in
+        b.parts[o.part].kept.withUnsafeBufferPointer { kept in
+          // The arrays live in `made` and `values`, which nobody changes before the code is there.
+          values[o.block].withUnsafeBufferPointer { v in
+            VectorCode.Part(code.baseAddress, count: code.count, kept: kept, values: v.baseAddress.unsafelyUnwrapped, spills: b.spills,
+                            elements: min(b.block, b.count), multiple: b.count % b.block == 0 ? b.block : gcd(b.block, b.count % b.block))
+          }
+        }
+      }
+    }
+    why = owners.isEmpty ? "nothing to gather" : "executable memory was refused"
+    guard let code else {
+      blocks = plain
+      return
+    }
+    for (n, o) in owners.enumerated() {
+      made[o.block].finish(o.part, number: n, code.entries[n], anyEnd: code.anyEnd)
+    }
+    blocks = made
+  }
+}
+
+extension Structure {
+  /// The clusters for a back end. Made once for each.
+  func vectors(_ backend: Backend) -> VectorBlocks {
+    if blocks.isEmpty { return VectorBlocks([], why: "") }
+    if backend == .kernels { return VectorBlocks(blocks, why: "by option") }
+    guard VectorCode.available else { return VectorBlocks(blocks, why: "no AVX2") }
+    return vectorized.withLock { known in
+      let n = backend == .auto ? 0 : 1
+      if let v = known[n] { return v }
+      let v = VectorBlocks(blocks, least: backend == .auto ? Backend.fewInParts : 1)
+      known[n] = v
+      return v
+    }
+  }
+}
+
+extension BlockCode {
+  /// The same with parts, or nil where there is none. Instructions run as early as their operands allow, but for parts, which wait for
+  /// each other: level by level one part, then what machine code does not do. `number`, `lanes` and the spills are set by `finish`.
+  fileprivate func inParts(least: Int) -> BlockCode? {
+    let n = instructions.count
+    let simple = instructions.map { $0.kernel != nil && VectorCode.takes($0.code) }
+    if !simple.contains(true) { return nil }
+    // By entry: the first level at which a part, or another instruction, may read it; the same for writing it anew.
+    var ready = [SIMD2<Int32>](repeating: .zero, count: entries.count), idle = ready, level = [Int32](repeating: 0, count: n), top: Int32 = 0
+    for i in 0 ..< n {
+      let p = instructions[i], k = simple[i] ? 0 : 1
+      var l: Int32 = p.out > 0 ? max(ready[Int(p.out)][k], idle[Int(p.out)][k]) : 0
+      operands(p) { l = max(l, ready[Int($0)][k]) }
+      let after = simple[i] ? SIMD2(l, l) : SIMD2(l + 1, l)
+      operands(p) { idle[Int($0)] = pointwiseMax(idle[Int($0)], after) }
+      if p.out > 0 {
+        ready[Int(p.out)] = after
+        idle[Int(p.out)] = SIMD2(0, 0)
+      }
+      level[i] = l
+      top = max(top, l)
+    }
+    // Stable: by level, parts first.
+    var start = [Int](repeating: 0, count: 2 * Int(top) + 3)
+    for i in 0 ..< n { start[2 * Int(level[i]) + (simple[i] ? 0 : 1) + 1] += 1 }
+    for l in 1 ..< start.count { start[l] += start[l - 1] }
+    var order = [Int](repeating: 0, count: n), at = start
+    for i in 0 ..< n {
+      let l = 2 * Int(level[i]) + (simple[i] ? 0 : 1)
+      order[at[l]] = i
+      at[l] += 1
+    }
+    var b = self
+    b.parts = []
+    b.instructions = []
+    // By new instruction, what it is made of.
+    var steps: [Range<Int>] = []
+    for l in 0 ... Int(top) {
+      let mine = start[2 * l] ..< start[2 * l + 1]
+      if mine.count >= least {
+        b.instructions.append(BlockInstruction(part: Int32(b.parts.count)))
+        b.parts.append(BlockPart(code: order[mine].map { instructions[$0].asScalar }, kept: [], rests: []))
+        steps.append(mine)
+      } else {
+        for k in mine { steps.append(k ..< k + 1) }
+        b.instructions += order[mine].map { instructions[$0] }
+      }
+      let others = start[2 * l + 1] ..< start[2 * l + 2]
+      for k in others { steps.append(k ..< k + 1) }
+      b.instructions += order[others].map { instructions[$0] }
+    }
+    if b.parts.isEmpty { return nil }
+    b.place(self, order, steps)
+    return b
+  }
+
+  /// The entries that an instruction reads.
+  private func operands(_ p: BlockInstruction, _ f: (Int32) -> Void) {
+    if p.kernel == nil, p.out == 0 {
+      let s = stores[Int(p.x)]
+      for c in 0 ..< Int(s.count) { f(columns[Int(s.columns) + c]) }
+      return
+    }
+    if p.x > 0 { f(p.x) }
+    if p.y > 0 { f(p.y) }
+    if p.z > 0 { f(p.z) }
+  }
+
+  /// Registers for what lives from one step to another, and when values are read and written.
+  private mutating func place(_ old: BlockCode, _ order: [Int], _ steps: [Range<Int>]) {
+    let none = Int32.max
+    var first = [Int32](repeating: none, count: entries.count), last = [Int32](repeating: -1, count: entries.count)
+    var position = [Int32](repeating: 0, count: order.count), reads: [Int32: Int32] = [:], byOthers = [Bool](repeating: false, count: entries.count)
+    /// Entries that may point into memory of other lengths than the block's.
+    var shown = byOthers
+    for (s, members) in steps.enumerated() {
+      let part = instructions[s].part
+      for k in members {
+        let p = old.instructions[order[k]]
+        position[order[k]] = Int32(k)
+        func touch(_ e: Int32) {
+          first[Int(e)] = min(first[Int(e)], Int32(s))
+          last[Int(e)] = Int32(s)
+          if part < 0 { byOthers[Int(e)] = true }
+        }
+        old.operands(p) {
+          touch($0)
+          if old.entries[Int($0)].value >= 0 { reads[old.entries[Int($0)].value] = Int32(k) }
+        }
+        if p.out > 0 { touch(p.out) }
+        if part < 0, p.kernel == nil, p.out > 0 { shown[Int(p.out)] = true }
+      }
+    }
+    for i in inputs.indices where inputs[i].instruction < Int32.max { inputs[i].instruction = max(position[Int(inputs[i].instruction)], reads[inputs[i].value] ?? 0) }
+    for i in outputs.indices where outputs[i].instruction >= 0 { outputs[i].instruction = position[Int(outputs[i].instruction)] }
+    // What is filled once, and the 16-bit register, keep theirs.
+    var whole = [Bool](repeating: false, count: entries.count)
+    fills.removeAll { f in
+      let s = entries[Int(f.source)], direct = s.period == 1 && (f.dtype <= 1 || f.dtype == 4 || f.dtype == 5) && !byOthers[Int(f.target)]
+      if direct {
+        spreads[f.target] = f.source
+        last[Int(f.target)] = -1
+      } else { whole[Int(f.target)] = true }
+      return direct
+    }
+    if temporary > 0 { whole[Int(temporary)] = true }
+    var free: [Int32] = [], count: Int32 = 0
+    func take() -> Int32 {
+      if let r = free.popLast() { return r }
+      count += 1
+      return count - 1
+    }
+    for e in entries.indices where entries[e].register >= 0 { entries[e].register = whole[e] ? take() : -1 }
+    // By step: who begins, who ends.
+    var begins = [[Int32]](repeating: [], count: steps.count), ends = begins
+    for e in entries.indices where old.entries[e].register >= 0 && !whole[e] && last[e] >= 0 {
+      if first[e] == last[e], instructions[Int(first[e])].part >= 0 { continue }
+      begins[Int(first[e])].append(Int32(e))
+      ends[Int(last[e])].append(Int32(e))
+    }
+    for s in steps.indices {
+      for e in begins[s] { entries[Int(e)].register = take() }
+      for e in ends[s] { free.append(entries[Int(e)].register) }
+    }
+    registers = Int(count)
+    for s in steps.indices where instructions[s].part >= 0 { keep(Int(instructions[s].part), s, last, shown) }
+    layOut()
+    work = 0
+    for i in instructions { work += i.part >= 0 ? 0.004 * 8 * Double(parts[Int(i.part)].code.count) : Rows.cost(code: i.code) * 8 }
+    work += 0.04 * 8 * Double(inputs.count + outputs.count)
+    spills = Int32(entries.count)
+    entries.append(BlockEntry(size: 1))
+  }
+
+  /// What a part stores, and its memory.
+  private mutating func keep(_ n: Int, _ s: Int, _ last: [Int32], _ shown: [Bool]) {
+    var seen: [Int32: Int] = [:]
+    func rest(_ e: Int32, reads: Bool, writes: Bool) {
+      if !entries[Int(e)].advances, !shown[Int(e)] { return }
+      if let k = seen[e] {
+        parts[n].rests[k].writes = parts[n].rests[k].writes || writes
+      } else {
+        seen[e] = parts[n].rests.count
+        parts[n].rests.append(BlockRest(entry: e, size: entries[Int(e)].size, reads: reads, writes: writes))
+      }
+    }
+    var written: Set<Int32> = []
+    for i in parts[n].code {
+      for e in [i.x, i.y, i.z] where e > 0 { rest(e, reads: true, writes: false) }
+      rest(i.out, reads: false, writes: true)
+      if entries[Int(i.out)].advances || last[Int(i.out)] > Int32(s) { written.insert(i.out) }
+    }
+    parts[n].kept = written.sorted()
+  }
+
+  /// Where the parts find the entries: behind the beginnings stand the places in the block.
+  fileprivate func vectorValues() -> [VectorValue] {
+    entries.indices.map { e in
+      if let s = spreads[Int32(e)] { return VectorValue(pointer: s, one: true) }
+      return VectorValue(pointer: entries[e].register >= 0 || entries[e].advances ? Int32(entries.count + e) : -1)
+    }
+  }
+
+  /// After translation: the spills of all parts and the rests share registers of their own.
+  fileprivate mutating func finish(_ part: Int, number: Int, _ e: VectorCode.Entry, anyEnd: Bool) {
+    parts[part].number = number
+    parts[part].lanes = Int(e.lanes)
+    parts[part].anyEnd = anyEnd
+    parts[part].restOffset = up(Int(e.spills), 64)
+    let bytes = up(Int(e.spills), 64) + (anyEnd ? 0 : parts[part].rests.count * 64)
+    if bytes == 0 { return }
+    if registers == 0 || entries[Int(spills)].register < 0 {
+      entries[Int(spills)].register = Int32(registers)
+      if registers == 0 { registerBytes = 64 }
+      registers += 1
+    }
+    let room = (registers - Int(entries[Int(spills)].register)) * registerBytes
+    if bytes > room { registers += (bytes - room + registerBytes - 1) / registerBytes }
+  }
+}
+
+extension BlockInstruction {
+  var asScalar: ck_instr { ck_instr(code: UInt16(truncatingIfNeeded: code), pad: 0, x: x, y: y, z: z, out: out) }
+}
