@@ -123,7 +123,8 @@ func disassemble(_ code: UnsafeRawBufferPointer, from start: Int) throws -> [Str
   return out.split(separator: "\n").compactMap { line in
     let f = line.split(separator: "\t")
     if f.count != 3 { return nil }
-    let words = f[2].split(separator: " ", omittingEmptySubsequences: true)
+    var words = f[2].split(separator: " ", omittingEmptySubsequences: true)
+    if words.first == "{evex}" { words.removeFirst() }   // where VEX would do
     var s = words.count > 1 ? words[0] + " " + words[1...].joined(separator: " ") : String(words.first ?? "")
     if let r = s.range(of: #"\[rip\+0x[0-9a-f]+\]"#, options: .regularExpression) { s.replaceSubrange(r, with: "[rip]") }
     return s
