@@ -2,9 +2,16 @@
 #include <stdatomic.h>
 #include "private.h"
 
+#if defined __aarch64__
+/* NEON alone, which has FMA: there is no level 0. */
+static const ck_table *const tables[] = {NULL, &ck_table_neon};
+static const char *const names[] = {NULL, "neon"};
+enum { LOWEST = 1 };
+int ck_level_max(void) { return 1; }
+#else
 static const ck_table *const tables[] = {&ck_table_sse2, &ck_table_avx2, &ck_table_avx512};
-static _Atomic(int) level = -1;
-
+static const char *const names[] = {"sse2", "avx2", "avx512"};
+enum { LOWEST = 0 };
 int ck_level_max(void) {
   __builtin_cpu_init();
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c")) return 0;
@@ -13,6 +20,9 @@ int ck_level_max(void) {
     return 1;
   return 2;
 }
+#endif
+static _Atomic(int) level = -1;
+
 int ck_level(void) {
   int now = atomic_load_explicit(&level, memory_order_relaxed);
   if (now < 0) {
@@ -22,13 +32,12 @@ int ck_level(void) {
   return now;
 }
 bool ck_set_level(int wanted) {
-  if (wanted < 0 || wanted > ck_level_max()) return false;
+  if (wanted < LOWEST || wanted > ck_level_max()) return false;
   atomic_store_explicit(&level, wanted, memory_order_relaxed);
   return true;
 }
 const char *ck_level_name(int which) {
-  static const char *const names[] = {"sse2", "avx2", "avx512"};
-  return which >= 0 && which <= 2 ? names[which] : NULL;
+  return which >= 0 && which < (int)(sizeof names / sizeof *names) ? names[which] : NULL;
 }
 const ck_table *ck_current(void) { return tables[ck_level()]; }
 

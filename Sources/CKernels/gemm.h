@@ -26,7 +26,7 @@
 #define PART_F64_TO(p, v, n) _mm512_mask_storeu_pd((p), (__mmask8)((1u << (n)) - 1), (__m512d)(v))
 #define PART_F32_AT(p, n) ((v_f32)_mm512_maskz_loadu_ps((__mmask16)((1u << (n)) - 1), (p)))
 #define PART_F32_TO(p, v, n) _mm512_mask_storeu_ps((p), (__mmask16)((1u << (n)) - 1), (__m512)(v))
-#elif LEVEL == 1
+#elif LEVEL == 1 && WIDTH == 32
 #define ROWS 4
 #define VECTORS 3
 #define PART_F64_AT(p, n) ((v_f64)_mm256_maskload_pd((p), (__m256i)I64_PART(n)))

@@ -1,5 +1,6 @@
 /* Level 1: AVX2, FMA and F16C. */
 #include "private.h"
+#if defined __x86_64__
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #define LEVEL 1
 #define WIDTH 32
@@ -22,3 +23,4 @@ __attribute__((naked, noinline)) static void call2(void (*f)(void), const void *
 #define CALL2(f, x, y) ({ const V x_ = (x), y_ = (y); V r_; call2(f, &x_, &y_, &r_); r_; })
 #include "isa.h"
 #pragma clang attribute pop
+#endif

@@ -1,5 +1,6 @@
 /* Level 2: AVX-512 (F, DQ, BW, VL). */
 #include "private.h"
+#if defined __x86_64__
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512dq,avx512bw,avx512vl"))), apply_to = function)
 #define LEVEL 2
 #define WIDTH 64
@@ -22,3 +23,4 @@ __attribute__((naked, noinline)) static void call2(void (*f)(void), const void *
 #define CALL2(f, x, y) ({ const V x_ = (x), y_ = (y); V r_; call2(f, &x_, &y_, &r_); r_; })
 #include "isa.h"
 #pragma clang attribute pop
+#endif

@@ -1,5 +1,6 @@
 /* Level 0: SSE2, which every x86-64 has. */
 #include "private.h"
+#if defined __x86_64__
 #define LEVEL 0
 #define WIDTH 16
 #define TABLE ck_table_sse2
@@ -9,3 +10,4 @@
 #define CALL1(f, x) ((V (*)(V))(f))(x)
 #define CALL2(f, x, y) ((V (*)(V, V))(f))((x), (y))
 #include "isa.h"
+#endif

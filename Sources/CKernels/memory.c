@@ -93,7 +93,17 @@ void ck_fenv_leave(uint64_t saved) {
   __asm__ volatile("ldmxcsr %0" : : "m"(vector));
   if (x87 != X87_DEFAULT) __asm__ volatile("fldcw %0" : : "m"(x87));
 }
+#elif defined __aarch64__
+/* FPCR 0: to nearest, nothing flushed, no alternative f16, NaNs kept, no trap. */
+uint64_t ck_fenv_enter(void) {
+  uint64_t saved;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(saved));
+  if (saved != 0) __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)0));
+  return saved;
+}
+void ck_fenv_leave(uint64_t saved) {
+  if (saved != 0) __asm__ volatile("msr fpcr, %0" : : "r"(saved));
+}
 #else
-uint64_t ck_fenv_enter(void) { return 0; }
-void ck_fenv_leave(uint64_t saved) { (void)saved; }
+#error "Camber runs on x86-64 and arm64"
 #endif

@@ -73,7 +73,7 @@ typedef struct ck_table {
   /* `blocks` blocks of four words of Philox4x32-10 for the counters first, first + 1, ... in `stream`. */
   void (*philox)(uint64_t key, uint64_t first, uint32_t stream, uint32_t *out, size_t blocks);
 } ck_table;
-extern const ck_table ck_table_sse2, ck_table_avx2, ck_table_avx512;
+extern const ck_table ck_table_sse2, ck_table_avx2, ck_table_avx512, ck_table_neon;
 const ck_table *ck_current(void);
 
 /* Scalar functions, applied lane by lane. Compiled once, so the same bits everywhere. */

@@ -104,8 +104,13 @@ typedef uint64_t eight_64 __attribute__((ext_vector_type(8)));
 typedef uint32_t four_32 __attribute__((ext_vector_type(4)));
 INTERLEAVE(32, uint32_t, four_32, 4, , TURN4(four_32))
 INTERLEAVE(64_sse2, uint64_t, four_64, 4, , TURN4(four_64))
-INTERLEAVE(64_avx2, uint64_t, four_64, 4, __attribute__((target("avx2"))), TURN4(four_64))
-INTERLEAVE(64_avx512, uint64_t, eight_64, 8, __attribute__((target("avx512f,avx512dq,avx512vl"))), TURN8(eight_64))
+#if defined __x86_64__
+#define FOR(set) __attribute__((target(set)))
+#else
+#define FOR(set)
+#endif
+INTERLEAVE(64_avx2, uint64_t, four_64, 4, FOR("avx2"), TURN4(four_64))
+INTERLEAVE(64_avx512, uint64_t, eight_64, 8, FOR("avx512f,avx512dq,avx512vl"), TURN8(eight_64))
 
 #define PLAIN(U)                                                                                            \
   static void weave_##U(size_t columns, const U *const *x, size_t n, U *out, size_t pitch) {                \

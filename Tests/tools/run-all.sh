@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 export PATH="$PWD/Tests/tools:$PATH" PYTHONDONTWRITEBYTECODE=1 CAMBER_LIBRARY="$PWD/build/libcamber.so.0"
 logs=build/logs
 mkdir -p "$logs"
-all="library swift native python examples headers exports install client operator docs valgrind address thread"
+all="library swift native neon python examples headers exports install client operator docs valgrind address thread"
 failed=0 passed=0 broken=""
 
 step() {
@@ -33,6 +33,7 @@ for name in ${*:-$all}; do
     library) step library Tests/packaging/library.sh ;;
     swift) step swift swift test --scratch-path .build-test -Xcc -O2 ;;
     native) step native Tests/run-native.sh build headers api easy bad_input regressions threads noalloc cpp adbench ;;
+    neon) step neon Tests/neon/run.sh ;;
     python) step python .venv/bin/python -m pytest -q -p no:cacheprovider Tests/python ;;
     examples) step examples Tests/packaging/examples.sh ;;
     headers) step headers Tests/packaging/headers.sh ;;
