@@ -50,10 +50,9 @@ static void philox(uint64_t key, uint64_t first, uint32_t stream, uint32_t *out,
       k0 += 0x9E3779B9u;
       k1 += 0xBB67AE85u;
     }
-    const size_t count = blocks - i < 8 ? blocks - i : 8;
-    for (size_t l = 0; l < count; l++) {
-      uint32_t *o = out + 4 * (i + l);
-      o[0] = (uint32_t)c0[l], o[1] = (uint32_t)c1[l], o[2] = (uint32_t)c2[l], o[3] = (uint32_t)c3[l];
-    }
+    const u64x8 x = c1 << 32 | c0, y = c3 << 32 | c2;
+    const u64x8 words[2] = {__builtin_shufflevector(x, y, 0, 8, 1, 9, 2, 10, 3, 11), __builtin_shufflevector(x, y, 4, 12, 5, 13, 6, 14, 7, 15)};
+    if (blocks - i >= 8) memcpy(out + 4 * i, words, sizeof words);
+    else memcpy(out + 4 * i, words, (blocks - i) * 16);
   }
 }

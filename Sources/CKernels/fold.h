@@ -9,6 +9,8 @@ INLINE void SUB(_tree)(const ck_span *s, const int K, const char *x, size_t rows
   E row[8 * LANES] __attribute__((aligned(64)));
   W acc[8];
   const bool whole = live == (size_t)(K * LANES);
+  /* A narrow row is read with what follows it, whose lanes are dropped, up to the last rows, where nothing may follow. */
+  const char *const safe = x + (rows ? (rows - 1) * step : 0) + live * sizeof(E);
   if (!whole || s->widen) for (int l = 0; l < K * LANES; l++) row[l] = PAD;
   size_t blocks = 0;
   const size_t all = rows + (last != NULL);
@@ -18,7 +20,7 @@ INLINE void SUB(_tree)(const ck_span *s, const int K, const char *x, size_t rows
       const char *p = x + r * step;
       if (r == rows) p = (const char *)last;
       else if (s->widen) { s->widen(p, NULL, NULL, row, live); p = (const char *)row; }
-      else if (!whole) { memcpy(row, p, live * sizeof(E)); p = (const char *)row; }
+      else if (!whole && safe - p < 64 * K) { memcpy(row, p, live * sizeof(E)); p = (const char *)row; }
       for (int k = 0; k < K; k++) {
         W v;
         memcpy(&v, p + 64 * k, 64);
@@ -106,12 +108,14 @@ static void NAME(const ck_span *s) {
   size_t c = 0;
   while (c < s->width) {
     const size_t left = s->width - c;
-    const int K = left >= 8 * LANES ? 8 : 1;
+    const int K = left > 6 * LANES ? 8 : left > 2 * LANES ? 4 : left > LANES ? 2 : 1;
     const size_t live = left < (size_t)(K * LANES) ? left : (size_t)(K * LANES);
     const char *x = (const char *)s->x + c * s->size;
     W shift[8] = {0}, v[8];
     if (s->shift) memcpy(shift, (const E *)s->shift + c, live * sizeof(E));
     if (K == 8) SUB(_tree)(s, 8, x, s->n, s->stride * s->size, live, NULL, shift, v);
+    else if (K == 4) SUB(_tree)(s, 4, x, s->n, s->stride * s->size, live, NULL, shift, v);
+    else if (K == 2) SUB(_tree)(s, 2, x, s->n, s->stride * s->size, live, NULL, shift, v);
     else SUB(_tree)(s, 1, x, s->n, s->stride * s->size, live, NULL, shift, v);
     memcpy((E *)s->out + c, v, live * sizeof(E));
     c += live;

@@ -196,6 +196,7 @@ INTEGERS(v_i32, int32_t, _i32)
 #include "folds.h"
 #include "blocks.h"
 #include "gemm.h"
+#include "moves.h"
 
 /* ---- The table ----------------------------------------------------------------------------------------------------- */
 #define OF(name, dtype, DT) [dtype] = PASTE(row_##name, DT)
@@ -226,5 +227,10 @@ const ck_table TABLE = {
   .products = {{product_f64, product_row_f64, product_dots_f64, product_few_f64}, {product_f32, product_row_f32, product_dots_f32, product_few_f32}},
   .finite = {[CK_F64] = finite_f64, [CK_F32] = finite_f32, [CK_F16] = finite_f16, [CK_BF16] = finite_bf16},
   .philox = philox,
+  .uniform = {[CK_F64] = uniform_f64, [CK_F32] = uniform_f32, [CK_F16] = uniform_f16, [CK_BF16] = uniform_bf16},
+  .plane = {plane_u8, plane_u16, plane_u32, plane_u64},
+  .inside = {inside_i64, inside_i32},
+  .gather = {gather_i64, gather_i32},
+  .scatter = {[CK_F64] = scatter_f64, [CK_F32] = scatter_f32, [CK_F16] = scatter_f16, [CK_BF16] = scatter_bf16, [CK_I64] = scatter_i64, [CK_I32] = scatter_i32, [CK_BOOL] = scatter_bool},
 };
 #undef X

@@ -26,69 +26,55 @@ void ck_iota(int dtype, void *out, size_t outer, size_t n, size_t inner) {
 }
 
 /* ---- Indices ------------------------------------------------------------------------------------------------------------ */
-/* The row that position j of `index` names, or -1. */
-static inline int64_t row_at(int index_dtype, const void *index, size_t j, size_t n) {
-  int64_t i = index_dtype == CK_I64 ? ((const int64_t *)index)[j] : (int64_t)((const int32_t *)index)[j];
-  if (i < 0) i += (int64_t)n;
-  return i >= 0 && i < (int64_t)n ? i : -1;
-}
+/* The position of the first index outside [-n, n), or -1. */
 static int64_t first_outside(int index_dtype, const void *index, size_t count, size_t n) {
-  for (size_t j = 0; j < count; j++)
-    if (row_at(index_dtype, index, j, n) < 0) return (int64_t)j;
+  if (ck_current()->inside[index_dtype != CK_I64](index, count, n)) return -1;
+  for (size_t j = 0; j < count; j++) {
+    const int64_t i = index_dtype == CK_I64 ? ((const int64_t *)index)[j] : (int64_t)((const int32_t *)index)[j];
+    if (i < -(int64_t)n || i >= (int64_t)n) return (int64_t)j;
+  }
   return -1;
 }
+static size_t index_bytes(int index_dtype) { return index_dtype == CK_I64 ? 8 : 4; }
 
 int64_t ck_gather(size_t element_size, const void *x, int index_dtype, const void *index, void *out, size_t batch,
                   size_t outer, size_t n, size_t m, size_t inner) {
   const int64_t bad = first_outside(index_dtype, index, batch * m, n);
   if (bad >= 0) return bad;
   const size_t row = inner * element_size;
+  const ck_table *t = ck_current();
   for (size_t b = 0; b < batch; b++)
-    for (size_t o = 0; o < outer; o++) {
-      const char *from = (const char *)x + (b * outer + o) * n * row;
-      char *to = (char *)out + (b * outer + o) * m * row;
-#define ROWS(bytes)                                                                             \
-  for (size_t j = 0; j < m; j++)                                                                \
-    memcpy(to + j * (bytes), from + (size_t)row_at(index_dtype, index, b * m + j, n) * (bytes), (bytes))
-      switch (row) {
-      case 1: ROWS(1); break;
-      case 2: ROWS(2); break;
-      case 4: ROWS(4); break;
-      case 8: ROWS(8); break;
-      default: ROWS(row); break;
-      }
-#undef ROWS
-    }
+    for (size_t o = 0; o < outer; o++)
+      t->gather[index_dtype != CK_I64]((const char *)x + (b * outer + o) * n * row, (const char *)index + b * m * index_bytes(index_dtype),
+                                       (char *)out + (b * outer + o) * m * row, n, m, row);
   return -1;
 }
 
-int64_t ck_scatter_add(int dtype, int index_dtype, const void *index, const void *updates, void *out, float *scratch,
-                       size_t batch, size_t outer, size_t n, size_t m, size_t inner) {
+int64_t ck_scatter_add_part(int dtype, int index_dtype, const void *index, const void *updates, void *out, float *scratch,
+                            size_t batch, size_t outer, size_t n, size_t m, size_t inner, const ck_scatter_part *part) {
   const int64_t bad = first_outside(index_dtype, index, batch * m, n);
   if (bad >= 0) return bad;
+  if (part->inner == part->inner_end) return -1;
+  const ck_table *t = ck_current();
   const bool half = dtype == CK_F16 || dtype == CK_BF16;
-  void *const sums = half ? (void *)scratch : out;
-  const size_t size = half ? 4 : ck_sizes[dtype], total = batch * outer * n * inner;
-  memset(sums, 0, total * size);
+  const size_t size = half ? 4 : ck_sizes[dtype], stored = ck_sizes[dtype], columns = part->inner_end - part->inner;
+  const bool lines = columns == inner;            /* the window's rows are one run */
+  const size_t runs = lines ? 1 : part->row_end - part->row, run = lines ? (part->row_end - part->row) * inner : columns;
+  const ck_window window = {n, m, inner, part->row, part->row_end, part->inner, part->inner_end, index_dtype == CK_I64};
   for (size_t b = 0; b < batch; b++)
-    for (size_t o = 0; o < outer; o++)
-      for (size_t j = 0; j < m; j++) {
-        const size_t to = ((b * outer + o) * n + (size_t)row_at(index_dtype, index, b * m + j, n)) * inner;
-        const size_t from = ((b * outer + o) * m + j) * inner;
-#define ADD(S, U, value, op)                                                                    \
-  { S *s = (S *)sums + to; const U *u = (const U *)updates + from;                              \
-    for (size_t i = 0; i < inner; i++) s[i] = (S)(s[i] op (value)); }
-        switch (dtype) {
-        case CK_F64: ADD(double, double, u[i], +) break;
-        case CK_F32: ADD(float, float, u[i], +) break;
-        case CK_F16: ADD(float, uint16_t, ck_f32_of_f16(u[i]), +) break;
-        case CK_BF16: ADD(float, uint16_t, ck_f32_of_bf16(u[i]), +) break;
-        case CK_I64: ADD(uint64_t, uint64_t, u[i], +) break;
-        case CK_I32: ADD(uint32_t, uint32_t, u[i], +) break;
-        default: ADD(uint8_t, uint8_t, u[i], |) break;
-        }
-#undef ADD
-      }
-  if (half) ck_cast_kernel(CK_F32, dtype)(scratch, NULL, NULL, out, total);
+    for (size_t o = 0; o < outer; o++) {
+      const size_t table = (b * outer + o) * n * inner, first = table + part->row * inner + part->inner;
+      char *const sums = half ? (char *)scratch : (char *)out;
+      for (size_t r = 0; r < runs; r++) memset(sums + (first + r * inner) * size, 0, run * size);
+      t->scatter[dtype](&window, (const char *)index + b * m * index_bytes(index_dtype), (const char *)updates + (b * outer + o) * m * inner * stored,
+                        sums + table * size);
+      for (size_t r = 0; half && r < runs; r++)
+        t->casts[CK_F32][dtype](sums + (first + r * inner) * size, NULL, NULL, (char *)out + (first + r * inner) * stored, run);
+    }
   return -1;
+}
+int64_t ck_scatter_add(int dtype, int index_dtype, const void *index, const void *updates, void *out, float *scratch,
+                       size_t batch, size_t outer, size_t n, size_t m, size_t inner) {
+  const ck_scatter_part all = {0, n, 0, inner};
+  return ck_scatter_add_part(dtype, index_dtype, index, updates, out, scratch, batch, outer, n, m, inner, &all);
 }

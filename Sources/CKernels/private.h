@@ -62,6 +62,12 @@ typedef struct ck_products {
   void (*few)(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_step, const void *b, size_t b_step, size_t b_column, void *c, size_t c_row);
 } ck_products;
 
+/* An axis of a strided copy, strides in elements. */
+typedef struct ck_axis { int64_t n, src, dst; } ck_axis;
+
+/* The rows [first, end) of n and the columns [inner_first, inner_end) of inner that a scatter of m rows writes; indices of 64 bits? */
+typedef struct ck_window { size_t n, m, inner, first, end, inner_first, inner_end; bool wide; } ck_window;
+
 typedef struct ck_table {
   ck_kernel rows[CK_ROW_COUNT][CK_DTYPES];
   ck_kernel casts[CK_DTYPES][CK_DTYPES];
@@ -72,6 +78,12 @@ typedef struct ck_table {
   bool (*finite[CK_DTYPES])(const void *x, size_t n);
   /* `blocks` blocks of four words of Philox4x32-10 for the counters first, first + 1, ... in `stream`. */
   void (*philox)(uint64_t key, uint64_t first, uint32_t stream, uint32_t *out, size_t blocks);
+  void (*uniform[CK_DTYPES])(const uint32_t *words, void *out, size_t n);
+  /* Movement. By the logarithm of the element's size; by the indices' width, 0 for i64. */
+  void (*plane[4])(const void *src, void *dst, ck_axis outer, ck_axis inner);
+  bool (*inside[2])(const void *index, size_t m, size_t n);
+  void (*gather[2])(const void *x, const void *index, void *out, size_t n, size_t m, size_t bytes);
+  void (*scatter[CK_DTYPES])(const ck_window *, const void *index, const void *updates, void *sums);
 } ck_table;
 extern const ck_table ck_table_sse2, ck_table_avx2, ck_table_avx512, ck_table_neon;
 const ck_table *ck_current(void);

@@ -122,11 +122,17 @@ int64_t ck_gather(size_t element_size, const void *x, int index_dtype, const voi
  * accumulated in f32 by the caller's giving `scratch` of batch*outer*n*inner floats (NULL for other dtypes). */
 int64_t ck_scatter_add(int dtype, int index_dtype, const void *index, const void *updates, void *out, float *scratch,
                        size_t batch, size_t outer, size_t n, size_t m, size_t inner);
+/* The same within rows [row, row_end) and columns [inner, inner_end) of each [n, inner]: parts that cover it give the bits of the whole. */
+typedef struct ck_scatter_part { size_t row, row_end, inner, inner_end; } ck_scatter_part;
+int64_t ck_scatter_add_part(int dtype, int index_dtype, const void *index, const void *updates, void *out, float *scratch,
+                            size_t batch, size_t outer, size_t n, size_t m, size_t inner, const ck_scatter_part *part);
 
 /* ---- Random numbers -------------------------------------------------------------------------------------------------- */
 /* Philox4x32-10 (Salmon et al., SC 2011), counter = element / 4 (f64: / 2), key = 64 bits: uniform on [0, 1) with 53, 24, 11, 8 bits
  * for f64, f32, f16, bf16. keys: [batch]; out: [batch, n]. */
 void ck_random_uniform(int dtype, const int64_t *keys, void *out, size_t batch, size_t n);
+/* Numbers [first, first + count) of one key; first is a multiple of 4. */
+void ck_random_uniform_part(int dtype, int64_t key, void *out, size_t first, size_t count);
 int64_t ck_fold_key(int64_t key, int64_t data);   /* the FOLD_KEY of the operator list */
 
 /* ---- Products and factorisations ------------------------------------------------------------------------------------ */
