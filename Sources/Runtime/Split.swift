@@ -3,7 +3,7 @@ import Tape
 
 /// How the step of a row's kernel is shared between threads: units that do not depend on each other, of which a piece takes some.
 struct Split: BitwiseCopyable {
-  enum Way: UInt8 { case serial, reduce, line, argmax, softmax, cumsum, gather, product }
+  enum Way: UInt8 { case serial, reduce, line, argmax, softmax, cumsum, gather, product, copy, scatter, random }
   var way = Way.serial
   var op: Int32 = 0
   var dtype: Int32 = 0, size = 0
@@ -19,6 +19,7 @@ struct Split: BitwiseCopyable {
   var maskA: Int32 = -1, maskB: Int32 = -1
   var rows = 1, columns = 1
   var rowPanel = 1, columnPanel = 1
+  var axes = Axes()
 
   static let none = Split()
 
@@ -33,6 +34,9 @@ struct Split: BitwiseCopyable {
     case .argmax, .argmin, .softmax, .cumsum: x.along(s)
     case .gather: x.gather(s)
     case .matmul: x.product(s, threads)
+    case .transpose, .slice, .broadcast: x.copy(s)
+    case .scatterAdd: x.scatter(s, threads)
+    case .random: x.random(s)
     default: 0
     }
     x.lanes = Threads.lanes(work, pieces: x.units, threads: threads)
@@ -152,6 +156,9 @@ struct Split: BitwiseCopyable {
     case .cumsum: ck_cumsum_strips(dtype, x[0], out, n, inner, op != 0, from, to)
     case .gather: return rows(from, to, x, out) < 0
     case .product: for u in from ..< to { product(u, x, out, scratch, lane) }
+    case .copy: copy(from, to, x, out)
+    case .scatter: return scatter(from, to, x, out, scratch)
+    case .random: random(from, to, x, out)
     case .serial: break
     }
     return true

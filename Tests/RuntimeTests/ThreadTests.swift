@@ -8,10 +8,11 @@ import XCTest
 /// The same bits at any count of threads, from kinds of steps large enough to be shared.
 final class ThreadTests: XCTestCase {
   /// Runs with 1, 2, 3 and 7 threads; `shared` steps at least run on more than one with 7.
-  private func same(_ t: Tape, _ inputs: [NodeID], _ outputs: [NodeID], shared: Int = 1, seed: UInt64 = 1, file: StaticString = #filePath, line: UInt = #line) throws {
+  private func same(_ t: Tape, _ inputs: [NodeID], _ outputs: [NodeID], shared: Int = 1, seed: UInt64 = 1, limit: Int = 0, file: StaticString = #filePath, line: UInt = #line) throws {
     if let f = t.failure { throw f }
     var g = Random(state: seed)
-    let x = inputs.map { quick(t.type($0), &g) }
+    // With a limit, integers are indices below it.
+    let x = inputs.map { limit > 0 && t.dtype($0).isInteger ? indices(t.type($0), limit, &g) : quick(t.type($0), &g) }
     var want: [Bytes] = []
     for threads in [1, 2, 3, 7] {
       let p = try Program(t, inputs: inputs, outputs: outputs)
@@ -27,6 +28,10 @@ final class ThreadTests: XCTestCase {
       let wide = try sharedSteps(p.plan())
       if threads == 1 { XCTAssertEqual(wide, 0, file: file, line: line) } else { XCTAssertGreaterThanOrEqual(wide, shared, "\(threads) threads\n\(p.explanation)", file: file, line: line) }
     }
+  }
+  private func indices(_ t: TensorType, _ limit: Int, _ g: inout Random) -> Bytes {
+    let v = (0 ..< t.count).map { _ in Int(g.next() % UInt64(2 * limit)) - limit }
+    return t.dtype == .i64 ? bytes(v.map(Int64.init)) : bytes(v.map(Int32.init))
   }
   /// 997 numbers and a few, repeated: millions of random ones take seconds in a debug build.
   private func quick(_ t: TensorType, _ g: inout Random) -> Bytes {
@@ -156,6 +161,46 @@ final class ThreadTests: XCTestCase {
       _ = r.run([Bytes(repeating: 0, count: 51_200), bytes(index)], expect: .invalid)
       XCTAssertEqual(r.workspace.message, "gather: index at position 15001 lies outside the 100 along axis 0 of shape [100, 64]")
       _ = r.run([Bytes(repeating: 0, count: 51_200), bytes([Int64](repeating: -100, count: 20_000))])
+    }
+  }
+
+  func testScatter() throws {
+    // By tables, batches, columns, and ranges of rows; indices repeat, so that the order of additions shows.
+    for d in [DType.f64, .f32, .bf16, .i32, .bool] {
+      for (i, lead, n, m, inner) in [(DType.i64, [], 70_000, 60_000, [2]), (.i32, [], 90, 20_000, [5]), (.i64, [], 50, 900, [130]), (.i32, [40], 30, 700, [3]), (.i64, [], 200_000, 30_000, [])] as [(DType, [Int], Int, Int, [Int])] {
+        let t = Tape(), index = t.input(TensorType(i, [m])), u = t.input(TensorType(d, lead + [m] + inner)), y = t.apply(.scatterAdd, [index, u], [-1 - inner.count, 0, n])
+        try same(t, [index, u], [y], shared: d == .f64 ? 1 : 0, limit: n)
+      }
+      let t = Tape(), index = t.input(TensorType(.i32, [30, 1500])), u = input(t, d, 30, 1500, 6)
+      try same(t, [index, u], [t.apply(.scatterAdd, [index, u], [-2, 1, 50])], shared: 1, limit: 50)
+    }
+    let t = Tape(), i = t.input(TensorType(.i64, [20_000])), u = input(t, .f64, 20_000, 64), y = t.apply(.scatterAdd, [i, u], [-2, 0, 100])
+    let p = try Program(t, inputs: [i, u], outputs: [y])
+    XCTAssertNil(p.set("threads", 7))
+    let r = try Runner(p)
+    var index = [Int64](repeating: -100, count: 20_000)
+    index[15_001] = 100
+    _ = r.run([bytes(index), Bytes(repeating: 0, count: 20_000 * 512)], expect: .invalid)
+    XCTAssertEqual(r.workspace.message, "scatter_add: index at position 15001 lies outside the 100 along axis 0 of shape [100, 64]")
+  }
+
+  func testCopies() throws {
+    for d in [DType.f64, .f32, .f16, .bool] {
+      for shape in [[700, 300], [17, 3003], [40_000, 3], [40, 50, 30]] {
+        let t = Tape(), x = t.input(TensorType(d, shape)), last = shape[shape.count - 1], order = Array(shape.indices.reversed())
+        var out = [t.transpose(x, order), t.reverse(x, axes: [-1]), t.slice(x, axis: -1, start: 1, count: (last - 1) / 2, step: 2), t.broadcast(t.reshape(x, [1] + shape), to: [2] + shape)]
+        if shape.count == 3 { out += [t.transpose(x, [0, 2, 1]), t.transpose(x, [1, 0, 2]), t.reverse(x, axes: [-3])] }
+        try same(t, [x], out, shared: 0)
+      }
+    }
+    let t = Tape(), x = input(t, .f64, 1000, 700)
+    try same(t, [x], [t.transpose(x, [1, 0])], shared: 1)
+  }
+
+  func testRandom() throws {
+    for d in [DType.f64, .f32, .f16, .bf16] {
+      let t = Tape(), key = t.input(TensorType(.i64, [])), keys = t.input(TensorType(.i64, [5]))
+      try same(t, [key, keys], [t.randomUniform(key, d, [100_003]), t.randomUniform(keys, d, [30, 1001])], shared: 2)
     }
   }
 
