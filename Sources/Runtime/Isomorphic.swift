@@ -32,6 +32,8 @@ final class Isomorphic {
   let root: Memory<Int32>, index: Memory<Int32>
 
   private let tape: Tape
+  // As they lie: the tape does not change meanwhile.
+  private let records: UnsafePointer<Record>, pool: UnsafePointer<Int32>, nodes: UnsafePointer<Int32>, position: UnsafePointer<Int32>
   private var isScalar: [Bool] = []
   /// By position: a fingerprint of what reads it.
   private var readers: Memory<Int32>
@@ -48,7 +50,12 @@ final class Isomorphic {
   private init(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
     self.tape = tape
     let order = try Order.make(tape, stages), n = order.nodes.count
+    guard let records = tape.recordBase, let nodes = order.nodes.p else { throw refused }
     count = n
+    position = UnsafePointer(order.position.p)
+    self.records = records
+    self.nodes = UnsafePointer(nodes)
+    pool = tape.poolBase ?? position   // nothing is read where there is no pool
     self.order = order
     cls = try Memory(n, filling: Isomorphic.none)
     place = try Memory(n, filling: -1)
@@ -83,19 +90,22 @@ final class Isomorphic {
   // MARK: reading
 
   @inline(__always) func node(_ p: Int) -> NodeID { NodeID(order.nodes[p]) }
-  @inline(__always) func operand(_ r: Record, _ slot: Int) -> Int { Int(order.position[tape.input(of: r, slot).i]) }
+  @inline(__always) func record(_ p: Int) -> Record { records[Int(nodes[p])] }
+  @inline(__always) func operand(_ r: Record, _ slot: Int) -> Int {
+    Int(position[Int(r.arity > 3 ? pool[Int(r.a) + slot] : slot == 0 ? r.a : slot == 1 ? r.b : r.c)])
+  }
   @inline(__always) func isBatched(_ p: Int) -> Bool { cls[p] >= 0 && classes[Int(cls[p])].batched }
 
   /// The array and the element that a single number shows through reshapes and slices; nil where it shows none.
   private func trace(_ p: Int) -> (root: Int, index: Int)? {
     var q = p, index = 0
     // A number of a vector, as hosts read them.
-    let r = tape.record(node(p))
+    let r = record(p)
     if r.op == Structural.reshape.rawValue {
-      let o = operand(r, 0), w = tape.record(node(o))
+      let o = operand(r, 0), w = record(o)
       if w.op == Structural.slice.rawValue, !isHost[o] {
         let root = operand(w, 0)
-        if tape.types[Int(tape.record(node(root)).type)].rank == 1, isHost[root] { return (root, tape.attributes[Int(w.attrs)][0]) }
+        if tape.types[Int(record(root).type)].rank == 1, isHost[root] { return (root, tape.attributes[Int(w.attrs)][0]) }
       }
     }
     while !isHost[q] {
@@ -137,23 +147,26 @@ final class Isomorphic {
       }
       table = bigger
     }
-    var s = Isomorphic.hash(c) & (table.count - 1)
-    while table[s] >= 0 {
-      let k = Int(table[s]), d = classes[k]
-      if d.op == c.op, d.type == c.type, d.x == c.x { return Int32(k) }
-      s = (s + 1) & (table.count - 1)
+    let mask = table.count - 1, slots = table.p
+    var s = Isomorphic.hash(c) & mask
+    if let known = classes.p {
+      while slots[s] >= 0 {
+        let d = known + Int(slots[s])
+        if d.pointee.op == c.op, d.pointee.type == c.type, d.pointee.x == c.x { return slots[s] }
+        s = (s + 1) & mask
+      }
     }
-    table[s] = Int32(classes.count)
+    slots[s] = Int32(classes.count)
     try classes.add(c)
     return Int32(classes.count - 1)
   }
 
   private static func hash(_ c: Class) -> Int {
     var h = UInt64(UInt32(bitPattern: c.op)) | UInt64(UInt32(bitPattern: c.type)) << 32
-    for v in [UInt64(UInt32(bitPattern: c.x.x)) | UInt64(UInt32(bitPattern: c.x.y)) << 32, UInt64(UInt32(bitPattern: c.x.z)) | UInt64(UInt32(bitPattern: c.x.w)) << 32] {
-      h = (h ^ v) &* 0x9E37_79B9_7F4A_7C15
-      h ^= h >> 29
-    }
+    h = (h ^ (UInt64(UInt32(bitPattern: c.x.x)) | UInt64(UInt32(bitPattern: c.x.y)) << 32)) &* 0x9E37_79B9_7F4A_7C15
+    h ^= h >> 29
+    h = (h ^ (UInt64(UInt32(bitPattern: c.x.z)) | UInt64(UInt32(bitPattern: c.x.w)) << 32)) &* 0x9E37_79B9_7F4A_7C15
+    h ^= h >> 29
     return Int(truncatingIfNeeded: h & 0x7FFF_FFFF_FFFF)
   }
 
@@ -169,7 +182,7 @@ final class Isomorphic {
     let cast = Structural.cast.rawValue
     isScalar = tape.types.map { $0.shape.isEmpty }
     for p in 0 ..< count where !isHost[p] {
-      let r = tape.record(node(p)), s = Structural(rawValue: r.op)
+      let r = record(p), s = Structural(rawValue: r.op)
       if s == .input || s == .capture { return false }
       if s == .constant || s == .array { continue }
       for k in 0 ..< Int(r.arity) {
@@ -194,22 +207,23 @@ final class Isomorphic {
     classes.clear()
     scalars = 0
     for i in 0 ..< table.count { table[i] = -1 }
+    let cls = self.cls.p, isHost = self.isHost.p, root = self.root.p, readers = self.readers.p
     for p in 0 ..< count {
-      let r = tape.record(node(p))
+      let r = record(p)
       guard r.type >= 0, isScalar[Int(r.type)] else { continue }
       if !isHost[p], r.op < 1024 || r.op == cast {
         var x = SIMD4<Int32>(-1, -1, -1, first ? -1 : readers[p])
         for k in 0 ..< Int(r.arity) { x[k] = cls[operand(r, k)] }
-        cls.p[p] = try intern(Class(op: Int32(r.op), type: r.type, x: x))
+        cls[p] = try intern(Class(op: Int32(r.op), type: r.type, x: x))
         classes.p.unsafelyUnwrapped[Int(cls[p])].count += 1
         scalars += 1
         if scalars == Isomorphic.sample, classes.count * 4 > scalars * 3 { return false }
       } else if !isHost[p], r.op == constant {
-        cls.p[p] = try intern(Class(op: Isomorphic.constant, type: r.type, x: SIMD4(repeating: -1)))
+        cls[p] = try intern(Class(op: Isomorphic.constant, type: r.type, x: SIMD4(repeating: -1)))
       } else if root[p] >= 0 {
-        cls.p[p] = try intern(Class(op: Isomorphic.element, type: r.type, x: [root[p], -1, -1, -1]))
+        cls[p] = try intern(Class(op: Isomorphic.element, type: r.type, x: [root[p], -1, -1, -1]))
       } else {
-        cls.p[p] = try intern(Class(op: Isomorphic.leaf, type: r.type, x: [Int32(stage[p]), rank[p], -1, -1]))
+        cls[p] = try intern(Class(op: Isomorphic.leaf, type: r.type, x: [Int32(stage[p]), rank[p], -1, -1]))
       }
     }
     return true
@@ -219,9 +233,10 @@ final class Isomorphic {
   /// classes count as readers (a link of a chain is a class of its own), and which there are, not how often.
   private func refine() throws(Failure) {
     readers = try Memory(count, filling: -1)
-    let low = readers.p, high = try Memory<UInt32>(count, filling: 0)
+    let highs = try Memory<UInt32>(count, filling: 0), low = readers.p, high = highs.p, cls = self.cls.p
+    guard let classes = self.classes.p else { return }
     for p in 0 ..< count where cls[p] >= 0 && classes[Int(cls[p])].op >= 0 {
-      let r = tape.record(node(p)), n = classes[Int(cls[p])].count
+      let r = record(p), n = classes[Int(cls[p])].count
       for k in 0 ..< Int(r.arity) {
         let q = operand(r, k)
         if cls[q] < 0 || classes[Int(cls[q])].op < 0 || n < Isomorphic.fewest || n * 4 < classes[Int(cls[q])].count { continue }
@@ -230,6 +245,7 @@ final class Isomorphic {
         high[q] = max(high[q], h)
       }
     }
+    defer { _ = highs }
     for p in 0 ..< count { low[p] = Int32(truncatingIfNeeded: (UInt64(UInt32(bitPattern: low[p])) << 32 | UInt64(high[p])) &* 0x9E37_79B9_7F4A_7C15 >> 33) }
   }
 
@@ -322,7 +338,7 @@ final class Isomorphic {
     let k = c[Int(l.cls)], u = c[Int(l.by)], start = Int(k.start), m = Int(k.count)
     var n = 0
     for i in 0 ..< Int(u.count) {
-      let q = operand(tape.record(node(Int(list[Int(u.start) + i]))), Int(l.slot))
+      let q = operand(record(Int(list[Int(u.start) + i])), Int(l.slot))
       if place[q] < 0 { place[q] = Int32(n); n += 1 }
     }
     for i in 0 ..< m {
@@ -337,7 +353,7 @@ final class Isomorphic {
   private func follow(_ l: Link, _ c: UnsafeMutablePointer<Class>, _ list: UnsafeMutablePointer<Int32>, _ counts: UnsafeMutablePointer<Int32>, _ sorted: UnsafeMutablePointer<Int32>) {
     let k = c[Int(l.cls)], start = Int(k.start), m = Int(k.count), n = Int(c[Int(l.by)].count)
     for i in 0 ..< n { counts[i] = 0 }
-    func key(_ i: Int) -> Int { Int(place[operand(tape.record(node(Int(list[start + i]))), Int(l.slot))]) }
+    func key(_ i: Int) -> Int { Int(place[operand(record(Int(list[start + i])), Int(l.slot))]) }
     for i in 0 ..< m { counts[key(i)] += 1 }
     var at: Int32 = 0
     for i in 0 ..< n { (counts[i], at) = (at, at + counts[i]) }

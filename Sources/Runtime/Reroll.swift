@@ -51,7 +51,7 @@ final class Reroll {
 
   @inline(__always) private func member(_ c: Isomorphic.Class, _ i: Int) -> Int { Int(old.members[Int(c.start) + i]) }
   @inline(__always) private func operand(_ c: Isomorphic.Class, _ i: Int, _ slot: Int) -> Int {
-    old.operand(source.record(old.node(member(c, i))), slot)
+    old.operand(old.record(member(c, i)), slot)
   }
   @inline(__always) private func index(_ q: Int, batched: Bool) -> Int { batched ? Int(old.place[q]) : Int(old.index[q]) }
 
@@ -179,7 +179,7 @@ final class Reroll {
   /// The next position that `f` needs, nil after the last.
   private func dependency(_ f: inout Frame) -> Int? {
     if f.cls < 0 {
-      let p = Int(f.position), r = source.record(old.node(p))
+      let p = Int(f.position), r = old.record(p)
       if f.next >= Int(r.arity) || source.structural(old.node(p)) == .constant { return nil }
       f.next += 1
       let q = old.operand(r, f.next - 1)
@@ -282,7 +282,7 @@ final class Reroll {
 
   /// The member of a class that a part of a stack shows, or the part itself.
   private func piece(_ q: Int) -> Int {
-    let r = source.record(old.node(q))
+    let r = old.record(q)
     if !old.isHost[q], r.op == Structural.reshape.rawValue {
       let o = old.operand(r, 0)
       if old.isBatched(o) { return o }
