@@ -4,6 +4,8 @@ import Tape
 /// A place that instructions of a block program read or write: a register (a block of elements in scratch) or a value's memory.
 struct BlockEntry: BitwiseCopyable {
   var value: Int32 = -1
+  /// The value that this one is a piece of, -1: it is whole.
+  var parent: Int32 = -1
   var register: Int32 = -1
   /// Bytes an element.
   var size: Int32
@@ -45,7 +47,7 @@ struct BlockFill: BitwiseCopyable {
 
 struct BlockUse: BitwiseCopyable {
   var value: Int32
-  /// The instruction that reads it last, or writes it; the largest and -1 where that is not element by element.
+  /// The instruction that reads it last, or writes it; the largest and -1 where that is not element by element, or of a piece.
   var instruction: Int32
 }
 
@@ -207,7 +209,7 @@ struct BlockCode {
     for k in w.first ..< w.first + w.count { columns.append(try load(g, values, g.operand(r, k), s, stage, entry)) }
     for k in w.first ..< w.first + w.count {
       let q = key(g, g.operand(r, k), s), e = columns[start + k - w.first]
-      if entries[Int(e)].advances { reads(entries[Int(e)].value, Int32(instructions.count)) }
+      if entries[Int(e)].advances { reads(e, Int32(instructions.count)) }
       if last[q] == 2 * w.member + 1 {
         last[q] = -2
         release(entry[q])
@@ -233,19 +235,20 @@ struct BlockCode {
     if e > 0, entries[Int(e)].register >= 0, e != temporary, !entries[Int(e)].filled { free.append(entries[Int(e)].register) }
   }
 
-  private mutating func memory(_ value: Int, _ dtype: UInt8) -> Int32 {
-    entries.append(BlockEntry(value: Int32(value), size: size(dtype), advances: true))
+  private mutating func memory(_ values: borrowing Values, _ value: Int, _ dtype: UInt8) -> Int32 {
+    entries.append(BlockEntry(value: Int32(value), parent: values.list[value].parent, size: size(dtype), advances: true))
     return Int32(entries.count - 1)
   }
 
   private mutating func add(_ code: Int32, _ x: Int32, _ y: Int32 = 0, _ z: Int32 = 0, out: Int32) throws(Failure) {
     guard code >= 0 else { throw Failure(.invalid, "program: a kernel is missing") }
-    for e in [x, y, z] where e > 0 && entries[Int(e)].advances { reads(entries[Int(e)].value, Int32(instructions.count)) }
+    for e in [x, y, z] where e > 0 && entries[Int(e)].advances { reads(e, Int32(instructions.count)) }
     if entries[Int(out)].advances { outputs.append(BlockUse(value: entries[Int(out)].value, instruction: Int32(instructions.count))) }
     instructions.append(BlockInstruction(code: code, x: x, y: y, z: z, out: out))
   }
 
-  private mutating func reads(_ v: Int32, _ instruction: Int32) {
+  private mutating func reads(_ e: Int32, _ instruction: Int32) {
+    let x = entries[Int(e)], v = x.parent < 0 ? x.value : x.parent, instruction = x.parent < 0 ? instruction : Int32.max
     if let i = known[v] {
       inputs[i].instruction = max(inputs[i].instruction, instruction)
     } else {
@@ -260,7 +263,7 @@ struct BlockCode {
     if entry[k] >= 0 { return entry[k] }
     let q = Int(g.items[o].root), d = g.dtype(o), v = values.seen(g, q, stage: stage)
     let half = d == 2 || d == 3
-    var e = memory(v, d)
+    var e = memory(values, v, d)
     if g.isFull(o) {
       if half {
         let r = register(4)
@@ -270,13 +273,14 @@ struct BlockCode {
       entry[k] = e
       return e
     }
+    if entries[Int(e)].parent >= 0 { reads(e, Int32.max) }
     entries[Int(e)].advances = false
     if half, temporary == 0 { temporary = register(2) }
     let period = g.elements(q), rep = Int(g.items[o].rep)
     if rep < 0 {
       entries[Int(e)].map = Int32(maps.count)
       for i in 0 ..< 2 + 2 * g.maps[~rep + 1] { maps.append(g.maps[~rep + i]) }
-      reads(Int32(v), Int32.max)
+      reads(e, Int32.max)
       work += 0.06 * Double(size(d))
       let r = register(half ? 4 : Int(size(d)))
       instructions.append(BlockInstruction(x: e, out: half ? temporary : r))
@@ -314,7 +318,7 @@ struct BlockCode {
     if isCast, !half {
       let o = g.operand(r, 0), k = key(g, o, s)
       if entry[k] < 0, g.isFull(o) {
-        x.0 = memory(values.seen(g, Int(g.items[o].root), stage: stage), g.dtype(o))
+        x.0 = memory(values, values.seen(g, Int(g.items[o].root), stage: stage), g.dtype(o))
         direct = true
       }
     }
@@ -335,12 +339,12 @@ struct BlockCode {
       }
     }
     let inMemory = escapes && !half
-    let out = inMemory ? memory(Int(g.items[p].value), d) : register(width)
+    let out = inMemory ? memory(values, Int(g.items[p].value), d) : register(width)
     entry[p] = out
     var stored = false
     work += (isCast ? 0.03 : Rows.cost[Int(r.op)]) * Double(width) + (escapes ? 0.04 * Double(width) : 0)
     if isCast {
-      stored = try cast(from: g.dtype(g.operand(r, 0)), to: d, x.0, out, direct: direct, value: escapes ? Int(g.items[p].value) : -1, used: used)
+      stored = try cast(values, from: g.dtype(g.operand(r, 0)), to: d, x.0, out, direct: direct, value: escapes ? Int(g.items[p].value) : -1, used: used)
     } else {
       let rd = Rows.classes.withUnsafeBufferPointer { b in b.baseAddress.map { g.rowDType(r, p, $0) } ?? 0 }
       try add(Rows.codes[Int(r.op) * 7 + (rd == 2 || rd == 3 ? 1 : Int(rd))], x.0, x.1, x.2, out: out)
@@ -348,12 +352,12 @@ struct BlockCode {
       if half, used, !Rows.exact[Int(r.op)] { try add(Rows.round[Int(d)], out, out: out) }
     }
     for e in later { release(e) }
-    if half, escapes, !stored { try add(Rows.cast[7 + Int(d)], out, out: memory(Int(g.items[p].value), d)) }
+    if half, escapes, !stored { try add(Rows.cast[7 + Int(d)], out, out: memory(values, Int(g.items[p].value), d)) }
     if !used { release(out) }
   }
 
   /// True when the value has been stored already.
-  private mutating func cast(from: UInt8, to: UInt8, _ x: Int32, _ out: Int32, direct: Bool, value: Int, used: Bool) throws(Failure) -> Bool {
+  private mutating func cast(_ values: borrowing Values, from: UInt8, to: UInt8, _ x: Int32, _ out: Int32, direct: Bool, value: Int, used: Bool) throws(Failure) -> Bool {
     if direct {
       try add(Rows.cast[Int(from) * 7 + Int(to)], x, out: out)
       return false
@@ -365,7 +369,7 @@ struct BlockCode {
         return false
       }
       // Rounded once, through storage.
-      let t = value >= 0 ? memory(value, to) : register(2)
+      let t = value >= 0 ? memory(values, value, to) : register(2)
       try add(Rows.cast[Int(compute) * 7 + Int(to)], x, out: t)
       if used { try add(Rows.cast[Int(to) * 7 + 1], t, out: out) }
       if value < 0 { release(t) }

@@ -121,7 +121,7 @@ struct Clusters: ~Copyable {
       for m in 0 ..< Int(steps[s].count) {
         let r = g.record(Int(members[Int(steps[s].start) + m]))
         for k in 0 ..< Int(r.arity) {
-          let t = items[Int(items[g.operand(r, k)].root)].step
+          let t = items[g.home(Int(items[g.operand(r, k)].root))].step
           if t >= 0, t != Int32(s) { try edges.add(t) }
         }
       }
@@ -131,7 +131,7 @@ struct Clusters: ~Copyable {
     var stack = List<(Int32, Int32)>(), all = List<Int32>()
     for stage in g.stages {
       for o in stage.outputs {
-        let s = items[Int(items[Int(g.position[o.i])].root)].step
+        let s = items[g.home(Int(items[Int(g.position[o.i])].root))].step
         if s < 0 || state[Int(s)] != 0 { continue }
         state[Int(s)] = 1
         try stack.add((s, start[Int(s)]))

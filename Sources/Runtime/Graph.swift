@@ -2,7 +2,7 @@ import CKernels
 import Tape
 
 /// What becomes of a node.
-enum Kind: UInt8 { case host, constant, array, view, scalar, block, kernel, scan, part }
+enum Kind: UInt8 { case host, constant, array, view, piece, scalar, block, kernel, scan, part }
 
 /// A node at its position in the order.
 struct Item: BitwiseCopyable {
@@ -18,12 +18,20 @@ struct Item: BitwiseCopyable {
   var step: Int32 = -1
   /// Its place among `Structure.values`, -1 while it needs no memory. For host inputs at first their flat number.
   var value: Int32 = -1
+  /// A piece: its window's number.
+  var window: Int32 = -1
   var kind: Kind
   var stage: UInt8 = 0
   /// A view that a kernel reads: written out.
   var dense = false
   /// A concat that stores its parts' blocks, a member of the cluster that makes them. It has as many elements to compute as a part.
   var weaves = false
+}
+
+/// Consecutive elements of another item, from `offset` on.
+struct Window: BitwiseCopyable {
+  var of: Int32
+  var offset: Int
 }
 
 struct TypeInfo: BitwiseCopyable {
@@ -49,6 +57,7 @@ final class Graph {
   private(set) var maxLevel: Int32 = 0
   /// Maps of views (see ck_stage), one after the other.
   private(set) var maps = List<Int>()
+  private var windows = List<Window>()
 
   init(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
     let order = try Order.make(tape, stages)
@@ -109,6 +118,33 @@ final class Graph {
   @inline(__always) func dtype(_ p: Int) -> UInt8 { types[Int(items[p].type)].dtype }
   /// The elements that a cluster computes for this member.
   @inline(__always) func span(_ p: Int) -> Int { items[p].weaves ? elements(operand(records[p], 0)) : elements(p) }
+  /// The item in whose memory a root lies: what a piece is cut from, else itself.
+  @inline(__always) func home(_ q: Int) -> Int { items[q].window < 0 ? q : Int(windows[Int(items[q].window)].of) }
+  func window(_ q: Int) -> Window { windows[Int(items[q].window)] }
+  /// A number that is known now.
+  @inline(__always) func isNumber(_ q: Int) -> Bool {
+    switch items[q].kind {
+    case .constant: true
+    case .array: elements(q) == 1
+    case .piece: elements(q) == 1 && items[home(q)].kind == .array
+    default: false
+    }
+  }
+  /// That number as a slot holds it.
+  func number(_ q: Int) -> UInt64 {
+    let d = dtype(q)
+    if items[q].kind == .constant { return slotBits(tape.constantBits(NodeID(items[q].node)), d) }
+    let r = record(home(q)), p = UnsafeRawPointer(tape.arrays[Int(r.a)].data) + (items[q].kind == .piece ? window(q).offset : 0) * Int(size(d))
+    switch d {
+    case 0, 4: return p.loadUnaligned(as: UInt64.self)
+    case 1, 5: return UInt64(p.loadUnaligned(as: UInt32.self))
+    case 6: return UInt64(p.load(as: UInt8.self))
+    default:
+      var slot: UInt64 = 0
+      ck_cast_kernel(Int32(d), 1)?(p, nil, nil, &slot, 1)
+      return slot
+    }
+  }
   @inline(__always) func isFull(_ p: Int) -> Bool {
     items[p].rep == 1 && (items[p].root == Int32(p) || elements(Int(items[p].root)) == elements(p))
   }
@@ -128,7 +164,7 @@ final class Graph {
       let r = record(p)
       if r.op < 1024 {
         if r.op == stop {
-          view(p, operand(r, 0), rep: 1)
+          try show(p, r)
           continue
         }
         let d = classes.withUnsafeBufferPointer { c in c.baseAddress.map { Int(rowDType(r, p, $0)) } ?? 0 }
@@ -144,13 +180,8 @@ final class Graph {
       case .input: throw Failure(.invalid, "program: an output depends on an input of type \(tape.type(NodeID(items[p].node)).description) that is not among the inputs")
       case .capture: throw Failure(.invalid, "program: an output depends on a node of an outer tape of type \(tape.type(NodeID(items[p].node)).description)")
       case .cast:
-        let o = operand(r, 0)
-        if dtype(o) == dtype(p) { view(p, o, rep: 1) } else { items[p].kind = elements(p) == 1 ? .scalar : .block }
-      case .reshape: view(p, operand(r, 0), rep: 1)
-      case .broadcast:
-        let o = operand(r, 0)
-        if items[o].rep > 0, let rep = repetition(tape.shape(NodeID(items[o].node)), tape.shape(NodeID(items[p].node))) { view(p, o, rep: rep) } else { try mapped(p, o) }
-      case .slice, .transpose: try mapped(p, operand(r, 0))
+        if dtype(operand(r, 0)) == dtype(p) { try show(p, r) } else { items[p].kind = elements(p) == 1 ? .scalar : .block }
+      case .reshape, .broadcast, .slice, .transpose, .gather: try show(p, r)
       case .scan: items[p].kind = .scan
       case .part: items[p].kind = .part
       case nil: throw unsupported(p)
@@ -162,6 +193,75 @@ final class Graph {
   private func unsupported(_ p: Int) -> Failure {
     let n = NodeID(items[p].node)
     return Failure(.invalid, "program: no kernel for \(tape.op(n).name) of \(tape.type(n).description)")
+  }
+
+  /// Makes `p` a view or a piece where its row only shows what lies in memory already.
+  private func show(_ p: Int, _ r: Record, always: Bool = false) throws(Failure) {
+    let o = operand(r, 0)
+    switch Structural(rawValue: r.op) {
+    case .broadcast:
+      if items[o].rep > 0, let rep = repetition(tape.shape(NodeID(items[o].node)), tape.shape(NodeID(items[p].node))) {
+        view(p, o, rep: rep)
+      } else {
+        try mapped(p, o, always: always)
+      }
+    case .slice, .transpose, .gather:
+      if let first = consecutive(p, r, o), try cut(p, o, first) { return }
+      if r.op != Structural.gather.rawValue { try mapped(p, o, always: always) }
+    default: view(p, o, rep: 1)
+    }
+  }
+
+  /// The first element shown where a slice, transposition or gather at a constant shows consecutive elements of its operand, in order.
+  private func consecutive(_ p: Int, _ r: Record, _ o: Int) -> Int? {
+    let n = NodeID(items[p].node), from = tape.shape(NodeID(items[o].node)), a = tape.attrs(n)
+    var first = 0, run = 1   // elements of the axes behind
+    if r.op == Structural.gather.rawValue {
+      let i = operand(r, 1), axis = from.count + a[0]
+      guard a[1] == 0, items[i].kind == .constant, from[..<axis].allSatisfy({ $0 == 1 }) else { return nil }
+      let k = Int64(bitPattern: tape.constantBits(NodeID(items[i].node)))
+      guard k >= 0, k < from[axis] else { return nil }
+      return Int(k) * from[(axis + 1)...].reduce(1, &*)
+    }
+    if r.op == Structural.transpose.rawValue {   // only axes of one element move
+      let head = from.count - a.count
+      var last = -1
+      for x in a where from[head + x] != 1 {
+        if x < last { return nil }
+        last = x
+      }
+      return 0
+    }
+    let to = tape.shape(n), head = from.count - a.count / 3, steps = strides(from)
+    for i in stride(from: from.count - 1, through: 0, by: -1) {
+      let start = i < head ? 0 : a[3 * (i - head)], step = i < head ? 1 : a[3 * (i - head) + 2]
+      if to[i] != 1, step != 1 || steps[i] != run { return nil }
+      first += start * steps[i]
+      run *= to[i]
+    }
+    return first
+  }
+
+  /// Makes `p` the elements of `o` from `first` on; false where those are not consecutive in memory.
+  private func cut(_ p: Int, _ o: Int, _ first: Int) throws(Failure) -> Bool {
+    let n = elements(p), q = Int(items[o].root)
+    if n == 0 { return false }
+    if n == elements(o) {
+      view(p, o, rep: 1)
+      return true
+    }
+    if !isFull(o) {
+      if elements(q) != 1 { return false }
+      view(p, o, rep: 1)
+      items[p].rep = 1
+      return true
+    }
+    items[p].kind = .piece
+    items[p].root = Int32(p)
+    items[p].rep = 1
+    items[p].window = Int32(windows.count)
+    try windows.add(items[q].kind == .piece ? Window(of: window(q).of, offset: window(q).offset + first) : Window(of: Int32(q), offset: first))
+    return true
   }
 
   /// A view of a view is a view: with p elements and repetition r below, (i / rep / r) % p.
@@ -240,20 +340,14 @@ final class Graph {
   }
 
   private func resolveViews() throws(Failure) {
-    for p in 0 ..< count where items[p].kind == .view {
+    for p in 0 ..< count where items[p].kind == .view || items[p].kind == .piece {
       if items[p].dense {
         items[p].kind = .kernel
         items[p].root = Int32(p)
         items[p].rep = 1
         continue
       }
-      let r = record(p), o = operand(r, 0)
-      switch Structural(rawValue: r.op) {
-      case .slice, .transpose: try mapped(p, o, always: true)
-      case .broadcast:
-        if items[o].rep > 0, let rep = repetition(tape.shape(NodeID(items[o].node)), tape.shape(NodeID(items[p].node))) { view(p, o, rep: rep) } else { try mapped(p, o, always: true) }
-      default: view(p, o, rep: 1)
-      }
+      try show(p, record(p), always: true)
     }
   }
 
@@ -317,7 +411,7 @@ final class Graph {
     for p in 0 ..< count {
       switch items[p].kind {
       case .host, .constant, .array: break
-      case .block, .view:
+      case .block, .view, .piece:
         let r = record(p)
         for k in 0 ..< Int(r.arity) where !light[operand(r, k)] { light[p] = false }
       default: light[p] = false
@@ -331,7 +425,7 @@ final class Graph {
       let r = record(p)
       if items[p].kind == .block, bound[p] < Int32.max, bound[p] > items[p].level, mayWait(p, r, light) { items[p].level = bound[p] }
       for k in 0 ..< Int(r.arity) {
-        let o = operand(r, k), q = Int(items[o].root)
+        let o = operand(r, k), q = home(Int(items[o].root))
         if items[q].kind == .block { bound[q] = min(bound[q], joins(p, o) ? items[p].level : items[p].level - 1) }
       }
     }
@@ -344,6 +438,7 @@ final class Graph {
     for k in 0 ..< Int(r.arity) {
       let o = operand(r, k), q = Int(items[o].root)
       if light[o] || (!isFull(o) && items[o].rep > 0) || q == waiting { continue }
+      if items[q].kind == .piece { return false }
       if waiting >= 0 || (items[o].rep < 0 && elements(q) > elements(p)) || size(dtype(o)) > size(dtype(p)) { return false }
       waiting = q
     }

@@ -49,7 +49,7 @@ final class Instance {
   private let table: Table
   private let tableMemory: Memory<UInt>
   // The plan's lists, which it keeps alive; nil where empty.
-  private let steps: UnsafeMutablePointer<RunStep>
+  private let steps: UnsafeMutablePointer<RunStep>?
   private let stages: UnsafeMutablePointer<RunStage>
   private let patches: UnsafeMutablePointer<Patch>?
   private let copies: UnsafeMutablePointer<RunCopy>?
@@ -162,8 +162,8 @@ final class Instance {
   @inline(__always) private func resolve(_ r: Ref, _ inputs: HostInputs, _ outputs: HostOutputs) -> UnsafeMutableRawPointer {
     switch r.region {
     case .constants: constants + r.offset
-    case .input: UnsafeMutableRawPointer(mutating: inputs[r.offset]) ?? arena
-    case .output: outputs[r.offset] ?? arena
+    case .input: UnsafeMutableRawPointer(mutating: inputs[r.offset]).map { $0 + r.bytes } ?? arena
+    case .output: outputs[r.offset].map { $0 + r.bytes } ?? arena
     default: arena + r.offset
     }
   }
@@ -183,11 +183,12 @@ final class Instance {
     if let patches {
       for i in s.patches ..< s.patchEnd {
         let p = patches[i]
-        table[p.table] = (p.output ? outputs[Int(p.host)] : UnsafeMutableRawPointer(mutating: inputs[Int(p.host)])) ?? arena
+        table[p.table] = (p.output ? outputs[Int(p.host)] : UnsafeMutableRawPointer(mutating: inputs[Int(p.host)])).map { $0 + p.bytes } ?? arena
       }
     }
     copy(s.keeps, s.saves, inputs, outputs)
     for t in s.steps ..< s.stepEnd {
+      guard let steps else { break }
       let r = steps[t]
       switch r.kind {
       case .scalar: if let scalars { scalar(scalars[Int(r.code)], Int(r.code), inputs, outputs) }

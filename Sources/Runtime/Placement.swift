@@ -3,10 +3,18 @@ import Tape
 
 enum Region: UInt8 { case none, arena, constants, input, output, small, pinned }
 
-/// A place: a region and an offset in it, or the number of a host's array.
+/// A place: a region and an offset in it, or the number of a host's array and bytes from its start.
 struct Ref: BitwiseCopyable {
   var offset = 0
   var region = Region.none
+  var bytes = 0
+
+  /// The place of what lies `n` bytes further on.
+  func further(_ n: Int) -> Ref {
+    var r = self
+    if region == .input || region == .output { r.bytes = bytes &+ n } else { r.offset = offset &+ n }
+    return r
+  }
 }
 
 struct Alias: BitwiseCopyable {
@@ -43,6 +51,7 @@ struct Placement: ~Copyable {
     let last = try Memory<Int32>(s.values.list.count, filling: -1)
     for v in 0 ..< s.values.list.count {
       let x = s.values.list[v]
+      if x.parent >= 0 { continue }
       last[v] = x.last
       switch x.origin {
       case .host: ref[v] = Ref(offset: x.place, region: .input)
@@ -82,32 +91,33 @@ struct Placement: ~Copyable {
   /// An output's step writes the host's array, where no later read of an input that lies there forbids it.
   private mutating func bind(_ s: Structure, _ aliases: [Alias], _ last: Memory<Int32>) throws(Failure) {
     var isOutput = Set<Int32>()
-    if !aliases.isEmpty { for o in 0 ..< s.values.outputs.count { isOutput.insert(s.values.outputs[o].value) } }
+    if !aliases.isEmpty { for o in 0 ..< s.values.outputs.count { isOutput.insert(Int32(s.values.base(Int(s.values.outputs[o].value)))) } }
     var under: [Int: Int32] = [:], over: [Int32: Int] = [:]   // output (stage << 32 | index) -> value of the input under it, and back
     for a in aliases where s.hosts[a.stage][a.input] >= 0 {
       under[a.stage << 32 | a.output] = s.hosts[a.stage][a.input]
       over[s.hosts[a.stage][a.input]] = a.output
     }
     for o in 0 ..< s.values.outputs.count {
-      let out = s.values.outputs[o], v = Int(out.value), x = s.values.list[v]
-      var free = x.origin == .step && x.stage == out.stage && !x.pinned && ref[v].region == .none
+      let out = s.values.outputs[o], v = s.values.base(Int(out.value)), x = s.values.list[v], whole = v == Int(out.value)
+      var free = whole && x.origin == .step && x.stage == out.stage && !x.pinned && ref[v].region == .none
       if free, !under.isEmpty, let w = under[Int(out.stage) << 32 | Int(out.index)] { free = !isOutput.contains(w) && mayOverwrite(s, w, by: v) }
       if free {
         bound[o] = true
         ref[v] = Ref(offset: Int(out.index), region: .output)
       } else if x.origin == .step, !x.pinned, ref[v].region == .none {
         last[v] = Int32.max   // until the stage's copies are made
-      } else if x.origin == .host, let j = over[out.value], j != Int(out.index) {
-        let place = try pin(x.bytes)
+      } else if x.origin == .host, let j = over[Int32(v)], j != Int(out.index) {
+        let place = try pin(s.values.list[Int(out.value)].bytes)
         saved[o] = place
       }
     }
   }
 
   private func mayOverwrite(_ s: Structure, _ w: Int32, by v: Int) -> Bool {
-    let input = s.values.list[Int(w)], t = s.values.list[v].def
+    let input = s.values.list[Int(w)], t = s.values.list[v].first
     if input.last < t { return true }
     if input.last > t { return false }
+    // Of the last reader and first writer: a scalar step loads before it stores.
     let info = s.clusters.steps[Int(s.clusters.schedule[Int(t)])]
     if info.kind == .scalar { return true }
     if info.kind != .block { return false }
@@ -123,7 +133,7 @@ struct Placement: ~Copyable {
     for i in 0 ..< Int(info.writeCount) {
       let v = Int(s.values.writes[Int(info.writeStart) + i])
       guard ref[v].region == .none else { continue }
-      let bytes = s.values.list[v].bytes
+      let bytes = s.values.list[v].bytes   // of the whole, when the first piece of it is written
       if bytes <= 8 {
         if smallFree.isEmpty { smallEnd += 8; try smallFree.add(smallEnd - 8) }
         let offset = smallFree.pop()
@@ -170,6 +180,7 @@ struct Placement: ~Copyable {
 
   /// After a stage the outputs that were copied are free.
   private mutating func release(_ s: Structure, _ v: Int, _ last: Memory<Int32>) throws(Failure) {
+    let v = s.values.base(v)
     if last[v] == Int32.max { try vacate(s, v, last) }
   }
 
@@ -184,6 +195,7 @@ struct Placement: ~Copyable {
       }
     }
     for v in 0 ..< ref.count { fix(&ref.p[v]) }
+    for v in 0 ..< ref.count where s.values.list[v].parent >= 0 { ref[v] = ref[Int(s.values.list[v].parent)].further(s.values.list[v].shift) }
     for o in 0 ..< saved.count { fix(&saved.p[o]) }
     for t in 0 ..< scratch.count { scratch[t] = scratch[t] &+ rest }
     memory = rest &+ arena.end

@@ -15,6 +15,7 @@ struct Patch: BitwiseCopyable {
   var table: Int
   var host: Int32
   var output: Bool
+  var bytes = 0
 }
 
 struct RunCopy: BitwiseCopyable {
@@ -37,7 +38,7 @@ final class Plan {
   /// The clusters as they run.
   let vectors: VectorBlocks
   let memory: Int
-  let steps: Memory<RunStep>
+  private(set) var steps = List<RunStep>()
   private(set) var table = List<Ref>()
   private(set) var patches = List<Patch>()
   let transfers: Memory<ck_transfer>
@@ -62,6 +63,7 @@ final class Plan {
     let lanes = try Memory<Int32>(s.clusters.schedule.count, filling: 1), needs = try Memory(s.clusters.schedule.count, filling: 0)
     for t in 0 ..< s.clusters.schedule.count {
       let n = Int(s.code[t])
+      if n < 0 { continue }
       switch s.clusters.steps[Int(s.clusters.schedule[t])].kind {
       case .kernel:
         lanes[t] = Int32(splits[n].lanes)
@@ -76,38 +78,38 @@ final class Plan {
     }
     let place = try Placement.make(s, vectors.blocks, aliases: aliases, needs: needs)
     memory = max(place.memory, 64)
-    steps = try Memory(s.clusters.schedule.count, filling: RunStep(kind: .kernel, code: 0, table: 0))
     stages = try Memory(s.stages, filling: RunStage())
     try add(Ref())   // entry 0 is no pointer
     for k in 0 ..< s.stages {
       stages[k].patches = patches.count
-      stages[k].steps = s.clusters.stageStart[k]
-      stages[k].stepEnd = s.clusters.stageStart[k + 1]
-      for t in stages[k].steps ..< stages[k].stepEnd { try step(t, place, lanes[t], needs[t]) }
+      stages[k].steps = steps.count
+      for t in s.clusters.stageStart[k] ..< s.clusters.stageStart[k + 1] { try step(t, place, lanes[t], needs[t]) }
+      stages[k].stepEnd = steps.count
       stages[k].patchEnd = patches.count
       try copies(k, place)
     }
-    for i in 0 ..< transfers.count { transfers[i] = Plan.transfer(place.ref[Int(s.scalars.transfers[i].value)]) }
+    for i in 0 ..< transfers.count { transfers[i] = Plan.transfer(place.ref[Int(s.scalars.transfers[i].value)].further(s.scalars.transfers[i].shift)) }
   }
 
   private static func transfer(_ r: Ref) -> ck_transfer {
     switch r.region {
-    case .input: ck_transfer(offset: 0, host: Int32(r.offset), base: 1)
-    case .output: ck_transfer(offset: 0, host: Int32(r.offset), base: 2)
+    case .input: ck_transfer(offset: Int64(r.bytes), host: Int32(r.offset), base: 1)
+    case .output: ck_transfer(offset: Int64(r.bytes), host: Int32(r.offset), base: 2)
     default: ck_transfer(offset: Int64(r.offset), host: 0, base: 0)
     }
   }
 
   private func add(_ r: Ref) throws(Failure) {
     if r.region == .input || r.region == .output {
-      try patches.add(Patch(table: table.count, host: Int32(r.offset), output: r.region == .output))
+      try patches.add(Patch(table: table.count, host: Int32(r.offset), output: r.region == .output, bytes: r.bytes))
     }
     try table.add(r)
   }
 
   private func step(_ t: Int, _ place: borrowing Placement, _ lanes: Int32, _ need: Int) throws(Failure) {
     let s = structure, kind = s.clusters.steps[Int(s.clusters.schedule[t])].kind, n = Int(s.code[t])
-    steps[t] = RunStep(kind: kind, code: s.code[t], lanes: lanes, table: table.count)
+    if n < 0 { return }
+    try steps.add(RunStep(kind: kind, code: s.code[t], lanes: lanes, table: table.count))
     let scratch = place.scratch[t]
     switch kind {
     case .kernel:
@@ -145,7 +147,7 @@ final class Plan {
     stages[k].keeps = copies.count
     for i in 0 ..< s.values.list.count {
       let v = s.values.list[i]
-      if v.origin == .kept, Int(v.stage) == k { try copies.add(RunCopy(from: place.ref[v.place], to: place.ref[i], bytes: v.bytes)) }
+      if v.origin == .kept, v.parent < 0, Int(v.stage) == k { try copies.add(RunCopy(from: place.ref[v.place], to: place.ref[i], bytes: v.bytes)) }
     }
     stages[k].saves = copies.count
     for o in 0 ..< s.values.outputs.count where Int(s.values.outputs[o].stage) == k && place.saved[o].region != .none {

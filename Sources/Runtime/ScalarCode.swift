@@ -4,6 +4,8 @@ import Tape
 /// A number in memory that scalar programs load or store.
 struct Transfer: BitwiseCopyable {
   var value: Int32
+  /// Bytes before it in the value.
+  var shift = 0
 }
 
 /// One scalar step: ranges of the lists in `ScalarCode`.
@@ -30,17 +32,17 @@ struct ScalarCode: ~Copyable {
 
   init(_ g: Graph, _ c: borrowing Clusters, _ values: borrowing Values) throws(Failure) {
     for i in 0 ..< values.scalarConstants.count {
-      let p = Int(values.scalarConstants[i])
-      try constants.add(slotBits(g.tape.constantBits(NodeID(g.items[p].node)), g.dtype(p)))
+      try constants.add(g.number(Int(values.scalarConstants[i])))
     }
     slots = constants.count
     var any = false
     for s in 0 ..< c.steps.count where c.steps[s].kind == .scalar { any = true }
     if !any { return }
-    // By position: the slot, and the number of the last reading member. Both hold for one step at a time.
-    let slot = try Memory<Int32>(g.count, filling: -1), last = try Memory<Int32>(g.count, filling: -1)
+    // By position: the slot, the number of the last reading member, the first store in a joined array (`same`: the next). They hold for one step.
+    let slot = try Memory<Int32>(g.count, filling: -1), last = try Memory<Int32>(g.count, filling: -1), head = try Memory<Int32>(g.count, filling: -1)
+    let same = try Memory<Int32>(values.places.stores.count, filling: -1)
     for t in 0 ..< c.schedule.count where c.steps[Int(c.schedule[t])].kind == .scalar {
-      try step(g, c, values, Int(c.schedule[t]), slot.p, last.p)
+      try step(g, c, values, Int(c.schedule[t]), slot.p, last.p, head.p, same.p)
     }
   }
 
@@ -57,7 +59,8 @@ struct ScalarCode: ~Copyable {
   }
 
   private mutating func step(_ g: Graph, _ c: borrowing Clusters, _ values: borrowing Values, _ s: Int,
-                             _ slot: UnsafeMutablePointer<Int32>, _ last: UnsafeMutablePointer<Int32>) throws(Failure) {
+                             _ slot: UnsafeMutablePointer<Int32>, _ last: UnsafeMutablePointer<Int32>, _ head: UnsafeMutablePointer<Int32>,
+                             _ same: UnsafeMutablePointer<Int32>) throws(Failure) {
     let info = c.steps[s], items = g.items, codes = Rows.codes, exact = Rows.exact, classes = Rows.classes
     let members = c.members.p + Int(info.start)
     var range = ScalarRange(code: code.count)
@@ -69,26 +72,47 @@ struct ScalarCode: ~Copyable {
       for k in 0 ..< Int(r.arity) {
         let q = Int(items[g.operand(r, k)].root)
         last[q] = Int32(m)
-        if items[q].kind == .constant { continue }
-        if items[q].kind == .part || items[q].step != Int32(s), slot[q] < 0 {
-          slot[q] = try take()
-          try emit(Rows.load[Int(g.dtype(q))], Int32(transfers.count), 0, 0, slot[q])
-          try transfers.add(Transfer(value: Int32(values.seen(g, q, stage: info.stage))))
-          range.loads += 1
-        }
+        try load(g, values, q, s, info.stage, slot, &range)
       }
+    }
+    // What no member makes is stored at once; a member's stores follow it.
+    let places = values.places, first = places.first(s)
+    var e = first
+    while e >= 0 {
+      try load(g, values, Int(places.stores[e].source), s, info.stage, slot, &range)
+      e = Int(places.stores[e].next)
+    }
+    e = first
+    while e >= 0 {
+      let x = places.stores[e], q = Int(x.source), next = Int(x.next)
+      if isOutside(g, q, s) || items[q].step < -1 {
+        try store(g, x, items[q].step < -1 ? -2 - items[q].step : slot[q], &range)
+      } else {
+        same[e] = head[q]
+        head[q] = Int32(e)
+      }
+      e = next
+    }
+    e = first
+    while e >= 0 {
+      let q = Int(places.stores[e].source)
+      if isOutside(g, q, s), last[q] < 0, slot[q] >= 0 {
+        try free.add(slot[q])
+        slot[q] = -1
+      }
+      e = Int(places.stores[e].next)
     }
     for m in 0 ..< Int(info.count) {
       let p = Int(members[m]), r = g.record(p)
       var x: (Int32, Int32, Int32) = (0, 0, 0)
       for k in 0 ..< min(Int(r.arity), 3) {
         let q = Int(items[g.operand(r, k)].root)
-        let at = items[q].kind == .constant ? -2 - items[q].step : slot[q]
+        let at = items[q].step < -1 ? -2 - items[q].step : slot[q]
         if k == 0 { x.0 = at } else if k == 1 { x.1 = at } else { x.2 = at }
       }
       for k in 0 ..< min(Int(r.arity), 3) {
         let q = Int(items[g.operand(r, k)].root)
-        if items[q].kind == .constant || last[q] != Int32(m) { continue }
+        if items[q].step < -1 || last[q] != Int32(m) { continue }
         last[q] = -1
         try free.add(slot[q])
         if items[q].step != Int32(s) || items[q].kind == .part { slot[q] = -1 }
@@ -108,13 +132,38 @@ struct ScalarCode: ~Copyable {
         try emit(Rows.store[d], out, Int32(transfers.count), 0, 0)
         try transfers.add(Transfer(value: items[p].value))
         range.stores += 1
-        if last[p] < 0 { try free.add(out) }
       }
+      while head[p] >= 0 {
+        try store(g, places.stores[Int(head[p])], out, &range)
+        head[p] = same[Int(head[p])]
+      }
+      if last[p] < 0 { try free.add(out) }
     }
     for m in 0 ..< Int(info.count) { slot[Int(members[m])] = -1 }
     range.codeCount = code.count - range.code
     operations += range.codeCount - range.loads - range.stores
     try ranges.add(range)
+  }
+
+  /// Made by another step, or by none.
+  @inline(__always) private func isOutside(_ g: Graph, _ q: Int, _ s: Int) -> Bool {
+    g.items[q].kind == .part || g.items[q].step != Int32(s) && g.items[q].step >= -1
+  }
+
+  private mutating func load(_ g: Graph, _ values: borrowing Values, _ q: Int, _ s: Int, _ stage: UInt8, _ slot: UnsafeMutablePointer<Int32>,
+                             _ range: inout ScalarRange) throws(Failure) {
+    if slot[q] >= 0 || !isOutside(g, q, s) { return }
+    slot[q] = try take()
+    try emit(Rows.load[Int(g.dtype(q))], Int32(transfers.count), 0, 0, slot[q])
+    try transfers.add(Transfer(value: Int32(values.seen(g, q, stage: stage))))
+    range.loads += 1
+  }
+
+  private mutating func store(_ g: Graph, _ x: Places.Store, _ slot: Int32, _ range: inout ScalarRange) throws(Failure) {
+    let d = Int(g.dtype(Int(x.target)))
+    try emit(Rows.store[d], slot, Int32(transfers.count), 0, 0)
+    try transfers.add(Transfer(value: g.items[Int(x.target)].value, shift: x.offset * Int(size(UInt8(d)))))
+    range.stores += 1
   }
 
   /// 16-bit formats lie in slots as f32; to them every other dtype is rounded once, through storage.

@@ -42,7 +42,7 @@ final class Structure {
   private(set) var blocks: [BlockCode] = []
   private(set) var kernels: [KernelStep] = []
   private(set) var scans: [ScanStep] = []
-  /// By time: the number among steps of its kind.
+  /// By time: the number among steps of its kind; -1 where nothing is left to do, since the parts of a joined array were made in it.
   let code: Memory<Int32>
   let constants: Memory<UInt8>
   /// Host inputs that are read: by stage, value numbers by input, -1 where unread.
@@ -72,14 +72,14 @@ final class Structure {
     rerolled = said
     let g = try Graph(tape, stages)
     var c = try Clusters.make(g)
-    let v = try Values(g, &c)
+    let places = try Places(g, c), v = try Values(g, &c, places)
     scalars = try ScalarCode(g, c, v)
-    code = try Memory(c.schedule.count, filling: 0)
+    code = try Memory(c.schedule.count, filling: -1)
     constants = try Structure.constantBlock(g, v)
     clusters = c
     values = v
     hosts = stages.map { [Int32](repeating: -1, count: $0.inputs.count) }
-    for i in 0 ..< values.list.count where values.list[i].origin == .host { hosts[Int(values.list[i].stage)][values.list[i].place] = Int32(i) }
+    for i in 0 ..< values.list.count where values.list[i].origin == .host && values.list[i].parent < 0 { hosts[Int(values.list[i].stage)][values.list[i].place] = Int32(i) }
     try compile(g, reroll: reroll)
   }
 
@@ -102,6 +102,7 @@ final class Structure {
         code[t] = Int32(scans.count)
         scans.append(try scan(g, p, info, reroll: reroll))
       default:
+        if let rest = values.places.rest[Int32(s)], rest.isEmpty { continue }
         code[t] = Int32(kernels.count)
         kernels.append(kernel(g, p, info))
       }
@@ -109,13 +110,19 @@ final class Structure {
   }
 
   private func operands(_ g: Graph, _ p: Int, _ stage: UInt8) -> [Int32] {
-    let r = g.record(p)
-    return (0 ..< Int(r.arity)).map { Int32(values.seen(g, Int(g.items[g.operand(r, $0)].root), stage: stage)) }
+    (0 ..< Int(g.record(p).arity)).map { operand(g, p, $0, stage) }
+  }
+  private func operand(_ g: Graph, _ p: Int, _ slot: Int, _ stage: UInt8) -> Int32 {
+    Int32(values.seen(g, Int(g.items[g.operand(g.record(p), slot)].root), stage: stage))
   }
 
   private func kernel(_ g: Graph, _ p: Int, _ info: StepInfo) -> KernelStep {
     let t = g.tape, n = NodeID(g.items[p].node), types = t.inputs(n).map { t.type($0) }, attrs = t.attrs(n)
     let op = t.op(n).structural ?? .part, r = row(op)
+    if let rest = values.places.rest[g.items[p].step] {
+      return KernelStep(op: op, operands: rest.map { operand(g, p, $0.slot, info.stage) }, out: g.items[p].value, types: rest.map { types[$0.slot] }, type: t.type(n), attrs: attrs,
+                        geometry: rest.flatMap { [$0.offset, $0.bytes] }, scratch: 0, name: r.name, kernel: copyParts)
+    }
     return KernelStep(op: op, operands: operands(g, p, info.stage), out: g.items[p].value, types: types, type: t.type(n), attrs: attrs,
                       geometry: r.geometry(types, attrs, t.type(n)), scratch: r.scratch(types, attrs, t.type(n)), name: r.name,
                       kernel: t.type(n).count == 0 ? nothing : r.kernel)
@@ -146,3 +153,9 @@ final class Structure {
 }
 
 private func nothing(_ c: borrowing Call) -> String? { nil }
+
+/// What joining leaves to do once the other parts were made in their places.
+private func copyParts(_ c: borrowing Call) -> String? {
+  for i in 0 ..< c.types.count { (c.out + c.geometry[2 * i]).copyMemory(from: c.x[i], byteCount: c.geometry[2 * i + 1]) }
+  return nil
+}

@@ -3,14 +3,18 @@ import Tape
 
 enum Origin: UInt8 { case host, constant, step, kept }
 
-/// A dense array in memory: a host's input, a constant, what a step makes, or the copy of an earlier stage's input.
+/// A dense array in memory: a host's input, a constant, what a step makes, the copy of an earlier stage's input, or a piece of one of those.
 struct Value: BitwiseCopyable {
   var bytes: Int
   var count: Int
   /// Host input: its place in its stage's list. Constant: its offset in the block of constants.
   var place = 0
-  /// Times of the step that makes it (-1: none) and of the last that reads it.
+  /// A piece: the value in whose memory it lies, which lives as long and is no piece itself, and the bytes before it there.
+  var parent: Int32 = -1
+  var shift = 0
+  /// Times of the step that makes it (-1: none), of the first that writes a piece of it, and of the last that reads it.
   var def: Int32 = -1
+  var first: Int32 = Int32.max
   var last: Int32 = -1
   /// The last step seen reading it, while reads are collected.
   var reader: Int32 = -1
@@ -39,11 +43,13 @@ struct Values: ~Copyable {
   var constantBytes = 0
   /// The stages that a stage reads values of, as bits.
   var needs: [UInt64]
-  /// Constants of scalar programs: items[position].step = -2 - slot.
+  /// Numbers that scalar programs know: items[position].step = -2 - slot.
   var scalarConstants = List<Int32>()
+  let places: Places
 
-  init(_ g: Graph, _ c: inout Clusters) throws(Failure) {
+  init(_ g: Graph, _ c: inout Clusters, _ places: Places) throws(Failure) {
     needs = [UInt64](repeating: 0, count: g.stages.count)
+    self.places = places
     for t in 0 ..< c.schedule.count {
       let s = Int(c.schedule[t]), info = c.steps[s]
       c.steps[s].readStart = Int32(reads.count)
@@ -59,18 +65,23 @@ struct Values: ~Copyable {
       }
       for m in 0 ..< Int(info.count) {
         let p = Int(c.members[Int(info.start) + m]), r = g.record(p)
-        for k in 0 ..< Int(r.arity) {
-          let q = Int(g.items[g.operand(r, k)].root)
-          if info.kind == .scalar, g.items[q].kind == .constant {
-            if g.items[q].step == -1 {
-              g.items[q].step = Int32(-2 - scalarConstants.count)
-              try scalarConstants.add(Int32(q))
-            }
-            continue
+        let rest = info.kind == .kernel ? places.rest[Int32(s)] : nil
+        if let rest {
+          for k in 0 ..< Int(r.arity) {
+            let q = Int(g.items[g.operand(r, k)].root)
+            if places.place(q) != nil { _ = try value(g, q, c) }
           }
-          if g.items[q].step == Int32(s), g.items[q].kind != .part { continue }
-          try read(Int(try value(g, q, c)), Int32(s), Int32(t), info.stage)
+          for x in rest { try reads(g, Int(g.items[g.operand(r, x.slot)].root), s, t, info, c) }
+        } else {
+          for k in 0 ..< Int(r.arity) { try reads(g, Int(g.items[g.operand(r, k)].root), s, t, info, c) }
         }
+      }
+      var e = places.first(s)
+      while e >= 0 {
+        let x = places.stores[e]
+        try reads(g, Int(x.source), s, t, info, c)
+        _ = try value(g, Int(x.target), c)
+        e = Int(x.next)
       }
       c.steps[s].readCount = Int32(reads.count) - c.steps[s].readStart
     }
@@ -85,18 +96,46 @@ struct Values: ~Copyable {
       c.steps[s].writeStart = Int32(writes.count)
       let info = c.steps[s]
       if info.time < 0 { continue }
+      var e = places.first(s), before: Int32 = -1
+      while e >= 0 {
+        let v = g.items[Int(places.stores[e].target)].value
+        if v != before { try write(v, info.time) }
+        before = v
+        e = Int(places.stores[e].next)
+      }
       if info.kind == .scan {
         let p = Int(c.members[Int(info.start)]), base = g.items[p].value
         for i in 0 ..< g.tape.tupleMembers(NodeID(g.items[p].node)).count { try writes.add(base + Int32(i)) }
       } else {
         for m in 0 ..< Int(info.count) {
           let v = g.items[Int(c.members[Int(info.start) + m])].value
-          if v >= 0 { try writes.add(v) }
+          if v >= 0 { try write(v, info.time) }
         }
       }
       c.steps[s].writeCount = Int32(writes.count) - c.steps[s].writeStart
     }
   }
+
+  private mutating func reads(_ g: Graph, _ q: Int, _ s: Int, _ t: Int, _ info: StepInfo, _ c: borrowing Clusters) throws(Failure) {
+    if info.kind == .scalar, g.isNumber(q) {
+      if g.items[q].step == -1 {
+        g.items[q].step = Int32(-2 - scalarConstants.count)
+        try scalarConstants.add(Int32(q))
+      }
+      return
+    }
+    if g.items[q].step == Int32(s), g.items[q].kind != .part { return }
+    try read(Int(try value(g, q, c)), Int32(s), Int32(t), info.stage)
+  }
+
+  private mutating func write(_ value: Int32, _ time: Int32) throws(Failure) {
+    let v = base(Int(value))
+    list[v].first = min(list[v].first, time)
+    try writes.add(Int32(v))
+  }
+
+  /// The value in whose memory one lies.
+  @inline(__always) func base(_ v: Int) -> Int { list[v].parent < 0 ? v : Int(list[v].parent) }
 
   private mutating func add(_ v: Value) throws(Failure) {
     guard list.count < Int(Int32.max) else { throw refused }
@@ -116,9 +155,26 @@ struct Values: ~Copyable {
     } else if item.value >= 0 {
       return item.value
     }
+    var parent = -1, shift = 0
+    if item.kind == .piece {
+      let w = g.window(q)
+      (parent, shift) = (Int(try value(g, Int(w.of), c)), w.offset)
+    } else if let w = places.place(q) {
+      (parent, shift) = (Int(try value(g, Int(w.of), c)), w.offset)
+    }
     let t = g.tape.type(NodeID(item.node))
     var v = Value(bytes: t.bytes, count: t.count, position: Int32(q), origin: .step, dtype: UInt8(t.dtype.rawValue), stage: item.stage)
     let number = Int32(list.count)
+    if parent >= 0 {
+      shift *= t.dtype.size
+      if list[parent].parent >= 0 { (parent, shift) = (Int(list[parent].parent), shift + list[parent].shift) }
+      let x = list[parent]
+      (v.parent, v.shift, v.origin, v.stage) = (Int32(parent), shift, x.origin, x.stage)
+      v.def = item.kind == .piece ? x.def : c.steps[Int(item.step)].time
+      g.items[q].value = number
+      try add(v)
+      return number
+    }
     switch item.kind {
     case .host:
       v.origin = .host
@@ -156,6 +212,15 @@ struct Values: ~Copyable {
   private mutating func crossing(_ v: Int, _ stage: UInt8) throws(Failure) -> Int {
     let x = list[v]
     if x.origin == .constant || x.stage == stage { return v }
+    if x.parent >= 0 {
+      let whole = try crossing(Int(x.parent), stage)
+      if whole == Int(x.parent) { return v }
+      if x.kept >= 0 { return Int(x.kept) }
+      let k = list.count
+      list[v].kept = Int32(k)
+      try add(Value(bytes: x.bytes, count: x.count, parent: Int32(whole), shift: x.shift, position: x.position, origin: .kept, dtype: x.dtype, stage: x.stage, pinned: true))
+      return k
+    }
     needs[Int(stage)] |= 1 << UInt64(x.stage)
     if x.origin == .step {
       list[v].pinned = true
@@ -169,7 +234,7 @@ struct Values: ~Copyable {
   }
 
   private mutating func read(_ value: Int, _ step: Int32, _ time: Int32, _ stage: UInt8) throws(Failure) {
-    let v = try crossing(value, stage)
+    let v = base(try crossing(value, stage))
     if list[v].reader == step { return }
     list[v].reader = step
     list[v].last = max(list[v].last, time)
