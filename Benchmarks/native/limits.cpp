@@ -189,7 +189,7 @@ void machine_and_chains() {
   say("triad_gbs", 24e-9 * double(n) / one), say("triad_gbs_two", 24e-9 * double(n) / two), say("memory_two", one / two);
   say("triad_cache_gbs", 24e-9 * double(few) / best({[&] { triad(a.data(), b.data(), c.data(), few, 0, 1); }})[0]);
 
-  /* Memory-bound: five operators on three arrays and one result, from memory; the triad in turns with it. */
+  /* Memory-bound: four operators on three arrays and one result, from memory; the triad in turns with it. */
   auto light = [](const Nodes &x) { return (x[0] * x[1] + x[2]) * x[0] - x[1]; };
   {
     Chain single(3, n, 1, light), both(3, n, 2, light);
