@@ -58,6 +58,8 @@ final class Graph {
   /// Maps of views (see ck_stage), one after the other.
   private(set) var maps = List<Int>()
   private var windows = List<Window>()
+  /// By position of a loop: its members that something needs.
+  private(set) var needed: [Int: [Bool]] = [:]
 
   init(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
     let order = try Order.make(tape, stages)
@@ -105,6 +107,19 @@ final class Graph {
     if markDense() { try resolveViews() }
     level()
     try postpone()
+    for p in 0 ..< count where items[p].kind == .part {
+      let scan = operand(record(p), 0)
+      needed[scan, default: [Bool](repeating: false, count: tape.memberCount(NodeID(items[scan].node)))][member(p, scan)] = true
+    }
+    for (p, read) in needed { needed[p] = tape.needed(NodeID(items[p].node), read) }
+  }
+
+  /// A part of a scan that was replaced reads its carry or y in the longer tuple.
+  func member(_ part: Int, _ scan: Int) -> Int {
+    let k = tape.attrs(NodeID(items[part].node))[0], own = tape.input(NodeID(items[part].node), 0)
+    if own.index == items[scan].node { return k }
+    let from = tape.scanShape(own), to = tape.scanShape(NodeID(items[scan].node))
+    return k < from.carries ? k : k - from.carries + to.carries
   }
 
   // MARK: reading

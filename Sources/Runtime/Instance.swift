@@ -178,10 +178,10 @@ final class Instance {
   }
 
   /// False with a message when a kernel fails. Pointers are not null, except to arrays without elements.
-  func execute(_ stage: Int, _ inputs: HostInputs, _ outputs: HostOutputs) -> Bool {
+  func execute(_ stage: Int, _ inputs: HostInputs, _ outputs: HostOutputs, again: Bool = false) -> Bool {
     let s = stages[stage]
     if let patches {
-      for i in s.patches ..< s.patchEnd {
+      for i in s.patches ..< (again ? s.moving : s.patchEnd) {
         let p = patches[i]
         table[p.table] = (p.output ? outputs[Int(p.host)] : UnsafeMutableRawPointer(mutating: inputs[Int(p.host)])).map { $0 + p.bytes } ?? arena
       }
@@ -281,30 +281,31 @@ final class Instance {
 
   private func scan(_ s: RunStep) -> Bool {
     let x = plan.structure.scans[Int(s.code)], body = scans[Int(s.code)]
-    let operands = table + s.table, members = operands + x.operands.count, other = members + x.carries + x.ys
-    let ins = other + x.carries, outs = ins + x.operands.count
-    let C = x.carries, X = x.xs, Y = x.ys, length = x.length
+    let C = x.carries, X = x.xs, Y = x.ys, length = x.length, all = C + X + x.consts
+    let operands = table + s.table, members = operands + all, other = members + C + Y
+    let ins = other + C, outs = ins + all
     return x.bytes.withUnsafeBufferPointer { bytes in
       if length == 0 {
         for c in 0 ..< C { if let from = operands[c], let to = members[c] { memmove(to, from, bytes[c]) } }
         return true
       }
       body.prepare()
-      for k in C + X ..< x.operands.count { ins[k] = operands[k] }
-      for c in 0 ..< C { ins[c] = operands[c] }
-      let i = UnsafeRawPointer(ins).assumingMemoryBound(to: UnsafeRawPointer?.self)
+      for k in 0 ..< C { ins[k] = operands[k] }
+      for k in C + X ..< all { ins[k] = operands[k] }
+      let i = UnsafeRawPointer(ins).assumingMemoryBound(to: UnsafeRawPointer?.self), first = x.reverse ? length - 1 : 0
+      for k in C ..< C + X { ins[k] = operands[k].map { $0 + first * bytes[k] } }
+      for k in C ..< C + Y { outs[k] = members[k].map { $0 + first * bytes[X + k] } }
       for step in 0 ..< length {
-        let at = x.reverse ? length - 1 - step : step
-        for k in 0 ..< X { ins[C + k] = operands[C + k].map { $0 + at * bytes[C + k] } }
-        for k in 0 ..< Y { outs[C + k] = members[C + k].map { $0 + at * bytes[C + X + k] } }
         // The last step writes the result itself, the one before it the other half.
         let final = (length - 1 - step) & 1 == 0
         for c in 0 ..< C { outs[c] = final ? members[c] : other[c] }
-        if !body.execute(0, i, UnsafePointer(outs)) {
+        if !body.execute(0, i, UnsafePointer(outs), again: step > 0) {
           message = body.message
           return false
         }
         for c in 0 ..< C { ins[c] = outs[c] }
+        for k in C ..< C + X { ins[k] = ins[k].map { x.reverse ? $0 - bytes[k] : $0 + bytes[k] } }
+        for k in C ..< C + Y { outs[k] = outs[k].map { x.reverse ? $0 - bytes[X + k] : $0 + bytes[X + k] } }
       }
       return true
     }

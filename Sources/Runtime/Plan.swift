@@ -25,7 +25,8 @@ struct RunCopy: BitwiseCopyable {
 
 /// A stage's parts of the plan's lists.
 struct RunStage: BitwiseCopyable {
-  var patches = 0, patchEnd = 0
+  /// Up to `moving` they change from one run to the next of a loop's body.
+  var patches = 0, moving = 0, patchEnd = 0
   var steps = 0, stepEnd = 0
   /// Copies: inputs kept for later stages; inputs saved from outputs over them; outputs.
   var keeps = 0, saves = 0, finals = 0, copyEnd = 0
@@ -52,12 +53,13 @@ final class Plan {
   /// By number among the loops.
   private(set) var bodies: [Plan] = []
 
-  init(_ s: Structure, aliases: [Alias], threads: Int, _ backend: Backend) throws(Failure) {
+  /// Inputs from number `fixed` on stay where they are from one run of a loop's body to the next.
+  init(_ s: Structure, aliases: [Alias], threads: Int, fixed: Int = Int.max, _ backend: Backend) throws(Failure) {
     structure = s
     vectors = s.vectors(backend)
     overlaps = !aliases.isEmpty
     transfers = try Memory(unset: s.scalars.transfers.count)
-    for x in s.scans { bodies.append(try Plan(x.body, aliases: [], threads: threads, backend)) }
+    for x in s.scans { bodies.append(try Plan(x.body, aliases: [], threads: threads, fixed: x.carries + x.xs, backend)) }
     splits = try Memory(s.kernels.count, filling: Split.none)
     for (i, k) in s.kernels.enumerated() { splits[i] = Split.make(k, threads: threads) }
     let lanes = try Memory<Int32>(s.clusters.schedule.count, filling: 1), needs = try Memory(s.clusters.schedule.count, filling: 0)
@@ -86,6 +88,11 @@ final class Plan {
       for t in s.clusters.stageStart[k] ..< s.clusters.stageStart[k + 1] { try step(t, place, lanes[t], needs[t]) }
       stages[k].stepEnd = steps.count
       stages[k].patchEnd = patches.count
+      stages[k].moving = stages[k].patches
+      for i in stages[k].patches ..< patches.count where patches[i].output || patches[i].host < fixed {
+        (patches[i], patches[stages[k].moving]) = (patches[stages[k].moving], patches[i])
+        stages[k].moving += 1
+      }
       try copies(k, place)
     }
     for i in 0 ..< transfers.count { transfers[i] = Plan.transfer(place.ref[Int(s.scalars.transfers[i].value)].further(s.scalars.transfers[i].shift)) }
@@ -129,7 +136,7 @@ final class Plan {
     case .scan:
       let x = s.scans[n]
       for v in x.operands { try add(place.ref[Int(v)]) }
-      for k in 0 ..< x.carries + x.ys { try add(place.ref[Int(x.members) + k]) }
+      for v in x.members { try add(place.ref[Int(v)]) }
       var at = scratch + up(bodies[n].memory, 64)
       for k in 0 ..< x.carries {
         try add(Ref(offset: at, region: .arena))

@@ -17,8 +17,8 @@ struct KernelStep {
 /// A step that runs a body `length` times.
 struct ScanStep {
   let operands: [Int32]
-  /// The first of its members' values.
-  let members: Int32
+  /// The values of its carries and y's; those that nothing needs are not among them.
+  let members: [Int32]
   let carries: Int, xs: Int, consts: Int, ys: Int, length: Int
   let reverse: Bool
   /// Bytes: of each carry, then of a slice of each x, then of a slice of each y.
@@ -129,11 +129,14 @@ final class Structure {
   }
 
   private func scan(_ g: Graph, _ p: Int, _ info: StepInfo, reroll: Reroll.Mode) throws(Failure) -> ScanStep {
-    let n = NodeID(g.items[p].node), s = g.tape.scanShape(n)
-    let body = s.body.tape, b = try Structure(body, [(s.body.inputs, s.body.outputs)], reroll: reroll)
-    let bytes = s.body.inputs.prefix(s.carries + s.xs).map { body.type($0).bytes } + s.body.outputs.dropFirst(s.carries).map { body.type($0).bytes }
-    return ScanStep(operands: operands(g, p, info.stage), members: g.items[p].value, carries: s.carries, xs: s.xs, consts: s.consts, ys: s.ys,
-                    length: s.length, reverse: s.reverse, bytes: bytes, body: b)
+    let n = NodeID(g.items[p].node), s = g.tape.scanShape(n), needed = g.needed[p] ?? [], all = operands(g, p, info.stage)
+    let (body, inputs) = g.tape.bare(n, needed: needed), t = body.tape
+    if let f = t.failure { throw f }
+    let members = needed.indices.filter { needed[$0] }, carries = members.filter { $0 < s.carries }.count
+    let xs = inputs.filter { $0 >= s.carries && $0 < s.carries + s.xs }.count
+    let bytes = body.inputs.prefix(carries + xs).map { t.type($0).bytes } + body.outputs.dropFirst(carries).map { t.type($0).bytes }
+    return ScanStep(operands: inputs.map { all[$0] }, members: members.map { g.items[p].value + Int32($0) }, carries: carries, xs: xs, consts: inputs.count - carries - xs,
+                    ys: members.count - carries, length: s.length, reverse: s.reverse, bytes: bytes, body: try Structure(t, [(body.inputs, body.outputs)], reroll: reroll))
   }
 
   private static func constantBlock(_ g: Graph, _ v: borrowing Values) throws(Failure) -> Memory<UInt8> {

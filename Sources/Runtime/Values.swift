@@ -56,8 +56,9 @@ struct Values: ~Copyable {
       if info.kind == .scan {
         let p = Int(c.members[Int(info.start)])
         g.items[p].value = Int32(list.count)
-        for m in g.tape.tupleMembers(NodeID(g.items[p].node)) {
-          try add(Value(bytes: m.bytes, count: m.count, def: Int32(t), last: Int32(t), position: -1, origin: .step, dtype: UInt8(m.dtype.rawValue), stage: info.stage))
+        for (k, m) in g.tape.tupleMembers(NodeID(g.items[p].node)).enumerated() {
+          let needed = g.needed[p]?[k] ?? false
+          try add(Value(bytes: needed ? m.bytes : 0, count: needed ? m.count : 0, def: Int32(t), last: Int32(t), position: -1, origin: .step, dtype: UInt8(m.dtype.rawValue), stage: info.stage))
         }
       } else if info.kind == .kernel {
         let p = Int(c.members[Int(info.start)])
@@ -147,7 +148,7 @@ struct Values: ~Copyable {
     let item = g.items[q]
     if item.kind == .part {
       let r = g.record(q), scan = g.operand(r, 0)
-      return g.items[scan].value + Int32(member(g, q, scan))
+      return g.items[scan].value + Int32(g.member(q, scan))
     }
     if item.kind == .host {
       // Flat numbers stand in `value` until the first use: below -1 afterwards is a value.
@@ -199,15 +200,6 @@ struct Values: ~Copyable {
     return number
   }
 
-  /// A part of a scan that was replaced reads its carry or y in the longer tuple.
-  private func member(_ g: Graph, _ part: Int, _ scan: Int) -> Int {
-    let k = g.tape.attrs(NodeID(g.items[part].node))[0]
-    let own = g.tape.input(NodeID(g.items[part].node), 0)
-    if own.index == g.items[scan].node { return k }
-    let from = g.tape.scanShape(own), to = g.tape.scanShape(NodeID(g.items[scan].node))
-    return k < from.carries ? k : k - from.carries + to.carries
-  }
-
   /// The value as a stage sees it: an earlier stage's host input through its copy.
   private mutating func crossing(_ v: Int, _ stage: UInt8) throws(Failure) -> Int {
     let x = list[v]
@@ -246,7 +238,7 @@ struct Values: ~Copyable {
     var v: Int
     if g.items[q].kind == .part {
       let r = g.record(q), scan = g.operand(r, 0)
-      v = Int(g.items[scan].value) + member(g, q, scan)
+      v = Int(g.items[scan].value) + g.member(q, scan)
     } else {
       v = Int(g.items[q].kind == .host ? -2 - g.items[q].value : g.items[q].value)
     }

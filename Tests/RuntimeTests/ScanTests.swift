@@ -78,6 +78,27 @@ final class ScanTests: XCTestCase {
     XCTAssertEqual(out.map { values($0, Double.self) }, [[3, 4], [1, 2], [1, 2, 3, 4, 1, 2]])
   }
 
+  /// A loop's members that nothing reads take no memory and no steps, unless others depend on them; constants stand in the body.
+  func testUnreadMembers() throws {
+    let n = 1000, t = Tape(), a = t.input(TensorType(.f64, [4])), b = t.input(TensorType(.f64, [4])), xs = t.input(TensorType(.f64, [n, 4])), k = t.full(TensorType(.f64, [4]), 0.5)
+    let s = Tape(parent: t), p = s.input(TensorType(.f64, [4])), q = s.input(TensorType(.f64, [4])), r = s.input(TensorType(.f64, [4])), x = s.input(TensorType(.f64, [4]))
+    let half = s.resolve(serial: t.serial, index: k.index), slow = s.mul(s.unary(.tanh, q), half)
+    // p reads q, q itself alone, nothing reads r but r; the y's are long.
+    let y = t.scan(body: s, inputs: [p, q, r, x], outputs: [s.add(p, slow), s.add(q, x), s.unary(.exp, r), s.unary(.sin, x), s.mul(p, q)],
+                   init: [a, b, a], xs: [xs], ys: 2, length: n, reverse: false)
+    let m = t.parts(y)
+    if let f = t.failure { throw f }
+    var g = Random(state: 5)
+    let input = [a, b, xs].map { g.array(t.type($0)) }
+    let whole = try Runner(t, [a, b, xs], m), want = whole.run(input)
+    for chosen in [[0], [1], [2], [3], [4], [1, 3], [0, 4], [2, 0]] {
+      let r = try Runner(t, [a, b, xs], chosen.map { m[$0] })
+      XCTAssertEqual(r.run(input), chosen.map { want[$0] }, "members \(chosen)")
+      XCTAssertLessThan(r.program.memory, 4096)
+      XCTAssertEqual(r.program.explanation.contains("1 carries"), chosen == [1] || chosen == [2] || chosen == [1, 3], r.program.explanation)
+    }
+  }
+
   /// The gradient's extended loop is the only one that runs.
   func testExtension() throws {
     let t = Tape(), c0 = t.input(TensorType(.f64, [])), xs = t.input(TensorType(.f64, [6]))

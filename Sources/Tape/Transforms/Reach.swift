@@ -35,14 +35,22 @@ extension Tape {
     return (on, b.outputs.map { marked[$0] != 0 })
   }
 
+  /// Of a loop's members those that are `read`, and the carries that these depend on.
+  package func needed(_ n: NodeID, _ read: [Bool]) -> [Bool] {
+    let s = scanShape(n), C = s.carries, outs = s.body.outputs
+    let others = outs.indices.dropFirst(C).filter { read[$0] }.map { outs[$0] }
+    let carries = s.body.tape.comesBack(Array(s.body.inputs[..<C]), Array(outs[..<C]), on: outs[..<C].map { _ in true }, live: Array(read[..<C]), others: others, floats: false)
+    return carries + read[C...]
+  }
+
   /// Which of `on`, the carries given as inputs and outputs of this tape, a cotangent of the `live` ones or of `others` gets back to.
-  func comesBack(_ ins: [NodeID], _ outs: [NodeID], on: [Bool], live: [Bool], others: [NodeID]) -> [Bool] {
+  func comesBack(_ ins: [NodeID], _ outs: [NodeID], on: [Bool], live: [Bool], others: [NodeID], floats: Bool = true) -> [Bool] {
     guard var seen = PerNode<UInt8>(self, 0), var carry = PerNode<Int32>(self, -1) else { return live }
     var live = live, work = Buffer<NodeID>(), grown = true
     for (i, n) in ins.enumerated() { carry[n] = Int32(i) }
     func visit(_ n: NodeID) {
       let r = record(n)
-      if seen[n] != 0 || carry[n] < 0 && r.type >= 0 && !types[Int(r.type)].dtype.isFloat { return }
+      if seen[n] != 0 || floats && carry[n] < 0 && r.type >= 0 && !types[Int(r.type)].dtype.isFloat { return }
       seen[n] = 1
       grown = work.append(n) && grown
     }

@@ -139,7 +139,7 @@ extension Tape {
   }
 
   /// The inputs that `outputs` read, not looking behind `cut`.
-  private func inputsReached(_ outputs: [NodeID], cut: [NodeID]) -> Set<NodeID> {
+  func inputsReached(_ outputs: [NodeID], cut: [NodeID] = []) -> Set<NodeID> {
     var set = Set<NodeID>()
     guard var seen = PerNode<UInt8>(self, 0) else { return set }
     for n in cut { seen[n] = 1 }

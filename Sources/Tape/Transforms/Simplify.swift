@@ -8,6 +8,24 @@ extension Tape {
     return rewrite(self, outputs, [:]) { n, x in self.simpler(n, x) }
   }
 
+  /// The body of `n` as a program runs it: without the members that nothing needs, with captured constants in it, simplified. `inputs`
+  /// are the numbers of those that it still reads, and of the carries.
+  package func bare(_ n: NodeID, needed: [Bool]) -> (body: Body, inputs: [Int]) {
+    let s = scanShape(n), own = Tape(), outputs = s.body.outputs.indices.filter { needed[$0] }.map { s.body.outputs[$0] }
+    let used = s.body.tape.inputsReached(outputs)
+    var seeds: [NodeID: NodeID] = [:], inputs: [Int] = []
+    for (i, x) in s.body.inputs.enumerated() where i < s.carries ? needed[i] : used.contains(x) {
+      if i >= s.carries + s.xs, let c = uniformConstant(input(n, i)) {
+        seeds[x] = own.splat(own.constant(dtype(c), bits: constantBits(c)), s.body.tape.shape(x))
+      } else {
+        seeds[x] = own.input(s.body.tape.type(x))
+        inputs.append(i)
+      }
+    }
+    let made = own.simplify(own.rewrite(s.body.tape, outputs, seeds) { _, _ in nil })
+    return (Body(tape: own, inputs: inputs.map { seeds[s.body.inputs[$0]] ?? .none }, outputs: made), inputs)
+  }
+
   private func simpler(_ n: NodeID, _ x: [NodeID]) -> NodeID? {
     let r = record(n)
     if r.arity == 0 { return n }
