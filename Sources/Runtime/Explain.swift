@@ -1,7 +1,7 @@
 import CKernels
 import Tape
 
-/// One line a step: what it does to how many elements, and where the results lie.
+/// One line a step: what it does to how many elements, and where the results lie; behind a loop its body's, indented.
 func explain(_ plan: Plan, _ backend: Backend) -> String {
   let s = plan.structure
   var text = s.rerolled.isEmpty ? "" : s.rerolled + "\n"
@@ -29,6 +29,7 @@ func explain(_ plan: Plan, _ backend: Backend) -> String {
       case .scan:
         let x = s.scans[n]
         text += "scan: \(x.length) steps\(x.reverse ? " backwards" : ""), \(x.carries) carries, body of \(plan.bodies[n].steps.count) steps in \(plan.bodies[n].memory) bytes\(x.body.rerolled.isEmpty ? "" : ", " + x.body.rerolled)\n"
+        text += explain(plan.bodies[n], backend).split(separator: "\n").map { "  \($0)\n" }.joined()
       default:
         let x = s.kernels[n]
         text += "\(x.name): \(x.types.map(\.description).joined(separator: ", ")) -> \(x.type.description) \(place(plan.table[r.table + x.operands.count]))\n"
