@@ -49,6 +49,7 @@ final class Graph {
   /// By position; up to three operands as positions.
   private let records: UnsafeMutablePointer<Record>
   let replaced: [Int32: Int32]
+  private let moved: [Int32: [Int]]
   let stages: [Stage]
   private let itemMemory: Memory<Item>
   private let recordMemory: Memory<Record>
@@ -69,6 +70,7 @@ final class Graph {
     positionMemory = order.position
     position = order.position.p
     replaced = order.replaced
+    moved = order.members
     typeMemory = try Memory(tape.types.count, filling: TypeInfo(count: 0, dtype: 0))
     types = typeMemory.p
     for (i, t) in tape.types.enumerated() { types[i] = TypeInfo(count: t.count, dtype: UInt8(t.dtype.rawValue)) }
@@ -114,12 +116,10 @@ final class Graph {
     for (p, read) in needed { needed[p] = tape.needed(NodeID(items[p].node), read) }
   }
 
-  /// A part of a scan that was replaced reads its carry or y in the longer tuple.
+  /// The member that a part reads: of a scan that was replaced, where it stands in the longer tuple.
   func member(_ part: Int, _ scan: Int) -> Int {
     let k = tape.attrs(NodeID(items[part].node))[0], own = tape.input(NodeID(items[part].node), 0)
-    if own.index == items[scan].node { return k }
-    let from = tape.scanShape(own), to = tape.scanShape(NodeID(items[scan].node))
-    return k < from.carries ? k : k - from.carries + to.carries
+    return own.index == items[scan].node ? k : moved[own.index]?[k] ?? k
   }
 
   // MARK: reading

@@ -12,6 +12,8 @@ struct Order: ~Copyable {
   var nodes: List<Int32>
   /// scan -> the scan whose members are read in its place.
   private(set) var replaced: [Int32: Int32]
+  /// Where the members of a replaced scan stand.
+  private(set) var members: [Int32: [Int]] = [:]
 
   /// A node whose operands from `slot` on are still to be seen. A leaf has none.
   private struct Frame: BitwiseCopyable {
@@ -29,7 +31,7 @@ struct Order: ~Copyable {
 
   private mutating func build(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
     _ = try walk(tape, stages)
-    if tape.extensions.isEmpty { return }
+    if (0 ..< nodes.count).filter({ tape.record(NodeID(nodes[$0])).type <= -2 }).count < 2 { return }
     replaced = try candidates(tape, stages)
     if replaced.isEmpty { return }
     if try !walk(tape, stages) {
@@ -83,10 +85,32 @@ struct Order: ~Copyable {
     return true
   }
 
+  /// Scans that others over the same operands contain: tangents of the extended loop beside tangents of the loop.
+  private func contained(_ tape: Tape) -> [(Int32, Int32, [Int])] {
+    var groups: [[NodeID]: [NodeID]] = [:], found: [(Int32, Int32, [Int])] = []
+    for p in 0 ..< nodes.count where tape.record(NodeID(nodes[p])).type <= -2 { groups[tape.inputs(NodeID(nodes[p])), default: []].append(NodeID(nodes[p])) }
+    for p in 0 ..< nodes.count where tape.record(NodeID(nodes[p])).type <= -2 {
+      let a = NodeID(nodes[p])
+      for b in (groups[tape.inputs(a)] ?? []).prefix(8) where b != a {
+        if let m = tape.members(of: a, in: b) { found.append((a.index, b.index, m)) }
+      }
+    }
+    return found
+  }
+
   /// Extensions that are needed beside what they extend, and not in a later stage.
-  private func candidates(_ tape: Tape, _ stages: [Stage]) throws(Failure) -> [Int32: Int32] {
+  private mutating func candidates(_ tape: Tape, _ stages: [Stage]) throws(Failure) -> [Int32: Int32] {
     var found: [Int32: Int32] = [:]
-    for (a, b) in tape.extensions where position[Int(a)] >= 0 && position[Int(b)] >= 0 && a != b { found[a] = b }
+    members = [:]
+    for (a, b) in tape.extensions where position[Int(a)] >= 0 && position[Int(b)] >= 0 && a != b {
+      let from = tape.scanShape(NodeID(a)), to = tape.scanShape(NodeID(b))
+      found[a] = b
+      members[a] = (0 ..< from.carries + from.ys).map { $0 < from.carries ? $0 : $0 - from.carries + to.carries }
+    }
+    for (a, b, m) in contained(tape) where found[a] == nil && found[b] != a {
+      found[a] = b
+      members[a] = m
+    }
     if found.isEmpty { return found }
     if stages.count > 1 {
       let stage = try Memory<UInt8>(nodes.count, filling: 0)
@@ -102,11 +126,17 @@ struct Order: ~Copyable {
       found = found.filter { stage[Int(position[Int($0.key)])] == stage[Int(position[Int($0.value)])] }
     }
     // Chains end at their last link; a link that comes back to its start is none.
-    for a in Array(found.keys) {
-      var b = a, steps = 0
-      while let next = found[b], steps <= found.count { b = next; steps += 1 }
-      if steps > found.count { found[a] = nil } else { found[a] = b }
+    var ends: [Int32: Int32] = [:], places: [Int32: [Int]] = [:]
+    for a in found.keys.sorted() {
+      var b = a, m = members[a] ?? [], steps = 0
+      while let next = found[b], steps <= found.count {
+        if steps > 0, let hop = members[b] { m = m.map { hop[$0] } }
+        b = next
+        steps += 1
+      }
+      if steps > found.count { found[a] = nil } else { (ends[a], places[a]) = (b, m) }
     }
-    return found
+    members = places
+    return ends
   }
 }

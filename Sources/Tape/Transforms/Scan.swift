@@ -49,6 +49,18 @@ extension Tape {
     return m.map { $0.mask ?? ones(mask: x) } ?? full(type(x).with(.bool), 0)
   }
 
+  /// Where the members of loop `a` stand among those of `b` over the same operands; nil where b does not compute them all.
+  package func members(of a: NodeID, in b: NodeID) -> [Int]? {
+    let s = scanShape(a), t = scanShape(b), common = Tape()
+    guard inputs(a) == inputs(b), s.carries == t.carries, s.xs == t.xs, s.ys <= t.ys, s.length == t.length, s.reverse == t.reverse else { return nil }
+    let ins = t.body.inputs.map { common.input(t.body.tape.type($0)) }, x = common.inline(s.body, ins), y = common.inline(t.body, ins)
+    guard common.failure == nil, x[..<s.carries] == y[..<s.carries] else { return nil }
+    var place: [NodeID: Int] = [:]
+    for k in (s.carries ..< y.count).reversed() { place[y[k]] = k }
+    let ys = x[s.carries...].compactMap { place[$0] }
+    return ys.count == s.ys ? Array(0 ..< s.carries) + ys : nil
+  }
+
   /// `longer` computes what `n` does, and more.
   func extend(_ n: NodeID, _ longer: NodeID) {
     if extended.insert(UInt64(n.index) << 32 | UInt64(longer.index)).inserted { extensions.append((n.index, longer.index)) }

@@ -90,6 +90,11 @@ final class ScanTests: XCTestCase {
     XCTAssertEqual(try loops(y), 1)
     XCTAssertEqual(try loops(y + g), 2)
     XCTAssertEqual(try loops(y + d), 1)
+    // Tangents of the loop and of the loop extended for the gradient are one.
+    let both = t.add(loss, t.total(t.unary(.square, y[1])))
+    XCTAssertEqual(try loops(t.hvp(loss, x, x)), 2)
+    XCTAssertEqual(try loops(t.hvp(both, x, x)), 2)
+    XCTAssertEqual(try loops(y + t.grad(both, x) + t.jvp(y, x, x) + t.hvp(both, x, x)), 2)
     XCTAssertEqual(t.grad(loss, x), g, "asked again: the same nodes")
     XCTAssertEqual(t.jvp(y, x, x), d)
   }
