@@ -85,13 +85,16 @@ struct Order: ~Copyable {
     return true
   }
 
-  /// Scans that others over the same operands contain: tangents of the extended loop beside tangents of the loop.
+  /// Scans that others over the same carries and x's contain: tangents of the extended loop beside tangents of the loop.
   private func contained(_ tape: Tape) -> [(Int32, Int32, [Int])] {
-    var groups: [[NodeID]: [NodeID]] = [:], found: [(Int32, Int32, [Int])] = []
-    for p in 0 ..< nodes.count where tape.record(NodeID(nodes[p])).type <= -2 { groups[tape.inputs(NodeID(nodes[p])), default: []].append(NodeID(nodes[p])) }
+    var groups: [[NodeID]: [NodeID]] = [:], all: [(NodeID, [NodeID])] = [], found: [(Int32, Int32, [Int])] = []
     for p in 0 ..< nodes.count where tape.record(NodeID(nodes[p])).type <= -2 {
-      let a = NodeID(nodes[p])
-      for b in (groups[tape.inputs(a)] ?? []).prefix(8) where b != a {
+      let n = NodeID(nodes[p]), s = tape.scanShape(n), over = Array(tape.inputs(n).prefix(s.carries + s.xs))
+      groups[over, default: []].append(n)
+      all.append((n, over))
+    }
+    for (a, over) in all {
+      for b in (groups[over] ?? []).prefix(8) where b != a {
         if let m = tape.members(of: a, in: b) { found.append((a.index, b.index, m)) }
       }
     }

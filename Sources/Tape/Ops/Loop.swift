@@ -72,9 +72,11 @@ extension Tape {
   }
 
   /// A scan over a sound body.
-  func scan(_ body: Body, _ carries: [NodeID], _ xs: [NodeID], _ consts: [NodeID], length: Int, reverse: Bool) -> NodeID {
+  func scan(_ given: Body, _ carries: [NodeID], _ xs: [NodeID], _ captured: [NodeID], length: Int, reverse: Bool) -> NodeID {
     guard failure == nil else { return .none }
-    if let f = body.tape.failure { return fail(f.code, f.message) }
+    if let f = given.tape.failure { return fail(f.code, f.message) }
+    let (body, consts) = hoisted(given, captured)
+    guard failure == nil else { return .none }
     var members: [Int32] = []
     for (i, o) in body.outputs.enumerated() {
       let t = body.tape.type(o)

@@ -49,11 +49,17 @@ extension Tape {
     return m.map { $0.mask ?? ones(mask: x) } ?? full(type(x).with(.bool), 0)
   }
 
-  /// Where the members of loop `a` stand among those of `b` over the same operands; nil where b does not compute them all.
+  /// Where the members of loop `a` stand among those of `b` over the same carries and x's; nil where b does not compute them all.
   package func members(of a: NodeID, in b: NodeID) -> [Int]? {
-    let s = scanShape(a), t = scanShape(b), common = Tape()
-    guard inputs(a) == inputs(b), s.carries == t.carries, s.xs == t.xs, s.ys <= t.ys, s.length == t.length, s.reverse == t.reverse else { return nil }
-    let ins = t.body.inputs.map { common.input(t.body.tape.type($0)) }, x = common.inline(s.body, ins), y = common.inline(t.body, ins)
+    let s = scanShape(a), t = scanShape(b), common = Tape(), own = s.carries + s.xs, p = inputs(a), q = inputs(b)
+    guard p.prefix(own) == q.prefix(own), s.carries == t.carries, s.xs == t.xs, s.ys <= t.ys, s.length == t.length, s.reverse == t.reverse else { return nil }
+    let ins = t.body.inputs.map { common.input(t.body.tape.type($0)) }
+    var shared = Array(ins.prefix(own))
+    for c in p.dropFirst(own) {
+      guard let k = q.dropFirst(own).firstIndex(of: c) else { return nil }
+      shared.append(ins[k])
+    }
+    let x = common.inline(s.body, shared), y = common.inline(t.body, ins)
     guard common.failure == nil, x[..<s.carries] == y[..<s.carries] else { return nil }
     var place: [NodeID: Int] = [:]
     for k in (s.carries ..< y.count).reversed() { place[y[k]] = k }

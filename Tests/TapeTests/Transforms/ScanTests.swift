@@ -150,6 +150,28 @@ final class ScanTests: XCTestCase {
     XCTAssertEqual(r.map { $0[0] }, [0, 1, 3, 3, 1, 1, 3, 3, 1, 0])
   }
 
+  /// What the body makes of captured nodes alone is made once, outside; broadcasts and constants are not.
+  func testInvariantsAreHoisted() throws {
+    var results: [[Doubles]] = []
+    for inside in [true, false] {
+      let t = Tape(), x = t.f64(3), k = t.f64(2, 3), w = t.f64(), b = Tape(parent: t), c = b.f64(3)
+      func scale(_ t: Tape, _ k: NodeID, _ w: NodeID) -> NodeID {
+        let row = t.reshape(t.slice(k, axis: -2, start: 1, count: 1), [3]), rate = t.mul(w, t.constant(.f64, 0.5))
+        return t.mul(t.unary(.exp, row), t.broadcast(rate, to: [3]))
+      }
+      let s = inside ? scale(b, b.resolve(serial: t.serial, index: k.index), b.resolve(serial: t.serial, index: w.index)) : b.resolve(serial: t.serial, index: scale(t, k, w).index)
+      let y = t.scan(body: b, inputs: [c], outputs: [b.unary(.sin, b.mul(c, s))], init: [x], xs: [], ys: 0, length: 4, reverse: false), loss = t.total(t.parts(y)[0])
+      XCTAssertEqual(t.inputs(y).count, 2)
+      XCTAssertEqual(t.type(t.inputs(y)[1]).shape, [3])
+      t.typecheck()
+      results.append(try evaluate(t, [loss] + t.grad(loss, [x, k, w]) + t.hvp(loss, [x, k, w], [x, k, w]), [(x, [0.3, -0.2, 0.9]), (k, [9, 9, 9, 0.1, 0.4, -0.3]), (w, [1.7])]))
+    }
+    XCTAssertEqual(results[0], results[1])
+    let t = Tape(), x = t.f64(3), w = t.f64(), b = Tape(parent: t), c = b.f64(3), k = b.resolve(serial: t.serial, index: w.index)
+    let y = t.scan(body: b, inputs: [c], outputs: [b.add(b.add(c, b.broadcast(k, to: [3])), b.iota(b.type(c), axis: -1))], init: [x], xs: [], ys: 0, length: 4, reverse: false)
+    XCTAssertEqual(t.inputs(y), [x, w])
+  }
+
   func testCapturedNodesAreSharedOnce() throws {
     let t = Tape(), x = t.f64(), k = t.f64(), b = Tape(parent: t), c = b.input(TensorType(.f64, []))
     let k1 = b.resolve(serial: t.serial, index: k.index), k2 = b.resolve(serial: t.serial, index: k.index)
