@@ -70,7 +70,7 @@ final class Isomorphic {
 
   /// Nil where nothing repeats enough to be worth it.
   static func find(_ tape: Tape, _ stages: [Stage], least: Int) throws(Failure) -> Isomorphic? {
-    if tape.count < least || !tape.extensions.isEmpty { return nil }
+    if tape.count < least { return nil }
     let i = try Isomorphic(tape, stages)
     guard i.count >= least, try i.prepare(stages), try i.classify(first: true), i.scalars >= least, try i.choose() else { return nil }
     var classes = 0

@@ -31,7 +31,7 @@ struct Order: ~Copyable {
 
   private mutating func build(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
     _ = try walk(tape, stages)
-    if (0 ..< nodes.count).filter({ tape.record(NodeID(nodes[$0])).type <= -2 }).count < 2 { return }
+    if tape.bodies.isEmpty { return }
     replaced = try candidates(tape, stages)
     if replaced.isEmpty { return }
     if try !walk(tape, stages) {
@@ -85,34 +85,20 @@ struct Order: ~Copyable {
     return true
   }
 
-  /// Scans that others over the same carries and x's contain: tangents of the extended loop beside tangents of the loop.
-  private func contained(_ tape: Tape) -> [(Int32, Int32, [Int])] {
-    var groups: [[NodeID]: [NodeID]] = [:], all: [(NodeID, [NodeID])] = [], found: [(Int32, Int32, [Int])] = []
-    for p in 0 ..< nodes.count where tape.record(NodeID(nodes[p])).type <= -2 {
-      let n = NodeID(nodes[p]), s = tape.scanShape(n), over = Array(tape.inputs(n).prefix(s.carries + s.xs))
-      groups[over, default: []].append(n)
-      all.append((n, over))
-    }
-    for (a, over) in all {
-      for b in (groups[over] ?? []).prefix(8) where b != a {
-        if let m = tape.members(of: a, in: b) { found.append((a.index, b.index, m)) }
-      }
-    }
-    return found
-  }
-
-  /// Extensions that are needed beside what they extend, and not in a later stage.
+  /// Scans all of whose members another computes, not in a later stage: a loop beside the one that its gradient extends, or its tangents.
   private mutating func candidates(_ tape: Tape, _ stages: [Stage]) throws(Failure) -> [Int32: Int32] {
     var found: [Int32: Int32] = [:]
+    let loops = (0 ..< nodes.count).map { NodeID(nodes[$0]) }.filter { tape.record($0).type <= -2 }
     members = [:]
-    for (a, b) in tape.extensions where position[Int(a)] >= 0 && position[Int(b)] >= 0 && a != b {
-      let from = tape.scanShape(NodeID(a)), to = tape.scanShape(NodeID(b))
-      found[a] = b
-      members[a] = (0 ..< from.carries + from.ys).map { $0 < from.carries ? $0 : $0 - from.carries + to.carries }
-    }
-    for (a, b, m) in contained(tape) where found[a] == nil && found[b] != a {
-      found[a] = b
-      members[a] = m
+    for a in loops {
+      var compared = 0
+      for b in loops where b != a && found[b.index] != a.index && compared < 16 && tape.mayContain(b, a) {
+        compared += 1
+        guard let m = tape.members(of: a, in: b) else { continue }
+        found[a.index] = b.index
+        members[a.index] = m
+        break
+      }
     }
     if found.isEmpty { return found }
     if stages.count > 1 {

@@ -46,9 +46,6 @@ package final class Tape {
   package internal(set) var arrays: [ArrayConstant] = []
   package internal(set) var bodies: [Body] = []
   var tuples: [[Int32]] = []
-  /// A scan, and one that computes the same and more: stacked carries, or tangents (see Scan.swift).
-  package internal(set) var extensions: [(Int32, Int32)] = []
-  var extended = Set<UInt64>()
   /// By hash: arrays, bodies, lists of members.
   var arrayIndex: [UInt64: [Int]] = [:], bodyIndex: [UInt64: [Int]] = [:]
   private var tupleIndex: [[Int32]: Int32] = [:]

@@ -3,7 +3,7 @@ import CKernels
 /// What a loop's body computes from captured nodes alone, computed once outside.
 extension Tape {
   /// The body and what it captures, with such nodes as captured ones; unless they are larger than what they are made from (a
-  /// broadcast is read in place), or constants.
+  /// broadcast is read in place), the same elements, or constants.
   func hoisted(_ b: Body, _ consts: [NodeID]) -> (Body, [NodeID]) {
     let t = b.tape, first = b.inputs.count - consts.count
     if consts.isEmpty { return (b, consts) }
@@ -19,7 +19,7 @@ extension Tape {
         let r = t.record(n)
         if seen[n] != 0 || r.arity == 0 || captures[n] == 0 { continue }
         seen[n] = 1
-        if r.type >= 0, t.grows(n) { stack += t.inputs(n).reversed() } else { found.append(n) }
+        if r.op == Structural.reshape.rawValue || r.type >= 0 && t.grows(n) { stack += t.inputs(n).reversed() } else { found.append(n) }
       }
     }
     for k in 0 ..< nodes.count {

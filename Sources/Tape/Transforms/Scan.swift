@@ -35,7 +35,6 @@ extension Tape {
     let (c, xs, ks) = split(s, x), (tc, tx, tk) = split(s, operandDots), (pc, px, pk) = split(s, operandMasks)
     let y = scan(body, c + live(tc + pc), xs + live(tx + px), ks + live(tk + pk), length: s.length, reverse: s.reverse)
     guard contains(y) else { return none }
-    extend(n, y)
     var result = none
     for (k, i) in cs.enumerated() { result[i] = Masked(part(y, s.carries + k), masked ? part(y, s.carries + cs.count + k) : nil) }
     let first = s.carries + cs.count * (masked ? 2 : 1) + s.ys
@@ -49,27 +48,32 @@ extension Tape {
     return m.map { $0.mask ?? ones(mask: x) } ?? full(type(x).with(.bool), 0)
   }
 
-  /// Where the members of loop `a` stand among those of `b` over the same carries and x's; nil where b does not compute them all.
+  /// Whether the carries and x's of loop `b` begin with those of `a`.
+  package func mayContain(_ b: NodeID, _ a: NodeID) -> Bool {
+    let s = scanShape(a), t = scanShape(b)
+    guard s.length == t.length, s.reverse == t.reverse, s.carries <= t.carries, s.xs <= t.xs, s.carries + s.ys <= t.carries + t.ys else { return false }
+    return (0 ..< s.carries).allSatisfy { input(a, $0) == input(b, $0) } && (0 ..< s.xs).allSatisfy { input(a, s.carries + $0) == input(b, t.carries + $0) }
+  }
+
+  /// Where the members of loop `a` stand among those of `b`, which may contain it; nil where b does not compute them all.
+  /// So do a loop's extensions: with stacked carries, with tangents, with both.
   package func members(of a: NodeID, in b: NodeID) -> [Int]? {
-    let s = scanShape(a), t = scanShape(b), common = Tape(), own = s.carries + s.xs, p = inputs(a), q = inputs(b)
-    guard p.prefix(own) == q.prefix(own), s.carries == t.carries, s.xs == t.xs, s.ys <= t.ys, s.length == t.length, s.reverse == t.reverse else { return nil }
-    let ins = t.body.inputs.map { common.input(t.body.tape.type($0)) }
-    var shared = Array(ins.prefix(own))
-    for c in p.dropFirst(own) {
-      guard let k = q.dropFirst(own).firstIndex(of: c) else { return nil }
-      shared.append(ins[k])
+    let s = scanShape(a), t = scanShape(b), p = inputs(a), q = inputs(b)
+    let common = Tape(), ins = t.body.inputs.map { common.input(t.body.tape.type($0)) }
+    var shared = Array(ins[..<s.carries] + ins[t.carries...].prefix(s.xs))
+    // What is captured twice is given twice, in the same order.
+    var captured: [NodeID: [NodeID]] = [:]
+    for k in (t.carries + t.xs ..< q.count).reversed() { captured[q[k], default: []].append(ins[k]) }
+    for c in p[(s.carries + s.xs)...] {
+      guard let x = captured[c]?.popLast() else { return nil }
+      shared.append(x)
     }
     let x = common.inline(s.body, shared), y = common.inline(t.body, ins)
     guard common.failure == nil, x[..<s.carries] == y[..<s.carries] else { return nil }
     var place: [NodeID: Int] = [:]
-    for k in (s.carries ..< y.count).reversed() { place[y[k]] = k }
+    for k in (t.carries ..< y.count).reversed() { place[y[k]] = k }
     let ys = x[s.carries...].compactMap { place[$0] }
     return ys.count == s.ys ? Array(0 ..< s.carries) + ys : nil
-  }
-
-  /// `longer` computes what `n` does, and more.
-  func extend(_ n: NodeID, _ longer: NodeID) {
-    if extended.insert(UInt64(n.index) << 32 | UInt64(longer.index)).inserted { extensions.append((n.index, longer.index)) }
   }
 
   /// The loop over batched values: which carries are batched is a fixpoint. Members of the result: batched (true) or as they were.

@@ -125,7 +125,6 @@ extension Tape {
     guard let body = own(inner, whole) else { return nil }
     let (cs, xx, ks) = split(s, x), y = scan(body, cs, xx, ks, length: s.length, reverse: s.reverse)
     guard contains(y) else { return nil }
-    extend(n, y)
     return (b.saved + b.kept).indices.map { part(y, s.carries + s.ys + $0) }
   }
 
