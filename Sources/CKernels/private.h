@@ -40,9 +40,9 @@ typedef void (*ck_integer_gemm)(size_t m, size_t n, size_t k, const void *a, siz
 /* A product as the tiles run it. 16-bit operands are widened as they are packed, and c is summed in f32 before it is rounded. */
 enum {
   CK_DEPTH = 256,        /* a panel of k: what is summed before it is added to c */
-  CK_DIRECT = 16,        /* as few rows read b where it lies */
+  CK_DIRECT = 128,       /* as few rows read b where it lies */
   CK_PANEL_ROW = 192,    /* bytes of a row of b's panel: the widest tile */
-  CK_NEAR = 3 << 20      /* bytes of operands and result that need no prefetching */
+  CK_NEAR = 1 << 20      /* bytes of operands and result that need no prefetching */
 };
 typedef struct ck_product {
   bool ta, tb;

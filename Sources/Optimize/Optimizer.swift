@@ -126,8 +126,10 @@ package final class Optimizer {
     var joint = 0.0
     for (i, p) in parameters.enumerated() {
       guard params[i] != nil, let g = gradients[i] else { throw Failure(.invalid, "\(method.name): parameter \"\(p.name)\" or its gradient is NULL") }
-      if !ck_all_finite(p.type.dtype.rawValue, g, p.type.count) { gradientNorm = .nan; return .nonfinite }
-      joint = hypot(joint, norm(g, p.type))
+      // Squares of narrower numbers than f64 stay in its range: their sum is finite where all of them are.
+      let own = norm(g, p.type)
+      if !own.isFinite, p.type.dtype != .f64 || !ck_all_finite(p.type.dtype.rawValue, g, p.type.count) { gradientNorm = .nan; return .nonfinite }
+      joint = hypot(joint, own)
     }
     gradientNorm = joint
     let count = min(steps, .max - 1) + 1, rate = options["learning_rate"] * (schedule?.value(count - 1) ?? 1)
