@@ -34,7 +34,11 @@
 #define PART_F32_AT(p, n) ((v_f32)_mm256_maskload_ps((p), (__m256i)I32_PART(n)))
 #define PART_F32_TO(p, v, n) _mm256_maskstore_ps((p), (__m256i)I32_PART(n), (__m256)(v))
 #else
+#if defined __aarch64__
+#define ROWS 8   /* 32 registers */
+#else
 #define ROWS 4
+#endif
 #define VECTORS 3
 #define PART_AT_(V, L, p, n) ({ V v_ = (V)0; for (size_t l_ = 0; l_ < (n); l_++) v_[l_] = (p)[l_]; v_; })
 #define PART_TO_(V, L, p, v, n) ({ const V v_ = (v); for (size_t l_ = 0; l_ < (n); l_++) (p)[l_] = v_[l_]; })
