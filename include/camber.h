@@ -330,7 +330,8 @@ camber_program *camber_program_new(camber_tape *tape, const camber_node *inputs,
 void camber_program_free(camber_program *program);
 
 /* Options by name: "check_finite" (0): runs return CAMBER_NONFINITE when a float output is not finite. "backend" (0): what runs
- * steps of single numbers; 1: the kernels, 2: machine code where the host allows it, 0: the faster; the results are the same.
+ * steps of single numbers and the simple operators on arrays; 1: the kernels, 2: machine code where the host allows it, 0: the faster;
+ * the results are the same.
  * "threads" (0: as many as the process may use, at most 64; 1: none beside the caller's) share long steps; same bits, any count.
  * An unknown name is an error that lists the known ones. Set options before the first workspace is made. */
 camber_status camber_program_set(camber_program *program, const char *name, double value);

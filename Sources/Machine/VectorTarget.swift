@@ -30,6 +30,13 @@ protocol VectorTarget {
   /// The loop's end has a body of its own, whose lanes are masked; otherwise the range is a multiple of the lanes.
   var masksTheRest: Bool { get }
 
+  /// Stores go past the caches; a fence ends that.
+  var streaming: Bool { get set }
+  mutating func fence()
+  /// A jump where memory is not aligned to vectors, for `land`.
+  mutating func unlessAligned(_ a: VectorAddress) -> Int
+  mutating func land(_ jump: Int)
+
   func takes(_ o: Operation) -> Bool
   func demand(_ o: Operation) -> Demand
   /// Whether an operation reads such memory by itself: one number for all lanes, or as many as there are lanes.
@@ -67,8 +74,11 @@ package struct VectorValue: BitwiseCopyable {
   package var pointer: Int32
   /// One number for all elements.
   package var one: Bool
-  package init(pointer: Int32 = -1, one: Bool = false) {
+  /// Stored past the caches where it is aligned.
+  package var streams: Bool
+  package init(pointer: Int32 = -1, one: Bool = false, streams: Bool = false) {
     self.pointer = pointer
     self.one = one
+    self.streams = streams
   }
 }

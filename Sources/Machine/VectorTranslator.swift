@@ -16,6 +16,8 @@ struct VectorTranslator<T: VectorTarget> {
   private let capacity: Int
   // By logical register; masks in registers of their own begin at 32.
   private let owner: UnsafeMutablePointer<Int32>, far: UnsafeMutablePointer<Int32>, kind: UnsafeMutablePointer<Kind>
+  /// An instruction wants more registers than there are; `streamingBody`: stores go past the caches.
+  private var stuck = false, streamingBody = false
   private var free: UInt64 = 0, dirty: UInt64 = 0, pinned: UInt64 = 0
   private var vectors: UInt64 = 0, maskRegisters: UInt64 = 0
   // Spills: those given back, and how many there were at most.
@@ -30,7 +32,7 @@ struct VectorTranslator<T: VectorTarget> {
   private var pointers: [Int32] = []
   /// Numbers that stay in registers, from the last one down.
   private var fixed: [(value: Int32, kind: Kind)] = []
-  private var live = 0, liveMasks = 0, temporaries = 0
+  private var live = 0, mostMasks = 0, temporaries = 0
 
   private static var never: Int32 { Int32.max }
   private static var memory: Int32 { -1 }
@@ -101,6 +103,8 @@ struct VectorTranslator<T: VectorTarget> {
     }
     mostSpills = 0
     let copies = target.copies
+    guard stream(p) else { return nil }
+    target.copies = copies
     if p.elements >= copies * target.lanes, copies > 1 || target.masksTheRest {
       let l = target.loop(copies * target.lanes)
       guard body() else { return nil }
@@ -118,6 +122,25 @@ struct VectorTranslator<T: VectorTarget> {
     guard room() else { return nil }
     target.leave(pointers.count)
     return (start, mostSpills, target.lanes)
+  }
+
+  /// The loop once more, for results that are stored past the caches: runs where all of them are aligned.
+  private mutating func stream(_ p: VectorCode.Part) -> Bool {
+    var jumps: [Int] = []
+    for k in 0 ..< count where stored[k] && at[Int(code[k].out)].streams {
+      let d = table[Int(code[k].code)].out
+      if d == .mask { continue }
+      jumps.append(target.unlessAligned(locate(code[k].out, d).first))
+    }
+    if jumps.isEmpty { return true }
+    let step = target.copies * target.lanes, l = target.loop(step)
+    streamingBody = true
+    defer { streamingBody = false }
+    guard body() else { return false }
+    target.again(step, l)
+    target.fence()
+    for j in jumps { target.land(j) }
+    return true
   }
 
   private func forget(_ kept: UnsafeBufferPointer<Int32>) {
@@ -152,7 +175,7 @@ struct VectorTranslator<T: VectorTarget> {
       for (n, d) in [(1, o.x), (2, o.y), (3, o.z), (1, o.out)] where o.arity >= n && (d == .f64 || d == .i64) { target.long = true }
     }
     live = 0
-    liveMasks = 0
+    mostMasks = 0
     temporaries = 0
     fixed = []
     var now = 0, masks = 0
@@ -174,7 +197,7 @@ struct VectorTranslator<T: VectorTarget> {
       var u = SIMD4<Int32>(Self.never, Self.never, Self.never, after)
       if after != Self.never {
         if after < end { ends(i.out, o.pointee.out) }
-        temporaries = max(temporaries, Int(target.demand(o.pointee).temporaries) + 1)
+        temporaries = max(temporaries, Int(target.demand(o.pointee).temporaries) + (target.borrows(o.pointee.out, storing: true) ? 2 : 1))
         u.x = next[Int(i.x)]
         if arity > 1 { u.y = next[Int(i.y)] }
         if arity > 2 { u.z = next[Int(i.z)] }
@@ -191,7 +214,7 @@ struct VectorTranslator<T: VectorTarget> {
       }
       uses[k] = u
       live = max(live, now)
-      liveMasks = max(liveMasks, masks)
+      if apart, o.pointee.out == .mask || masks > 0 { mostMasks = max(mostMasks, masks + 1) }
     }
     for f in fixed { register[Int(f.value)] = -1 }
     for v in kept { home[Int(v)] = Self.memory }
@@ -200,12 +223,14 @@ struct VectorTranslator<T: VectorTarget> {
 
   /// As many groups side by side as registers allow, and of the numbers as many as are left for them.
   private mutating func chooseCopies(_ p: VectorCode.Part) {
-    let need = live + temporaries
-    var copies = 4
-    while copies > 1, need * copies > target.registers - min(fixed.count, 2) || count * copies > 512 || p.elements < copies * target.lanes ||
-          (liveMasks > 0 && liveMasks + 1 > target.masks(copies)) { copies /= 2 }
+    // Numbers that find no register of their own need one for an instruction.
+    let need = live + temporaries + min(fixed.count, 3)
+    var copies = 8
+    while copies > 1, need * copies > target.registers && (live + temporaries) * copies + fixed.count > target.registers || count * copies > 512 || p.elements < copies * target.lanes ||
+          (mostMasks > 0 && mostMasks > target.masks(copies)) { copies /= 2 }
     target.copies = copies
-    let room = max(target.registers - max(need * copies, 8), 0)
+    var room = max(target.registers - max((live + temporaries) * copies, 8), 0)
+    if fixed.count > room { room = max(target.registers - max(need * copies, 8), 0) }
     if fixed.count > room { fixed.removeLast(fixed.count - room) }
   }
 
@@ -249,7 +274,7 @@ struct VectorTranslator<T: VectorTarget> {
     for k in 0 ..< count {
       if uses[k].w == Self.never { continue }
       guard room() else { return false }
-      if !instruction(k) { return false }
+      if !instruction(k) || stuck { return false }
     }
     // The next body begins like this one.
     for k in 0 ..< count {
@@ -306,6 +331,10 @@ struct VectorTranslator<T: VectorTarget> {
         when = far[r]
         best = r
       }
+    }
+    if best < 0 {
+      stuck = true
+      return g.trailingZeroBitCount & 63
     }
     spill(best)
     register[Int(owner[best])] = -1
@@ -442,7 +471,9 @@ struct VectorTranslator<T: VectorTarget> {
       pinned = bit(d)
       let t = target.borrows(o.pointee.out, storing: true) ? take(vectors) : 0
       let (a, step) = locate(i.out, o.pointee.out)
+      target.streaming = streamingBody && at[Int(i.out)].streams
       for c in 0 ..< target.copies { target.store(physical(d, c), o.pointee.out, moved(a, c * step), physical(t, c)) }
+      target.streaming = false
       if target.borrows(o.pointee.out, storing: true) { free |= bit(t) }
     }
     home[Int(i.out)] = stored[k] ? Self.memory : Self.nowhere

@@ -85,6 +85,12 @@ extension X86Vector: VectorTarget {
     buffer.patch(l.exit, buffer.count)
   }
 
+  mutating func unlessAligned(_ a: VectorAddress) -> Int {
+    testAlignment(a)
+    return jump(.notEqual)
+  }
+  mutating func land(_ jump: Int) { buffer.patch(jump, buffer.count) }
+
   // MARK: loads and stores
 
   /// Of a vector of such elements; masks of AVX2 are as long as the longest.
@@ -123,6 +129,8 @@ extension X86Vector: VectorTarget {
       } else {
         storeBytes(s, .memory(a), t)
       }
+    } else if streaming {
+      stream(length(kind), s, .memory(a), f32: short(kind))
     } else {
       store(length(kind), s, .memory(a), f32: short(kind), k: rest)
     }

@@ -14,6 +14,7 @@ struct X86Vector {
   var lanes = 0, copies = 1
   /// Masks have lanes of 64 bits (AVX2); loads and stores reach only the lanes in k6 (AVX-512).
   var long = true, partial = false
+  var streaming = false
 
   /// Constants lie first, 64 bytes each; code starts behind them.
   init(_ buffer: CodeBuffer, wide: Bool) {
@@ -132,6 +133,8 @@ struct X86Vector {
   mutating func store(_ length: Int, _ s: Int, _ m: Place, f32: Bool, k: Int = 0) {
     op(1, packed(f32), 0x11, length, s, 0, m, w: !f32, k: k, tuple: 16 << length)
   }
+  /// Past the caches; aligned.
+  mutating func stream(_ length: Int, _ s: Int, _ m: Place, f32: Bool) { op(1, packed(f32), 0x2B, length, s, 0, m, w: !f32, tuple: 16 << length) }
   mutating func spread(_ length: Int, _ d: Int, _ m: Place, f32: Bool) { op(2, .p66, f32 ? 0x18 : 0x19, length, d, 0, m, w: !f32, tuple: f32 ? 4 : 8) }
   mutating func round(_ mode: Rounding, _ length: Int, _ d: Int, _ a: Place, f32: Bool) {
     op(3, .p66, f32 ? 8 : 9, length, d, 0, a, w: !f32, tuple: tuple(a, length, f32), immediate: mode.rawValue)
@@ -232,7 +235,14 @@ struct X86Vector {
     vex(2, .none, 0xF5, 0, 11, 0, .register(11), w: false)   // bzhi r11d, r11d, eax
     maskFromR11(6)
   }
-  enum Condition: UInt64 { case greaterOrEqual = 0x8D, lessOrEqual = 0x8E, greater = 0x8F }
+  /// rax = the address, of which flags show whether 64 divides it.
+  mutating func testAlignment(_ a: VectorAddress) {
+    buffer.put(0x48 | UInt64(a.base >> 3) | 0x8D << 8, 2)
+    operand(0, .memory(a), 1 << 30, 0)
+    buffer.put(0x3FA8, 2)
+  }
+  mutating func fence() { buffer.put(0xF8AE0F, 3) }
+  enum Condition: UInt64 { case notEqual = 0x85, greaterOrEqual = 0x8D, lessOrEqual = 0x8E, greater = 0x8F }
   /// A jump whose target is patched; where its displacement stands.
   mutating func jump(_ c: Condition) -> Int {
     buffer.put(0x0F | c.rawValue << 8, 6)

@@ -50,9 +50,7 @@ func run(_ b: RunBlock, _ base: Table, _ first: Int, _ end: Int) {
       if let k = p.kernel {
         k(now[Int(p.x)], now[Int(p.y)], now[Int(p.z)], now[Int(p.out)], n)
       } else if p.part >= 0 {
-        let part = b.parts[Int(p.part)], whole = part.lanes == 0 ? n : n - n % part.lanes
-        if whole > 0 { part.function(base, 0, whole) }
-        if whole < n { runRest(b, part, base, whole, n) }
+        run(b, b.parts[Int(p.part)], base, n)
       } else if p.out == 0 {
         store(b, b.stores[Int(p.x)], base, now, start, n)
       } else if let from = base[Int(p.x)], let to = base[Int(p.out)] {
@@ -82,10 +80,29 @@ private func store(_ b: RunBlock, _ s: BlockStore, _ base: Table, _ now: Table, 
   for c in 0 ..< Int(s.count) { ck_spread(size, width, s.pitch, now[Int(columns[c])], start, n, to + c * width * size) }
 }
 
+/// A part on n elements. Where it writes past the caches, it begins with the few up to a vector's boundary.
+private func run(_ b: RunBlock, _ part: RunPart, _ base: Table, _ n: Int) {
+  var from = 0
+  if part.stream > 0, let p = base[b.entries + Int(part.stream)] {
+    let beyond = Int(bitPattern: p) & 63
+    if beyond > 0 { from = min((64 - beyond) / part.streamSize, n) }
+    if part.lanes == 0 { if from > 0 { part.function(base, 0, from) } } else {
+      var k = 0
+      while k < from {
+        let m = min(part.lanes, from - k)
+        if m == part.lanes { part.function(base, k, k + m) } else { runRest(b, part, base, k, k + m) }
+        k += m
+      }
+    }
+  }
+  let whole = part.lanes == 0 ? n : n - (n - from) % part.lanes
+  if whole > from { part.function(base, from, whole) }
+  if whole < n { runRest(b, part, base, whole, n) }
+}
+
 /// The last elements of a block, fewer than the machine takes at a time, beside their memory.
 private func runRest(_ b: RunBlock, _ part: RunPart, _ base: Table, _ from: Int, _ to: Int) {
-  guard let scratch = base[b.spills] else { return }
-  let now = base + b.entries, beside = scratch + part.restOffset
+  let now = base + b.entries, beside = (base[b.spills] ?? UnsafeMutableRawPointer(base)) + part.restOffset
   for k in 0 ..< part.restCount {
     let r = b.rests[part.rests + k], e = Int(r.entry), size = Int(r.size), place = beside + 64 * k
     guard let p = now[e] else { continue }

@@ -36,6 +36,8 @@ struct RunPart {
   var function: VectorCode.Function
   var lanes: Int, restOffset: Int
   var rests: Int, restCount: Int
+  /// An entry that is written past the caches, 0 for none; its bytes an element.
+  var stream: Int32, streamSize: Int
 }
 
 /// In a struct: a bare function would be wrapped, and its argument copied, at each call.
@@ -147,7 +149,8 @@ final class Instance {
                     columns: try pack(b.columns), temporary: Int(b.temporary),
                     parts: try pack(b.parts.enumerated().map { n, p in
                       RunPart(function: code.map { $0.entries[p.number].function } ?? { _, _, _ in }, lanes: p.anyEnd ? 0 : p.lanes, restOffset: p.restOffset,
-                              rests: b.parts[..<n].reduce(0) { $0 + $1.rests.count }, restCount: p.rests.count)
+                              rests: b.parts[..<n].reduce(0) { $0 + $1.rests.count }, restCount: p.rests.count,
+                              stream: p.stream, streamSize: max(Int(b.entries[Int(p.stream)].size), 1))
                     }),
                     rests: try pack(b.parts.flatMap(\.rests)), spills: Int(b.spills),
                     laneBytes: b.laneBytes, laneTable: up(b.scratch, 64))

@@ -1,4 +1,5 @@
 import CKernels
+import Glibc
 import Machine
 
 /// Memory of a part whose last elements are computed beside it, where the machine has no masks for them.
@@ -13,6 +14,8 @@ struct BlockPart {
   /// Entries that are stored to their memory.
   var kept: [Int32]
   var rests: [BlockRest]
+  /// An entry that is written past the caches, 0 for none.
+  var stream: Int32 = 0
   /// Among all parts of the structure; elements that it works on at a time; whether it may end anywhere; where its rests lie behind the spills.
   var number = 0, lanes = 0, anyEnd = false, restOffset = 0
 }
@@ -30,15 +33,18 @@ final class VectorBlocks {
     self.why = why
   }
 
+  /// Bytes of the last cache; tests make it small.
+  nonisolated(unsafe) static var cache = { let n = sysconf(Int32(_SC_LEVEL3_CACHE_SIZE)); return n > 0 ? n : 32 << 20 }()
+
   /// `least`: instructions of a part.
   init(_ plain: [BlockCode], least: Int) {
     var made = plain, owners: [(block: Int, part: Int)] = []
     for i in plain.indices where plain[i].count > 0 {
-      guard let b = plain[i].inParts(least: least) else { continue }
+      guard let b = plain[i].inParts(least: plain[i].isLong ? 1 : least) else { continue }
       made[i] = b
       for p in b.parts.indices { owners.append((i, p)) }
     }
-    let values = made.map { $0.parts.isEmpty ? [] : $0.vectorValues() }
+    let values = made.map { $0.parts.isEmpty ? [] : $0.vectorValues($0.isLong) }
     code = owners.isEmpty ? nil : VectorCode(parts: owners.count, values: made.map(\.entries.count).max() ?? 0) { n in
       let o = owners[n], b = made[o.block]
       return b.parts[o.part].code.withUnsafeBufferPointer { code in
@@ -101,6 +107,7 @@ extension BlockCode {
       level[i] = l
       top = max(top, l)
     }
+    sink(simple, &level)
     // Stable: by level, parts first.
     var start = [Int](repeating: 0, count: 2 * Int(top) + 3)
     for i in 0 ..< n { start[2 * Int(level[i]) + (simple[i] ? 0 : 1) + 1] += 1 }
@@ -133,6 +140,28 @@ extension BlockCode {
     if b.parts.isEmpty { return nil }
     b.place(self, order, steps)
     return b
+  }
+
+  /// Simple instructions wait for those that read them, where that keeps no more registers alive.
+  private func sink(_ simple: [Bool], _ level: inout [Int32]) {
+    var writes = [UInt8](repeating: 0, count: entries.count), reader = [Int32](repeating: Int32.max, count: entries.count), last = [Int32](repeating: -1, count: entries.count)
+    for p in instructions where p.out > 0 { writes[Int(p.out)] = min(writes[Int(p.out)] + 1, 2) }
+    for i in instructions.indices.reversed() {
+      let p = instructions[i], out = Int(p.out)
+      if simple[i], writes[out] == 1, reader[out] < Int32.max, reader[out] > level[i] {
+        let to = reader[out]
+        var kept = 0, once = true
+        operands(p) { e in
+          if writes[Int(e)] > 1 { once = false }
+          if entries[Int(e)].register >= 0, !entries[Int(e)].filled, last[Int(e)] < to { kept += 1 }
+        }
+        if once, kept <= 1 || kept == 2 && p.x == p.y { level[i] = to }
+      }
+      operands(p) { e in
+        reader[Int(e)] = min(reader[Int(e)], level[i])
+        last[Int(e)] = max(last[Int(e)], level[i])
+      }
+    }
   }
 
   /// The entries that an instruction reads.
@@ -213,6 +242,9 @@ extension BlockCode {
     entries.append(BlockEntry(size: 1))
   }
 
+  /// Whether what it reads and writes leaves no cache as it was, so that results had better go past them.
+  fileprivate var isLong: Bool { count > 100_000 && entries.reduce(0) { $0 + ($1.advances ? Int($1.size) : 0) } * count >= 2 * VectorBlocks.cache }
+  private func streams(_ e: Int32) -> Bool { entries[Int(e)].advances && entries[Int(e)].size >= 4 && count * Int(entries[Int(e)].size) >= VectorBlocks.cache / 2 }
   /// What a part stores, and its memory.
   private mutating func keep(_ n: Int, _ s: Int, _ last: [Int32], _ shown: [Bool]) {
     var seen: [Int32: Int] = [:]
@@ -232,13 +264,14 @@ extension BlockCode {
       if entries[Int(i.out)].advances || last[Int(i.out)] > Int32(s) { written.insert(i.out) }
     }
     parts[n].kept = written.sorted()
+    if isLong { parts[n].stream = parts[n].kept.first(where: streams) ?? 0 }
   }
 
   /// Where the parts find the entries: behind the beginnings stand the places in the block.
-  fileprivate func vectorValues() -> [VectorValue] {
+  fileprivate func vectorValues(_ long: Bool) -> [VectorValue] {
     entries.indices.map { e in
       if let s = spreads[Int32(e)] { return VectorValue(pointer: s, one: true) }
-      return VectorValue(pointer: entries[e].register >= 0 || entries[e].advances ? Int32(entries.count + e) : -1)
+      return VectorValue(pointer: entries[e].register >= 0 || entries[e].advances ? Int32(entries.count + e) : -1, streams: long && streams(Int32(e)))
     }
   }
 

@@ -94,6 +94,7 @@ final class VectorEncodingTests: XCTestCase {
                 emit("vmovup\(f32 ? "s" : "d") \(name(l, d)){k6}{z},\(full(p))") { $0.load(l, d, p, f32: f32, k: 6) }
                 emit("vmovup\(f32 ? "s" : "d") \(full(p)){k6},\(name(l, d))") { $0.store(l, d, p, f32: f32, k: 6) }
               }
+              emit("vmovntp\(f32 ? "s" : "d") \(full(p)),\(name(l, d))") { $0.stream(l, d, p, f32: f32) }
               if f32 || l > 0, case .memory(let a) = p { emit("vbroadcasts\(f32 ? "s" : "d") \(name(l, d)),\(text(a, f32 ? "DWORD" : "QWORD"))") { $0.spread(l, d, p, f32: f32) } }
             }
             if wide {
@@ -168,12 +169,17 @@ final class VectorEncodingTests: XCTestCase {
       emit("add rsi,0x10") { $0.advance(16) }
       emit("mov rax,rdx") { $0.remaining() }
       expected.append("sub rax,rsi")
-      for (c, n) in [(X86Vector.Condition.greater, "jg"), (.lessOrEqual, "jle"), (.greaterOrEqual, "jge")] {
+      for (c, n) in [(X86Vector.Condition.greater, "jg"), (.lessOrEqual, "jle"), (.greaterOrEqual, "jge"), (.notEqual, "jne")] {
         let at = e.buffer.count
         emit("\(n) 0x\(String(at, radix: 16))") { $0.jump(c, to: at) }
       }
       let at = e.buffer.count
       emit("jmp 0x\(String(at - 16, radix: 16))") { $0.jump(to: at - 16) }
+      for a in addresses {
+        emit("lea rax,\(text(a, "").split(separator: " ")[1])") { $0.testAlignment(a) }
+        expected.append("test al,0x3f")
+      }
+      emit("sfence") { $0.fence() }
       emit("vzeroupper") { $0.clearUpper() }
       emit("int3") { $0.trap() }
       emit("ret") { $0.ret() }

@@ -60,7 +60,7 @@ private struct Arrays {
       }
       before.append(b)
     }
-    let place = (0 ..< values).map { VectorValue(pointer: placed[$0] ? Int32($0) : -1, one: one[$0]) }
+    let place = (0 ..< values).map { VectorValue(pointer: placed[$0] ? Int32($0) : -1, one: one[$0], streams: kept[$0] && r.below(2) == 0) }
     let keep = (0 ..< values).filter { kept[$0] }.map(Int32.init)
     let made = place.withUnsafeBufferPointer { p in
       keep.withUnsafeBufferPointer { k in
@@ -134,7 +134,8 @@ final class VectorTests: XCTestCase {
       XCTAssertEqual(codes.count, level == 1 ? 78 : 80)
       for c in codes {
         for n in Array(0 ... 70) + [1000] {
-          let a = Arrays(&r, count: 1, values: 12, inputs: 9, codes: [c], kinds: c.operands + c.operands + c.operands + [c.out, c.out, c.out, c.out, c.out, c.out, c.out, c.out, c.out, c.out])
+          let kinds = Array((c.operands + c.operands + c.operands + [Held](repeating: c.out, count: 12))[..<12])
+          let a = Arrays(&r, count: 1, values: 12, inputs: 9, codes: [c], kinds: kinds)
           if a.code.count != 1 { continue }
           if let d = a.difference(&r, elements: n, shift: n % 5) { return XCTFail("level \(level): \(c.name), \(n) elements: \(d)") }
         }

@@ -4,6 +4,108 @@ import XCTest
 @testable import Runtime
 
 final class ClusterTests: XCTestCase {
+  /// On AVX2, where parts end beside their memory.
+  func testNarrowVectors() throws {
+    let level = ck_level()
+    if level < 2 { throw XCTSkip("the narrow vectors are this machine's") }
+    XCTAssertTrue(ck_set_level(1))
+    defer { _ = ck_set_level(level) }
+    try testChain()
+    try testStretchedOperands()
+    try testCasts()
+    try testRandomTapes()
+    try testParts()
+  }
+
+  /// What runs as machine code: simple operators around functions, masks and dtypes mixed, results read again, at lengths around
+  /// those of vectors and blocks.
+  func testParts() throws {
+    for seed in 0 ..< 60 {
+      var r = Random(state: UInt64(1000 + seed))
+      let t = Tape(), n = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 63, 64, 65, 100, 500, 4096, 4099][r.below(19)]
+      var inputs: [NodeID: Bytes] = [:], floats: [NodeID] = [], masks: [NodeID] = []
+      for d in [DType.f64, .f32, .f64, .bool, .i32, .i64] {
+        let x = t.input(TensorType(d, [n]))
+        inputs[x] = r.array(t.type(x))
+        if d == .bool { masks.append(x) } else { floats.append(t.cast(x, [.f64, .f32][r.below(2)])) }
+      }
+      for shape in [[], [1]] {
+        let s = t.input(TensorType(.f64, shape))
+        inputs[s] = r.array(t.type(s))
+        floats.append(t.broadcast(s, to: [n]))
+      }
+      for _ in 0 ..< 10 + r.below(150) {
+        let a = floats[r.below(floats.count)], same = floats.filter { t.dtype($0) == t.dtype(a) }, b = same[r.below(same.count)], m = masks[r.below(masks.count)]
+        switch r.below(16) {
+        case 0: floats.append(t.unary(.sin, a))
+        case 1: floats.append(t.unary([.exp, .tanh][r.below(2)], a))
+        case 2: masks.append(t.binary([.lt, .le, .eq, .ne, .gt, .ge][r.below(6)], a, b))
+        case 3: masks.append(t.binary([.logical_and, .logical_or, .logical_xor][r.below(3)], m, masks[r.below(masks.count)]))
+        case 4: floats.append(t.select(m, a, b))
+        case 5: floats.append(t.gate(m, a, b))
+        case 6: floats.append(t.cast(a, [.f64, .f32][r.below(2)]))
+        case 7: floats.append(t.cast(m, [.f64, .f32][r.below(2)]))
+        case 8: floats.append(t.unary([.neg, .abs, .sign, .floor, .relu, .square, .reciprocal][r.below(7)], a))
+        case 9: masks.append(t.unary([.isnan, .isfinite][r.below(2)], a))
+        case 10: floats.append(t.binary([.maximum, .minimum, .fmax, .fmin][r.below(4)], a, b))
+        default: floats.append([t.add(a, b), t.mul(a, b), t.sub(a, b)][r.below(3)])
+        }
+      }
+      let all = floats + masks
+      try check(t, inputs, (0 ..< 4).map { _ in all[r.below(all.count)] } + [floats[floats.count - 1], masks[masks.count - 1]])
+    }
+  }
+
+  /// Results larger than the caches are stored past them, from a vector's boundary on; arrays of hosts may stand anywhere.
+  func testPastTheCaches() throws {
+    let level = ck_level(), cache = VectorBlocks.cache
+    VectorBlocks.cache = 4096
+    defer {
+      _ = ck_set_level(level)
+      VectorBlocks.cache = cache
+    }
+    for l in 1 ... max(level, 1) where ck_set_level(l) {
+      for d in [DType.f64, .f32] {
+        let n = 100_003, t = Tape(), x = t.input(TensorType(d, [n])), y = t.input(TensorType(d, [n]))
+        let a = t.add(t.mul(x, y), x), b = t.select(t.binary(.lt, x, y), t.unary(.tanh, x), a), c = t.sub(b, y)
+        var r = Random(state: UInt64(l)), v: [Bytes] = []
+        for _ in 0 ..< 2 {
+          let piece = r.array(TensorType(d, [997]))
+          v.append(Bytes((0 ..< n * d.size).map { piece[$0 % piece.count] }))
+        }
+        var want: [Bytes] = []
+        for (backend, offsets) in [(1, [0, 0]), (0, [0, 0]), (0, [16, 16]), (0, [8, 40]), (2, [4, 4]), (0, [60, 32])] {
+          let p = try Program(t, inputs: [x, y], outputs: [a, c])
+          XCTAssertNil(p.set("backend", Double(backend)))
+          let w = try Workspace(p), out = offsets.map { _ in UnsafeMutableRawPointer.allocate(byteCount: n * d.size + 128, alignment: 64) }
+          defer { out.forEach { $0.deallocate() } }
+          for o in out { memset(o, 0xAB, n * d.size + 128) }
+          let code = v[0].withUnsafeBytes { x in v[1].withUnsafeBytes { y in
+            w.run(inputs: [x.baseAddress, y.baseAddress], outputs: [out[0] + offsets[0], out[1] + offsets[1]])
+          } }
+          XCTAssertEqual(code, .ok)
+          let got = out.indices.map { Bytes(UnsafeRawBufferPointer(start: out[$0] + offsets[$0], count: n * d.size)) }
+          if want.isEmpty { want = got }
+          for k in got.indices {
+            XCTAssertTrue(got[k] == want[k], "\(d), level \(l), back end \(backend), output \(k) at \(offsets[k])")
+            for i in 0 ..< offsets[k] { XCTAssertEqual(out[k].load(fromByteOffset: i, as: UInt8.self), 0xAB) }
+            for i in offsets[k] + n * d.size ..< n * d.size + 128 { XCTAssertEqual(out[k].load(fromByteOffset: i, as: UInt8.self), 0xAB) }
+          }
+        }
+      }
+    }
+  }
+
+  /// The plan says what runs as machine code.
+  func testExplanation() throws {
+    if ck_level() == 0 { throw XCTSkip("no AVX2") }
+    let t = Tape(), x = t.input(TensorType(.f64, [100])), y = t.add(t.mul(x, x), t.unary(.sin, x))
+    let p = try Program(t, inputs: [x], outputs: [y])
+    XCTAssertTrue(p.explanation.contains("registers: sin mul add (2 of 3 in machine code, \(ck_level() == 2 ? 8 : 4) lanes)"), p.explanation)
+    XCTAssertNil(p.set("backend", 1))
+    XCTAssertTrue(p.explanation.contains("(kernels: by option)"), p.explanation)
+  }
+
   func testChain() throws {
     for d in [DType.f64, .f32, .f16, .bf16] {
       for n in [0, 1, 7, 100, 1000, 4097] {
