@@ -94,6 +94,7 @@ def camber_python(i: Inputs):
 def row(d: int, k: int, n: int, tapes: bool) -> Row:
     engines = [
         Engine("Camber C++, GEMM", source="camber_gmm.cpp", flags=("-lcamber",)),
+        Engine("Camber C++, GEMM in tiles", source="camber_gmm.cpp", flags=("-DTILED", "-lcamber")),
         Engine("Camber C++, naive", source="camber_gmm.cpp", flags=("-DNAIVE", "-lcamber")),
         Engine("JAX, GEMM", jax(True), ("jax",)),
         Engine("JAX, naive", jax(False), ("jax",)),

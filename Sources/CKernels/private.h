@@ -87,6 +87,8 @@ typedef struct ck_table {
 } ck_table;
 extern const ck_table ck_table_sse2, ck_table_avx2, ck_table_avx512, ck_table_neon;
 const ck_table *ck_current(void);
+/* `rows` rows of n elements, from_pitch apart, as n rows of `rows`, to_pitch apart. */
+void ck_turn(size_t element_size, size_t rows, size_t n, const void *from, size_t from_pitch, void *to, size_t to_pitch);
 
 /* Scalar functions, applied lane by lane. Compiled once, so the same bits everywhere. */
 double ck_gelu_tail(double x);

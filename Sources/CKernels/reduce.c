@@ -33,8 +33,8 @@ size_t ck_strips(size_t outer, size_t n, size_t inner) {
 /* `rows` rows of n elements as n rows of `pitch`, or back. Never 1 column apart: folds read a step of 1 as one line. */
 static size_t pitch_of(size_t rows) { return rows > 1 ? rows : 2; }
 static void turn(bool forth, size_t size, size_t rows, size_t n, const void *from, void *to) {
-  const int64_t shape[] = {(int64_t)n, (int64_t)rows}, line[] = {1, (int64_t)n}, column[] = {(int64_t)pitch_of(rows), 1};
-  ck_copy_strided(size, 2, shape, from, forth ? line : column, to, forth ? column : line);
+  if (forth) ck_turn(size, rows, n, from, n, to, pitch_of(rows));
+  else ck_turn(size, n, rows, from, pitch_of(rows), to, n);
 }
 
 /* `width` columns of n rows `stride` apart, to be folded in `as`. */
@@ -82,14 +82,27 @@ static void norms(const ck_table *t, int dtype, const ck_span *s, double *out) {
 /* largest = max x; rest = sum of exp(x - largest) over the x below the maximum; count = how many reach it. Then
  * logsumexp = largest + log1p(rest + (count - 1)), exact in its small part when one element dominates. */
 #define EXPONENTIALS(E, DT, code)                                                                                         \
-  static void logsumexps_##DT(const ck_table *t, const ck_span *s, E *out) {                                              \
-    E largest[STRIP], rest[STRIP], count[STRIP];                                                                          \
+  static void exponentials_##DT(const ck_table *t, const ck_span *s, E *largest, E *rest, E *count) {                     \
     fold(t, CK_FOLD_MAX, code, *s, NULL, largest);                                                                        \
     fold(t, CK_FOLD_EXPS, code, *s, largest, rest);                                                                       \
     fold(t, CK_FOLD_EQUALS, code, *s, largest, count);                                                                    \
-    for (size_t c = 0; c < s->width; c++) rest[c] += count[c] - 1;                                                        \
-    t->rows[Unary_log1p][code](rest, NULL, NULL, rest, s->width);                                                         \
-    for (size_t c = 0; c < s->width; c++) out[c] = isfinite(largest[c]) ? largest[c] + rest[c] : largest[c];              \
+  }                                                                                                                       \
+  static void logarithms_##DT(const ck_table *t, const E *largest, E *rest, const E *count, E *out, size_t n) {           \
+    for (size_t c = 0; c < n; c++) rest[c] += count[c] - 1;                                                               \
+    t->rows[Unary_log1p][code](rest, NULL, NULL, rest, n);                                                                \
+    for (size_t c = 0; c < n; c++) out[c] = isfinite(largest[c]) ? largest[c] + rest[c] : largest[c];                     \
+  }                                                                                                                       \
+  static void logsumexps_##DT(const ck_table *t, const ck_span *s, E *out) {                                              \
+    E largest[STRIP], rest[STRIP], count[STRIP];                                                                          \
+    exponentials_##DT(t, s, largest, rest, count);                                                                        \
+    logarithms_##DT(t, largest, rest, count, out, s->width);                                                              \
+  }                                                                                                                       \
+  /* Lines, one after the other, their logarithms together. */                                                            \
+  static void logsumexp_lines_##DT(const ck_table *t, ck_span s, size_t lines, E *out) {                                  \
+    E largest[STRIP], rest[STRIP], count[STRIP];                                                                          \
+    for (size_t r = 0; r < lines; r++, s.x = (const char *)s.x + s.n * s.size)                                            \
+      exponentials_##DT(t, &s, largest + r, rest + r, count + r);                                                         \
+    logarithms_##DT(t, largest, rest, count, out, lines);                                                                 \
   }                                                                                                                       \
   /* The shift and the divisor of softmax; a column of -inf gets 0 and 1, which make it 0. */                             \
   static void softmax_parts_##DT(const ck_table *t, const ck_span *s, E *largest, E *sum) {                               \
@@ -129,6 +142,18 @@ void ck_reduce_strips(Reduction op, int dtype, const void *x, void *out, size_t 
       const size_t rows = least(outer - o, STRIP);
       turn(true, size, rows, n, (const char *)x + o * n * size, &columns);
       reduce_strip(t, op, dtype, &columns, n, pitch_of(rows), rows, (char *)out + o * size);
+    }
+    return;
+  }
+  if (op == Reduction_logsumexp && inner == 1) {
+    const int as = accumulator(dtype);
+    for (size_t o = first; o < last; o += STRIP) {
+      const size_t lines = least(last - o, STRIP);
+      const ck_span s = span_of(t, dtype, as, (const char *)x + o * n * size, n, 1, 1);
+      strip result;
+      if (as == CK_F64) logsumexp_lines_f64(t, s, lines, result.f64);
+      else logsumexp_lines_f32(t, s, lines, result.f32);
+      t->casts[as][dtype](&result, NULL, NULL, (char *)out + o * size, lines);
     }
     return;
   }

@@ -58,11 +58,11 @@ enum { WIDEST = 16 };
 /* Tiles of L x L, all columns of a few rows before the next rows, so that a line of memory is written at once. The lines that the next
  * block will write are asked for ahead: their order is none that the processor would guess. */
 #define INTERLEAVE(name, U, V, L, TARGET, TURN)                                                             \
-  TARGET static void weave_##name(size_t columns, const U *const *x, size_t n, U *out, size_t pitch) {      \
+  TARGET static void weave_##name(size_t columns, const U *const *x, size_t n, U *out, size_t pitch, bool ahead) {    \
     size_t i = 0;                                                                                           \
     for (; i + L <= n; i += L) {                                                                            \
       U *const to = out + i * pitch;                                                                        \
-      for (size_t r = 0; r < L; r++)                                                                        \
+      for (size_t r = 0; ahead && r < L; r++)                                                               \
         for (size_t c = 0; c < columns; c += 64 / sizeof(U)) __builtin_prefetch(to + (n + r) * pitch + c, 1);       \
       size_t c = 0;                                                                                         \
       for (; c + L <= columns; c += L) {                                                                    \
@@ -120,24 +120,62 @@ INTERLEAVE(64_avx512, uint64_t, eight_64, 8, FOR("avx512f,avx512dq,avx512vl"), T
 PLAIN(uint8_t)
 PLAIN(uint16_t)
 
+static void weave(size_t element_size, size_t columns, const void *const *x, size_t n, void *out, size_t pitch, bool ahead) {
+  switch (element_size) {
+  case 1: weave_uint8_t(columns, (const uint8_t *const *)x, n, out, pitch); return;
+  case 2: weave_uint16_t(columns, (const uint16_t *const *)x, n, out, pitch); return;
+  case 4: weave_32(columns, (const uint32_t *const *)x, n, out, pitch, ahead); return;
+  default: break;
+  }
+  switch (ck_level()) {
+  case 0: weave_64_sse2(columns, (const uint64_t *const *)x, n, out, pitch, ahead); break;
+  case 1: weave_64_avx2(columns, (const uint64_t *const *)x, n, out, pitch, ahead); break;
+  default: weave_64_avx512(columns, (const uint64_t *const *)x, n, out, pitch, ahead); break;
+  }
+}
+
 void ck_interleave(size_t element_size, size_t columns, void *const *table, const int32_t *entries, size_t n, void *out, size_t pitch) {
   const void *x[WIDEST];
   for (size_t first = 0; first < columns; first += WIDEST) {
     const size_t count = columns - first < WIDEST ? columns - first : WIDEST;
     for (size_t c = 0; c < count; c++) x[c] = table[entries[first + c]];
-    char *to = (char *)out + first * element_size;
-    switch (element_size) {
-    case 1: weave_uint8_t(count, (const uint8_t *const *)x, n, (uint8_t *)to, pitch); break;
-    case 2: weave_uint16_t(count, (const uint16_t *const *)x, n, (uint16_t *)to, pitch); break;
-    case 4: weave_32(count, (const uint32_t *const *)x, n, (uint32_t *)to, pitch); break;
-    default:
-      switch (ck_level()) {
-      case 0: weave_64_sse2(count, (const uint64_t *const *)x, n, (uint64_t *)to, pitch); break;
-      case 1: weave_64_avx2(count, (const uint64_t *const *)x, n, (uint64_t *)to, pitch); break;
-      default: weave_64_avx512(count, (const uint64_t *const *)x, n, (uint64_t *)to, pitch); break;
-      }
-      break;
-    }
+    weave(element_size, count, x, n, (char *)out + first * element_size, pitch, true);
+  }
+}
+
+void ck_turn(size_t element_size, size_t rows, size_t n, const void *from, size_t from_pitch, void *to, size_t to_pitch) {
+  const void *x[WIDEST];
+  for (size_t first = 0; first < rows; first += WIDEST) {
+    const size_t count = rows - first < WIDEST ? rows - first : WIDEST;
+    for (size_t r = 0; r < count; r++) x[r] = (const char *)from + (first + r) * from_pitch * element_size;
+    weave(element_size, count, x, n, (char *)to + first * element_size, to_pitch, false);
+  }
+}
+
+/* Whole vectors, which may reach over what the next elements fill; exact at the end. */
+#define REPEAT(U, V, L)                                                                                     \
+  static void repeat_##U(const U *x, size_t rep, size_t n, U *out) {                                        \
+    const size_t over = (rep + L - 1) / L * L, all = rep * n;                                               \
+    size_t i = 0;                                                                                           \
+    for (size_t at = 0; i < n && at + over <= all; i++, at += rep) {                                        \
+      const V v = (V)x[i];                                                                                  \
+      for (size_t k = 0; k < over; k += L) memcpy(out + at + k, &v, sizeof v);                              \
+    }                                                                                                       \
+    for (; i < n; i++)                                                                                      \
+      for (size_t k = 0; k < rep; k++) { const U v = x[i]; memcpy(out + i * rep + k, &v, sizeof v); }       \
+  }
+typedef uint8_t sixteen_8 __attribute__((ext_vector_type(16)));
+typedef uint16_t eight_16 __attribute__((ext_vector_type(8)));
+REPEAT(uint8_t, sixteen_8, 16)
+REPEAT(uint16_t, eight_16, 8)
+REPEAT(uint32_t, four_32, 4)
+REPEAT(uint64_t, four_64, 4)
+void ck_repeat(size_t element_size, const void *x, size_t rep, size_t n, void *out) {
+  switch (element_size) {
+  case 1: repeat_uint8_t(x, rep, n, out); break;
+  case 2: repeat_uint16_t(x, rep, n, out); break;
+  case 4: repeat_uint32_t(x, rep, n, out); break;
+  default: repeat_uint64_t(x, rep, n, out); break;
   }
 }
 

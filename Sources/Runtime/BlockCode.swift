@@ -393,4 +393,3 @@ func size(_ dtype: UInt8) -> Int32 {
   }
 }
 
-func gcd(_ a: Int, _ b: Int) -> Int { b == 0 ? a : gcd(b, a % b) }

@@ -139,6 +139,13 @@ func stretch(_ from: UnsafeMutableRawPointer, _ to: UnsafeMutableRawPointer, _ s
   }
   var k = (start / rep) % period, within = start % rep
   while done < n {
+    if within == 0, n - done >= rep {
+      let whole = min((n - done) / rep, period - k)
+      ck_repeat(size, from + k * size, rep, whole, to + done * size)
+      done += whole * rep
+      k = k + whole == period ? 0 : k + whole
+      continue
+    }
     let m = min(rep - within, n - done)
     ck_fill(size, from + k * size, to + done * size, m)
     done += m

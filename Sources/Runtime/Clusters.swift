@@ -68,6 +68,13 @@ struct Clusters: ~Copyable {
         q.pointee.count += 1
       }
     }
+    if g.groups != nil {
+      // Members of several widths, or reductions among them: row by row.
+      for s in 0 ..< steps.count where steps[s].kind == .block {
+        let first = g.span(Int(members[Int(steps[s].start)]))
+        for m in Int(steps[s].start) ..< Int(steps[s].start + steps[s].count) where g.items[Int(members[m])].folds || g.span(Int(members[m])) != first { steps[s].kind = .rows }
+      }
+    }
     for p in 0 ..< n where items[p].kind == .part { items[p].step = items[g.operand(g.record(p), 0)].step }
     try order(g)
   }

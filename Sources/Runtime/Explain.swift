@@ -18,6 +18,9 @@ func explain(_ plan: Plan, _ backend: Backend) -> String {
       case .scalar:
         let x = s.scalars.ranges[n]
         text += "scalar: \(x.codeCount - x.loads - x.stores) instructions, \(x.loads) in, \(x.stores) out, \(runner)\n"
+      case .rows:
+        let b = s.rowBlocks[n]
+        text += "row by row: \(b.operations) operators, \(b.folds) of them along rows, on \(b.count) rows by \(b.block), \(b.stored) out\n"
       case .block:
         let b = plan.vectors.blocks[n]
         text += "elementwise: \(b.operations) operators on \(b.count) elements by \(b.block), \(b.inputs.count) in, \(b.outputs.count) out, \(b.registers) registers"

@@ -2,7 +2,7 @@ import CKernels
 import Tape
 
 /// What becomes of a node.
-enum Kind: UInt8 { case host, constant, array, view, piece, scalar, block, kernel, scan, part }
+enum Kind: UInt8 { case host, constant, array, view, piece, scalar, block, rows, kernel, scan, part }
 
 /// A node at its position in the order.
 struct Item: BitwiseCopyable {
@@ -26,6 +26,10 @@ struct Item: BitwiseCopyable {
   var dense = false
   /// A concat that stores its parts' blocks, a member of the cluster that makes them. It has as many elements to compute as a part.
   var weaves = false
+  /// A reduction or softmax that runs row by row in a cluster.
+  var folds = false
+  /// A broadcast along rows that something reads densely, written out by the cluster that makes or reads it.
+  var copies = false
 }
 
 /// Consecutive elements of another item, from `offset` on.
@@ -61,6 +65,8 @@ final class Graph {
   private var windows = List<Window>()
   /// By position of a loop: its members that something needs.
   private(set) var needed: [Int: [Bool]] = [:]
+  /// By position, where there are any: the group of nodes that run row by row (its first), -1 outside; and, by that first, its rows.
+  var groups: Memory<Int32>?, groupRows: Memory<Int>?
 
   init(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
     let order = try Order.make(tape, stages)
@@ -107,6 +113,8 @@ final class Graph {
     try classify()
     try weave()
     if markDense() { try resolveViews() }
+    stage()
+    try formGroups()
     level()
     try postpone()
     for p in 0 ..< count where items[p].kind == .part {
@@ -333,6 +341,13 @@ final class Graph {
     return rep
   }
 
+  /// How often p, a broadcast, repeats each element of what its operand o shows; 0 where it is not that.
+  func spreading(_ p: Int, _ o: Int) -> Int {
+    guard items[o].rep > 0, let rep = repetition(tape.shape(NodeID(items[o].node)), tape.shape(NodeID(items[p].node))) else { return 0 }
+    let total = rep.multipliedReportingOverflow(by: Int(items[o].rep))
+    return total.overflow || total.partialValue >= Int(Int32.max) ? 0 : total.partialValue
+  }
+
   /// Kernels, loops and outputs read dense memory: a broadcast below them is written out. True when there is any.
   private func markDense() -> Bool {
     var any = false
@@ -391,17 +406,29 @@ final class Graph {
   /// Elementwise nodes of one cluster agree in these: p and what its operand `o` shows, in full.
   @inline(__always) func joins(_ p: Int, _ o: Int) -> Bool {
     let q = Int(items[o].root)
+    if let groups, groups[p] >= 0 || groups[q] >= 0 {
+      let rep = items[p].copies ? spreading(p, o) : Int(items[o].rep)
+      if items[p].copies { return groups[p] == groups[q] && elements(p) == rep * elements(q) }
+      return groups[p] == groups[q] && items[p].stage == items[q].stage && (isFull(o) || (!items[p].folds && rep > 1 && elements(o) == rep * elements(q)))
+    }
     return items[p].kind == items[q].kind && (items[p].kind == .scalar || items[p].kind == .block)
       && items[p].stage == items[q].stage && span(p) == elements(q) && items[o].rep == 1 && !items[q].weaves
+  }
+
+  private func stage() {
+    if stages.count == 1 { return }
+    for p in 0 ..< count where items[p].kind != .host {
+      let r = record(p), n = items[p].kind == .constant || items[p].kind == .array ? 0 : Int(r.arity)
+      var stage: UInt8 = 0
+      for k in 0 ..< n { stage = max(stage, items[operand(r, k)].stage) }
+      items[p].stage = stage
+    }
   }
 
   private func level() {
     for p in 0 ..< count where items[p].kind != .host {
       items[p].step = -1
       let r = record(p), n = items[p].kind == .constant || items[p].kind == .array ? 0 : Int(r.arity)
-      var stage: UInt8 = 0
-      for k in 0 ..< n { stage = max(stage, items[operand(r, k)].stage) }
-      items[p].stage = stage
       // Single numbers that come from inputs and constants alone stand below all arrays, which then need not wait for each other.
       var level: Int32 = items[p].kind == .block ? 1 : 0
       for k in 0 ..< n {
@@ -449,6 +476,7 @@ final class Graph {
 
   /// At most one operand as long as the result has to wait with it, and that is no wider.
   private func mayWait(_ p: Int, _ r: Record, _ light: Memory<Bool>) -> Bool {
+    if items[p].folds { return false }
     var waiting = -1
     for k in 0 ..< Int(r.arity) {
       let o = operand(r, k), q = Int(items[o].root)

@@ -64,6 +64,8 @@ final class Instance {
   private let calls: UnsafeMutablePointer<Call>
   private let kernels: UnsafeMutablePointer<Kernel>
   private let blocks: UnsafeMutablePointer<RunBlock>
+  private let rowBlocks: UnsafeMutablePointer<RunRows>
+  private let rowCount: Int
   private let blockMemory: [Memory<UInt64>]
   private let scans: [Instance]
   private let callCount: Int, blockCount: Int
@@ -99,17 +101,21 @@ final class Instance {
       default: table[i] = nil
       }
     }
-    var children: [Instance] = [], memory: [Memory<UInt64>] = [], runs: [RunBlock] = []
+    var children: [Instance] = [], memory: [Memory<UInt64>] = [], runs: [RunBlock] = [], rows: [RunRows] = []
     for t in 0 ..< plan.steps.count {
       let r = plan.steps[t]
       if r.kind == .scan {
         let x = s.scans[Int(r.code)], at = r.table + x.operands.count + x.carries + x.ys + x.carries + x.operands.count + x.carries + x.ys
         children.append(try Instance(plan.bodies[Int(r.code)], arena: table[at] ?? arena, backend))
       }
+      if r.kind == .rows { rows.append(try RunRows(s.rowBlocks[Int(r.code)], &memory)) }
       if r.kind == .block { runs.append(try Instance.block(plan.vectors.blocks[Int(r.code)], plan.vectors.code, &memory)) }
     }
     scans = children
     blockMemory = memory
+    rowCount = rows.count
+    rowBlocks = UnsafeMutablePointer<RunRows>.allocate(capacity: max(rows.count, 1))
+    for (i, b) in rows.enumerated() { (rowBlocks + i).initialize(to: b) }
     blockCount = runs.count
     blocks = UnsafeMutablePointer<RunBlock>.allocate(capacity: max(runs.count, 1))
     for (i, b) in runs.enumerated() { (blocks + i).initialize(to: b) }
@@ -131,6 +137,7 @@ final class Instance {
     calls.deallocate()
     kernels.deallocate()
     blocks.deallocate()
+    rowBlocks.deallocate()
   }
 
   /// A block program's lists, packed.
@@ -195,6 +202,7 @@ final class Instance {
       let r = steps[t]
       switch r.kind {
       case .scalar: if let scalars { scalar(scalars[Int(r.code)], Int(r.code), inputs, outputs) }
+      case .rows: if r.lanes > 1 { share(r, rowBlocks[Int(r.code)]) } else { run(rowBlocks[Int(r.code)], table + r.table) }
       case .block: if r.lanes > 1 { share(r, blocks[Int(r.code)]) } else { run(blocks[Int(r.code)], table + r.table) }
       case .kernel: if !kernel(r) { return false }
       case .scan: if !scan(r) { return false }
@@ -220,7 +228,7 @@ final class Instance {
 
   /// What the lanes of a shared step do. It stands in the instance rather than in a closure: a closure would be allocated at each step.
   struct Job {
-    enum Work { case block(RunBlock, Table, UnsafeMutableRawPointer), split(Split) }
+    enum Work { case block(RunBlock, Table, UnsafeMutableRawPointer), rows(RunRows, Table, UnsafeMutableRawPointer), split(Split) }
     var work: Work
     var units: Int, pieces: Int
     var operands: UnsafePointer<UnsafeRawPointer>?
@@ -248,6 +256,10 @@ final class Instance {
       if p >= j.pieces { return }
       let from = j.units * p / j.pieces, to = j.units * (p + 1) / j.pieces
       switch j.work {
+      case .rows(let b, let base, let scratch):
+        let mine = own ?? prepareLane(b, base, scratch, lane)
+        own = mine
+        run(b, mine, from * b.block, min(to * b.block, b.count))
       case .block(let b, let base, let scratch):
         let mine = own ?? prepareLane(b, base, scratch, lane)
         own = mine
@@ -263,6 +275,13 @@ final class Instance {
     guard let scratch = base[2 * b.entries] else { return run(b, base) }
     let blocks = (b.count + b.block - 1) / b.block, lanes = Int(s.lanes)
     share(lanes, Job(work: .block(b, base, scratch), units: blocks, pieces: min(blocks, lanes * 8)))
+  }
+
+  private func share(_ s: RunStep, _ b: RunRows) {
+    let base = table + s.table
+    guard let scratch = base[2 * b.entries] else { return run(b, base) }
+    let blocks = (b.count + b.block - 1) / b.block, lanes = Int(s.lanes)
+    share(lanes, Job(work: .rows(b, base, scratch), units: blocks, pieces: min(blocks, lanes * 8)))
   }
 
   /// False when an index lies outside: the row's own kernel then says which.

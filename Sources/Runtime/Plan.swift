@@ -70,6 +70,10 @@ final class Plan {
       case .kernel:
         lanes[t] = Int32(splits[n].lanes)
         needs[t] = s.kernels[n].scratch &+ splits[n].scratch
+      case .rows:
+        let b = s.rowBlocks[n], l = b.lanes(threads)
+        lanes[t] = Int32(l)
+        needs[t] = l > 1 ? l &* b.laneBytes : b.scratch
       case .block:
         let b = vectors.blocks[n], l = b.lanes(threads)
         lanes[t] = Int32(l)
@@ -123,6 +127,13 @@ final class Plan {
       for v in s.kernels[n].operands { try add(place.ref[Int(v)]) }
       try add(place.ref[Int(s.kernels[n].out)])
       try add(need > 0 ? Ref(offset: scratch, region: .arena) : Ref())
+    case .rows:
+      // As below.
+      let b = s.rowBlocks[n]
+      let register = { (e: RowEntry) in Ref(offset: scratch + b.places[Int(e.register)], region: .arena) }
+      for e in b.entries { try add(e.value >= 0 ? place.ref[Int(e.value)] : e.register >= 0 ? register(e) : Ref()) }
+      for e in b.entries { try table.add(e.register >= 0 ? register(e) : Ref()) }
+      try add(lanes > 1 ? Ref(offset: scratch, region: .arena) : Ref())
     case .block:
       // Where entries begin, then where they are in the current block, then the lanes' scratch.
       let b = vectors.blocks[n]

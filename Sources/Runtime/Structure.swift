@@ -40,6 +40,7 @@ final class Structure {
   /// By back end: auto, machine.
   let vectorized = Guarded<[VectorBlocks?]>([nil, nil])
   private(set) var blocks: [BlockCode] = []
+  private(set) var rowBlocks: [RowCode] = []
   private(set) var kernels: [KernelStep] = []
   private(set) var scans: [ScanStep] = []
   /// By time: the number among steps of its kind; -1 where nothing is left to do, since the parts of a joined array were made in it.
@@ -92,6 +93,12 @@ final class Structure {
       case .scalar:
         code[t] = scalar
         scalar += 1
+      case .rows:
+        code[t] = Int32(rowBlocks.count)
+        let l: BlockCode.Local
+        if let known = local { l = known } else { l = try BlockCode.Local(g.count) }
+        local = l
+        rowBlocks.append(try RowCode(g, clusters, values, step: s, l))
       case .block:
         code[t] = Int32(blocks.count)
         let l: BlockCode.Local

@@ -107,6 +107,8 @@ enum { CK_MAP_RANKS = 32 };
 void ck_stage(size_t element_size, const int64_t *map, const void *x, size_t start, size_t n, void *out);
 /* out[i * pitch + c] = column c's element i; column c stands at table[entries[c]]. */
 void ck_interleave(size_t element_size, size_t columns, void *const *table, const int32_t *entries, size_t n, void *out, size_t pitch);
+/* Each of n elements `rep` times. */
+void ck_repeat(size_t element_size, const void *x, size_t rep, size_t n, void *out);
 /* Elements [start, start + n) of rows of `width`, packed in x, to rows `pitch` elements apart. */
 void ck_spread(size_t element_size, size_t width, size_t pitch, const void *x, size_t start, size_t n, void *out);
 /* dst[i . dst_strides] = src[i . src_strides] over shape; strides in elements, may be 0 or negative in src. rank <= 32. */
