@@ -78,7 +78,16 @@ extension Tape {
   }
 
   package func matmul(_ a: NodeID, _ b: NodeID, _ ta: Bool = false, _ tb: Bool = false, maskA: NodeID? = nil, maskB: NodeID? = nil) -> NodeID {
-    apply(.matmul, [a, b] + [maskA, maskB].compactMap { $0 }, [ta ? 1 : 0, tb ? 1 : 0, maskA == nil ? 0 : 1, maskB == nil ? 0 : 1])
+    let (x, fa) = maskA == nil ? untransposed(a, ta) : (a, ta), (y, fb) = maskB == nil ? untransposed(b, tb) : (b, tb)
+    return apply(.matmul, [x, y] + [maskA, maskB].compactMap { $0 }, [fa ? 1 : 0, fb ? 1 : 0, maskA == nil ? 0 : 1, maskB == nil ? 0 : 1])
+  }
+
+  /// An operand that is a transposed matrix, or a batch of them, is the matrix with its flag turned over.
+  private func untransposed(_ x: NodeID, _ flag: Bool) -> (NodeID, Bool) {
+    guard contains(x), structural(x) == .transpose else { return (x, flag) }
+    let p = attrs(x), n = p.count
+    guard n >= 2, p[n - 1] == n - 2, p[n - 2] == n - 1, p.dropLast(2).enumerated().allSatisfy({ $0.offset == $0.element }) else { return (x, flag) }
+    return (input(x, 0), !flag)
   }
 
   /// A side that stays as it was is shared where it is one matrix. A side of one matrix against a batch stretches over it.

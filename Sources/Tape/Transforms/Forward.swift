@@ -115,6 +115,7 @@ extension Tape {
   func plus(_ a: Masked?, _ b: Masked?) -> Masked? {
     guard let a else { return b }
     guard let b else { return a }
+    if let c = joined(a, b) { return c }
     let mask: NodeID? = if let x = a.mask, let y = b.mask { or(x, y) } else { nil }
     return Masked(add(a.value, b.value), mask)
   }
