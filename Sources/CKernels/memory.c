@@ -90,7 +90,9 @@ uint64_t ck_fenv_enter(void) {
 void ck_fenv_leave(uint64_t saved) {
   const uint32_t vector = (uint32_t)saved;
   const uint16_t x87 = (uint16_t)(saved >> 32);
-  __asm__ volatile("ldmxcsr %0" : : "m"(vector));
+  uint32_t now;
+  __asm__ volatile("stmxcsr %0" : "=m"(now));
+  if (now != vector) __asm__ volatile("ldmxcsr %0" : : "m"(vector));   /* reading is cheap, writing is not */
   if (x87 != X87_DEFAULT) __asm__ volatile("fldcw %0" : : "m"(x87));
 }
 #elif defined __aarch64__

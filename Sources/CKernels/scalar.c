@@ -5,7 +5,8 @@
 #pragma clang diagnostic ignored "-Winitializer-overrides"   /* the table of steps */
 
 enum { CODE_CASTS = CK_ROW_COUNT * CK_DTYPES, CODE_ROUNDS = CODE_CASTS + CK_DTYPES * CK_DTYPES,
-       CODE_LOADS = CODE_ROUNDS + CK_DTYPES, CODE_STORES = CODE_LOADS + CK_DTYPES, CODES = CODE_STORES + CK_DTYPES };
+       CODE_LOADS = CODE_ROUNDS + CK_DTYPES, CODE_STORES = CODE_LOADS + CK_DTYPES, CODE_FILLS = CODE_STORES + CK_DTYPES,
+       CODES = CODE_FILLS + CK_DTYPES };
 
 int ck_scalar_code_row(int row, int dtype) { return ck_row_kernel(row, dtype) ? row * CK_DTYPES + dtype : -1; }
 int ck_scalar_code_cast(int from, int to) { return ck_cast_kernel(from, to) ? CODE_CASTS + from * CK_DTYPES + to : -1; }
@@ -20,6 +21,7 @@ static inline ck_kernel kernel_of(const ck_table *table, int c) {
                            : table->rounds[c - CODE_ROUNDS];
 }
 ck_kernel ck_scalar_kernel(int code) { return code >= 0 && code < CODE_LOADS ? kernel_of(ck_current(), code) : NULL; }
+int ck_scalar_code_fill(int dtype) { return dtype >= 0 && dtype < CK_DTYPES && dtype != CK_F16 && dtype != CK_BF16 ? CODE_FILLS + dtype : -1; }
 
 #define UNARY(name, dtype) (Unary_##name * CK_DTYPES + dtype)
 #define BINARY(name, dtype) ((CK_UNARY_COUNT + Binary_##name) * CK_DTYPES + dtype)
@@ -135,6 +137,16 @@ static inline void *place(const struct outside *o, int32_t number) {
 TRANSFERS(8, uint64_t)
 TRANSFERS(4, uint32_t)
 TRANSFERS(1, uint8_t)
+#define FILL(DT, E)                                                                             \
+  STEP(fill_##DT) {                                                                             \
+    const E v = (E)slots[p->x];                                                                 \
+    char *to = place(outside, p->y);                                                            \
+    for (int32_t i = 0; i < p->z; i++) memcpy(to + i * sizeof v, &v, sizeof v);                 \
+    NEXT;                                                                                       \
+  }
+FILL(8, uint64_t)
+FILL(4, uint32_t)
+FILL(1, uint8_t)
 STEP(load_half) { outside->table->casts[p->code - CODE_LOADS][CK_F32](place(outside, p->x), 0, 0, slots + p->out, 1); NEXT; }
 STEP(store_half) { outside->table->casts[CK_F32][p->code - CODE_STORES](slots + p->x, 0, 0, place(outside, p->y), 1); NEXT; }
 
@@ -154,6 +166,8 @@ static const step steps[CODES] = {
 #define MOVES(what, code)                                                                                     \
   [code + CK_F64] = what##_8, [code + CK_I64] = what##_8, [code + CK_F32] = what##_4, [code + CK_I32] = what##_4, \
   [code + CK_BOOL] = what##_1, [code + CK_F16] = what##_half, [code + CK_BF16] = what##_half,
+  [CODE_FILLS + CK_F64] = fill_8, [CODE_FILLS + CK_I64] = fill_8, [CODE_FILLS + CK_F32] = fill_4, [CODE_FILLS + CK_I32] = fill_4,
+  [CODE_FILLS + CK_BOOL] = fill_1,
   MOVES(load, CODE_LOADS) MOVES(store, CODE_STORES)
 };
 

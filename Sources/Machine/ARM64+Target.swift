@@ -16,7 +16,7 @@ extension ARM64: Target {
   }
 
   mutating func align() { while buffer.count & 63 != 0 { trap() } }
-  mutating func enter(calls: Bool) {
+  mutating func enter(calls: Bool, near: Int32) {
     enterFrame()
     forget()
   }
@@ -81,6 +81,15 @@ extension ARM64: Target {
       addX16(p)
     }
     return (p, rest)
+  }
+
+  mutating func spread(_ r: Int, _ kind: Kind, into t: Int) {}
+  mutating func fill(_ r: Int, _ spread: Int, _ kind: Kind, _ t: ck_transfer, count: Int) {
+    var t = t
+    for _ in 0 ..< count {
+      store(r, kind, to: t)
+      t.offset += kind == .f32 ? 4 : kind == .mask ? 1 : 8
+    }
   }
 
   mutating func call(_ kernel: UInt, arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, _ out: Spot) {
@@ -182,7 +191,7 @@ extension ARM64: Target {
     case .fromMask:
       one(d, f32: f32)
       and(d, d, x)
-    case .fromI64, .fromI32, .call, .load, .store: break
+    case .fromI64, .fromI32, .call, .load, .store, .fill: break
     }
   }
 

@@ -14,7 +14,9 @@ package final class MachineCode {
     package let code: UnsafePointer<ck_instr>?
     package let count: Int
     package let kept: UnsafeBufferPointer<Int32>   // where some are, loads are eager
-    package init(_ code: UnsafePointer<ck_instr>?, count: Int, kept: UnsafeBufferPointer<Int32>) {
+    package let near: Int32                        // the first of the slots that are used most
+    package init(_ code: UnsafePointer<ck_instr>?, count: Int, kept: UnsafeBufferPointer<Int32>, near: Int32 = 0) {
+      self.near = near
       self.code = code
       self.count = count
       self.kept = kept
@@ -25,6 +27,9 @@ package final class MachineCode {
   /// By part, as long as this lives.
   package let entries: UnsafePointer<Function>
   package let bytes: Int
+
+  /// Numbers that one fill writes at most.
+  package static let mostFilled = 64
 
   /// Whether this machine runs what is written here.
   package static var available: Bool {
@@ -47,6 +52,7 @@ package final class MachineCode {
       let count = part(n).count
       guard count >= 0, count < Int(Int32.max), count == 0 || part(n).code != nil else { return nil }
       total += count
+      if part(n).near < 0 || Int(part(n).near) > slots { return nil }
       longest = max(longest, count)
     }
     guard let buffer = CodeBuffer(bytes: 4096 + 8 * total),
@@ -60,7 +66,7 @@ package final class MachineCode {
     let at = UnsafeMutableRawPointer(offsets).assumingMemoryBound(to: Int.self)
     for n in 0 ..< parts {
       let p = part(n)
-      guard let start = t.part(p.code, p.count, kept: p.kept, transfers: transfers, eager: eager) else {
+      guard let start = t.part(p.code, p.count, kept: p.kept, transfers: transfers, eager: eager, near: p.near) else {
         t.target.buffer.release()
         ck_free(offsets)
         return nil

@@ -12,7 +12,7 @@ enum Op: UInt8 {
   case eq, ne, lt, le, gt, ge, and, or, xor
   case select, gate, clamp
   case toF64, toF32, fromMask, toMask, fromI64, fromI32
-  case load, store
+  case load, store, fill
 }
 
 /// A code of scalar programs. `kind` is the arithmetic's, `from` that of a cast's operand; a call is found again by its row
@@ -73,6 +73,7 @@ enum Operations {
       let half = d == Int(CK_F16) || d == Int(CK_BF16)
       set(ck_scalar_code_load(Int32(d)), Operation(op: .load, x: carrier(d), out: carrier(d), arity: 1, source: half ? .load : .none, a: Int16(d)))
       set(ck_scalar_code_store(Int32(d)), Operation(op: .store, x: carrier(d), out: carrier(d), arity: 1, source: half ? .store : .none, a: Int16(d)))
+      set(ck_scalar_code_fill(Int32(d)), Operation(op: .fill, x: carrier(d), out: carrier(d), arity: 1, a: Int16(d)))
     }
     return t
   }()

@@ -24,12 +24,16 @@ protocol Target {
   static func reaches(_ slot: Int32) -> Bool
   /// Where a part begins, once aligned.
   mutating func align()
-  mutating func enter(calls: Bool)
+  /// `near`: the first of the slots that are used most.
+  mutating func enter(calls: Bool, near: Int32)
   mutating func leave()
   mutating func load(_ r: Int, _ kind: Kind, _ slot: Int32)
   mutating func store(_ r: Int, _ kind: Kind, _ slot: Int32)
   mutating func load(_ r: Int, _ kind: Kind, from t: ck_transfer)
   mutating func store(_ r: Int, _ kind: Kind, to t: ck_transfer)
+  /// `count` numbers from t on become what r holds; register `spread` holds it as often as it fits, since the function of that name.
+  mutating func fill(_ r: Int, _ spread: Int, _ kind: Kind, _ t: ck_transfer, count: Int)
+  mutating func spread(_ r: Int, _ kind: Kind, into t: Int)
   /// Every vector register is lost. Operands beyond the arity are not looked at.
   mutating func call(_ kernel: UInt, arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, _ out: Spot)
   /// The operands' registers; -1 - slot for one that is read from its home. t, u: temporaries.

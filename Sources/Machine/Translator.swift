@@ -23,6 +23,8 @@ struct Translator<T: Target> {
   /// Whether the part calls kernels.
   private var calls = false
   private var eager = false
+  /// Between fills with one number: its slot and the register that holds it many times.
+  private var filling: (slot: Int32, register: Int) = (-1, 0)
   private var transfers = UnsafeBufferPointer<ck_transfer>(start: nil, count: 0)
   private var free: UInt32 = 0, dirty: UInt32 = 0, pinned: UInt32 = 0
   /// Kernels to call instead of this process's (tests of other instruction sets).
@@ -30,7 +32,7 @@ struct Translator<T: Target> {
 
   private static var never: Int32 { Int32.max }
   private static var all: UInt32 { UInt32(truncatingIfNeeded: (UInt64(1) << UInt64(T.registers)) - 1) }
-  private static var margin: Int { 512 + T.longest + 24 * T.registers }
+  private static var margin: Int { 512 + T.longest + 24 * T.registers + 16 * MachineCode.mostFilled }
 
   /// Nil when memory is refused.
   init?(_ target: T, slots: Int, longest: Int) {
@@ -80,7 +82,7 @@ struct Translator<T: Target> {
 
   /// Where the part begins; nil when memory is refused or an instruction is none. After it, the slots in `kept` hold their values.
   mutating func part(_ code: UnsafePointer<ck_instr>?, _ count: Int, kept: UnsafeBufferPointer<Int32>, transfers: UnsafeBufferPointer<ck_transfer>,
-                     eager: Bool) -> Int? {
+                     eager: Bool, near: Int32 = 0) -> Int? {
     self.transfers = transfers
     self.eager = eager || kept.count > 0
     // Not read where count is 0.
@@ -92,19 +94,22 @@ struct Translator<T: Target> {
     guard room() else { return nil }
     target.align()
     let start = target.buffer.count
-    target.enter(calls: calls)
+    target.enter(calls: calls, near: near)
     for k in 0 ..< count {
       let u = uses[k]
       if u.w == Self.never { continue }
       guard room() else { return nil }
       let i = code[k], o = table + Int(i.code)
+      if o.pointee.op != .fill { endFills() }
       switch o.pointee.op {
       case .call: call(entry(i, o), o.pointee.arity, spot(i.x), o.pointee.arity > 1 ? spot(i.y) : spot(i.x), o.pointee.arity > 2 ? spot(i.z) : spot(i.x), i.out)
       case .load: load(i, o, u, Int32(count))
       case .store: store(i, o, u, Int32(count))
+      case .fill: fill(i, o, u, Int32(count))
       default: inline(i, o, u, Int32(count))
       }
     }
+    endFills()
     target.leave()
     for k in 0 ..< count {
       let i = code[k]
@@ -114,7 +119,7 @@ struct Translator<T: Target> {
         continue
       }
       next[Int(i.x)] = Self.never
-      if table[Int(i.code)].op == .store { continue }
+      if table[Int(i.code)].op == .store || table[Int(i.code)].op == .fill { continue }
       next[Int(i.y)] = Self.never
       next[Int(i.z)] = Self.never
       next[Int(i.out)] = Self.never
@@ -137,7 +142,7 @@ struct Translator<T: Target> {
       let i = code[k]
       guard Int(i.code) < known else { return false }
       let op = table[Int(i.code)].op
-      if op == .load || op == .store {
+      if op == .load || op == .store || op == .fill {
         guard look(i, op, Int32(k), n) else { return false }
         continue
       }
@@ -161,7 +166,7 @@ struct Translator<T: Target> {
 
   private mutating func look(_ i: ck_instr, _ op: Op, _ k: Int32, _ n: UInt32) -> Bool {
     let number = op == .load ? i.x : i.y, slot = op == .load ? i.out : i.x
-    guard number >= 0, Int(number) < transfers.count, UInt32(bitPattern: slot) < n else { return false }
+    guard number >= 0, Int(number) < transfers.count, UInt32(bitPattern: slot) < n, op != .fill || 0 ... MachineCode.mostFilled ~= Int(i.z) else { return false }
     if table[Int(i.code)].calls { calls = true }
     let after = next[Int(slot)]
     if op == .load {
@@ -361,5 +366,25 @@ struct Translator<T: Target> {
     let r = hold(i.x, o.pointee.x, -1)
     target.store(r, o.pointee.x, to: t)
     settle(i.x, u.x, end)
+  }
+
+  private mutating func fill(_ i: ck_instr, _ o: UnsafePointer<Operation>, _ u: SIMD4<Int32>, _ end: Int32) {
+    pinned = 0
+    if filling.slot != i.x { endFills() }
+    // The spreading register is in nobody's hands: neither free nor anyone's to give up.
+    let r = hold(i.x, o.pointee.x, -1)
+    if filling.slot < 0 {
+      filling = (i.x, take())
+      far[filling.register] = -1
+      target.spread(r, o.pointee.x, into: filling.register)
+    }
+    target.fill(r, filling.register, o.pointee.x, transfers[Int(i.y)], count: Int(i.z))
+    settle(i.x, u.x, end)
+  }
+
+  @inline(__always) private mutating func endFills() {
+    if filling.slot < 0 { return }
+    free |= bit(filling.register)
+    filling.slot = -1
   }
 }

@@ -8,7 +8,7 @@ extension X86: Target {
   static func demand(_ o: Operation) -> Demand {
     switch o.op {
     case .call, .copy, .neg, .abs, .round, .floor, .ceil, .trunc, .square, .sqrt, .isnan, .not, .and, .or, .xor: Demand()
-    case .select, .toF64, .toF32, .fromMask, .isfinite, .load, .store: Demand()
+    case .select, .toF64, .toF32, .fromMask, .isfinite, .load, .store, .fill: Demand()
     case .fromI64, .fromI32: Demand()
     case .add, .sub, .mul, .div: Demand(folds: 1)
     case .eq, .ne, .lt, .le, .gt, .ge: Demand(folds: 1)
@@ -22,13 +22,16 @@ extension X86: Target {
   /// A cache line of its own, traps before it.
   mutating func align() { while buffer.count & 63 != 0 { trap() } }
   /// The stack is 16-byte aligned behind three pushes, as calls want it.
-  mutating func enter(calls: Bool) {
+  mutating func enter(calls: Bool, near: Int32) {
+    origin = 128 + 8 * Int(near)
     (base, inputs, outputs) = calls ? (.rbx, .rbp, .r14) : (.rdi, .rsi, .rdx)
     if calls { saveArguments() }
     setBase()
     forget()
+    widened = false
   }
   mutating func leave() {
+    narrow()
     if base == .rbx { restoreRegisters() }
     ret()
     trap()
@@ -58,6 +61,32 @@ extension X86: Target {
   mutating func load(_ r: Int, _ kind: Kind, from t: ck_transfer) { load(r, kind, outside(t)) }
   mutating func store(_ r: Int, _ kind: Kind, to t: ck_transfer) { store(r, kind, outside(t)) }
 
+  mutating func spread(_ r: Int, _ kind: Kind, into t: Int) {
+    if kind != .mask { broadcast(t, r, f32: kind == .f32) }
+  }
+  mutating func fill(_ r: Int, _ spread: Int, _ kind: Kind, _ t: ck_transfer, count: Int) {
+    guard count > 0, case .memory(let p, let d) = outside(t) else { return }
+    func at(_ bytes: Int) -> Place { .memory(p, d + Int32(truncatingIfNeeded: bytes)) }
+    if kind == .mask {
+      maskToEAX(r)
+      andEAX1()
+      for k in 0 ..< count { storeAL(at(k)) }
+      return
+    }
+    // Vectors, the last of which may lie over the one before.
+    let bytes = count * (kind == .f32 ? 4 : 8)
+    var done = 0
+    while bytes - done >= 32 {
+      storeWide(spread, at(done))
+      done += 32
+    }
+    let rest = bytes - done
+    if rest == 0 { return }
+    if rest > 16, bytes >= 32 { return storeWide(spread, at(bytes - 32)) }
+    if rest > 16 { storeHalf(spread, at(done)) }
+    if bytes >= 16 { storeHalf(spread, at(bytes - 16)) } else { for k in stride(from: done, to: bytes, by: kind == .f32 ? 4 : 8) { store(r, kind, at(k)) } }
+  }
+
   mutating func call(_ kernel: UInt, arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, _ out: Spot) {
     argument(.rdi, x)
     if arity > 1 { argument(.rsi, y) }
@@ -65,6 +94,7 @@ extension X86: Target {
     argument(.rcx, out)
     setR8D(1)
     setRAX(UInt64(kernel))
+    narrow()
     callRAX()
     forget()
   }
@@ -78,7 +108,7 @@ extension X86: Target {
   /// A host's array is reached through its pointer, which stays in one of a few general registers; far offsets have pointers of their own.
   private mutating func outside(_ t: ck_transfer) -> Place {
     let part = t.offset >> 30, rest = Int32(truncatingIfNeeded: t.offset & (1 << 30 - 1))
-    if t.base == 0, part == 0 { return .memory(base, rest - 128) }
+    if t.base == 0, part == 0 { return .memory(base, Int32(truncatingIfNeeded: Int(rest) - origin)) }
     let key = Int64(t.base) << 61 | part << 32 | Int64(t.host)
     var oldest = 0
     clock += 1
@@ -93,7 +123,7 @@ extension X86: Target {
     used[oldest] = clock
     let p = X86.pointers[oldest]
     switch t.base {
-    case 0: address(p, .memory(base, -128))
+    case 0: address(p, .memory(base, Int32(truncatingIfNeeded: -origin)))
     case 1: pointer(p, .memory(inputs, t.host &* 8))
     default: pointer(p, .memory(outputs, t.host &* 8))
     }
@@ -173,7 +203,7 @@ extension X86: Target {
     case .fromI64, .fromI32:
       bits(0x57, d, d, .register(d))
       fromInteger(d, place(x), wide: o.op == .fromI64, f32: f32)
-    case .call, .load, .store: break
+    case .call, .load, .store, .fill: break
     }
   }
 

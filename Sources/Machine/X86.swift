@@ -1,6 +1,6 @@
 /// The instructions of x86-64 with AVX that straight-line arithmetic needs. Slots are addressed from rdi, in parts that call
-/// from rbx, which stands 128 bytes above slot 0: slots 0 to 31 cost one byte of displacement. The host's inputs and outputs are listed at rsi and
-/// rdx, in parts that call at rbp and r14. Only 128-bit forms: upper halves stay clean.
+/// from rbx, which stands `origin` bytes above slot 0. The host's inputs and outputs are listed at rsi and
+/// rdx, in parts that call at rbp and r14. Only 128-bit forms, fills apart: upper halves are clean outside.
 struct X86 {
   /// Where an operand is: a vector register, the home of a value, a constant before the code, bytes from a pointer (not rsp, r12, whose encoding differs).
   enum Place { case register(Int), home(Int32), literal(Literal), memory(General, Int32) }
@@ -16,6 +16,10 @@ struct X86 {
   static let pointers: [General] = [.rcx, .r8, .r9, .r10, .r11]
   var pointed = SIMD8<Int64>(repeating: -1), used = SIMD8<Int64>(repeating: 0)
   var clock: Int64 = 0
+  /// Bytes from slot 0 to the base: 32 slots about it are within reach of a displacement of one byte.
+  var origin = 128
+  /// Upper halves hold something.
+  var widened = false
   mutating func forget() { pointed = SIMD8(repeating: -1) }
 
   /// Constants lie first, 16 bytes each; code starts behind them.
@@ -37,11 +41,11 @@ struct X86 {
 
   /// op reg, v, rm. `immediate` holds `tail` bytes.
   @inline(__always)
-  mutating func vex(_ map: UInt64, _ prefix: Prefix, _ op: UInt64, _ reg: Int, _ v: Int, _ rm: Place, wide: Bool = false,
+  mutating func vex(_ map: UInt64, _ prefix: Prefix, _ op: UInt64, _ reg: Int, _ v: Int, _ rm: Place, wide: Bool = false, long: Bool = false,
                     immediate: UInt64 = 0, tail: Int = 0) {
     var high = false
     if case .register(let r) = rm { high = r >= 8 } else if case .memory(let p, _) = rm { high = p.rawValue >= 8 }
-    let r: UInt64 = reg < 8 ? 0x80 : 0, vp = UInt64(~v & 15) << 3 | prefix.rawValue
+    let r: UInt64 = reg < 8 ? 0x80 : 0, vp = UInt64(~v & 15) << 3 | (long ? 4 : 0) | prefix.rawValue
     var w: UInt64, n: Int
     if map == 1 && !wide && !high {
       w = 0xC5 | (r | vp) << 8 | op << 16
@@ -61,7 +65,7 @@ struct X86 {
     switch rm {
     case .register(let r):
       buffer.put(w | (0xC0 | field | UInt64(r & 7)) << shift, n + 1)
-    case .home(let slot): memory(w, n, field, base, X86.displacement(slot))
+    case .home(let slot): memory(w, n, field, base, Int(slot) * 8 - origin)
     case .memory(let p, let d): memory(w, n, field, p, Int(d))
     case .literal(let k):
       buffer.put(w | (0x05 | field) << shift, n + 1)
@@ -74,7 +78,6 @@ struct X86 {
     buffer.put(w | (mode | p.rawValue & 7 | field) << (UInt64(n) * 8), n + 1)
     buffer.put(UInt64(truncatingIfNeeded: d), near ? 1 : 4)
   }
-  @inline(__always) static func displacement(_ slot: Int32) -> Int { Int(slot) * 8 - 128 }
   @inline(__always) private func scalar(_ f32: Bool) -> Prefix { f32 ? .pF3 : .pF2 }
 
   // MARK: vector registers
@@ -95,6 +98,17 @@ struct X86 {
   /// d = mask ? b : a, element by element.
   mutating func blend(_ d: Int, _ a: Int, _ b: Place, mask: Int, f32: Bool) {
     vex(3, .p66, f32 ? 0x4A : 0x4B, d, a, b, immediate: UInt64(mask) << 4, tail: 1)
+  }
+  mutating func broadcast(_ d: Int, _ a: Int, f32: Bool) {
+    vex(2, .p66, f32 ? 0x18 : 0x19, d, 0, .register(a), long: true)
+    widened = true
+  }
+  mutating func storeWide(_ s: Int, _ m: Place) { vex(1, .p66, 0x11, s, 0, m, long: true) }
+  mutating func storeHalf(_ s: Int, _ m: Place) { vex(1, .p66, 0x11, s, 0, m) }
+  /// vzeroupper, where it is needed
+  mutating func narrow() {
+    if widened { buffer.put(0x77F8C5, 3) }
+    widened = false
   }
   mutating func toF32(_ d: Int, _ a: Int) { vex(1, .pF2, 0x5A, d, a, .register(a)) }
   mutating func toF64(_ d: Int, _ a: Int) { vex(1, .pF3, 0x5A, d, a, .register(a)) }
@@ -135,10 +149,10 @@ struct X86 {
     buffer.put(0xD689_49F5_8948, 6)
   }
   mutating func restoreRegisters() { buffer.put(0x5B5D_5E41, 4) }
-  /// base = rdi + 128
+  /// base = rdi + origin
   mutating func setBase() {
     if base == .rbx { buffer.put(0x9F8D48, 3) } else { buffer.put(0xC78148, 3) }
-    buffer.put(128, 4)
+    buffer.put(UInt64(origin), 4)
   }
   mutating func ret() { buffer.put(0xC3, 1) }
   mutating func trap() { buffer.put(0xCC, 1) }

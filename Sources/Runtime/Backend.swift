@@ -37,7 +37,7 @@ extension Plan {
     let made = MachineCode(parts: structure.scalars.ranges.count, slots: structure.scalars.slots,
                            transfers: UnsafeBufferPointer(start: transfers.p, count: transfers.count), eager: overlaps) { n in
       let r = ranges[n]
-      return MachineCode.Part(code.map { UnsafePointer($0) + r.code }, count: r.codeCount, kept: UnsafeBufferPointer(start: nil, count: 0))
+      return MachineCode.Part(code.map { UnsafePointer($0) + r.code }, count: r.codeCount, kept: UnsafeBufferPointer(start: nil, count: 0), near: r.near)
     }
     return made.map { .done($0) } ?? .none("executable memory was refused")
   }

@@ -17,7 +17,7 @@ func explain(_ plan: Plan, _ backend: Backend) -> String {
       switch r.kind {
       case .scalar:
         let x = s.scalars.ranges[n]
-        text += "scalar: \(x.codeCount - x.loads - x.stores) instructions, \(x.loads) in, \(x.stores) out, \(runner)\n"
+        text += "scalar: \(x.codeCount - x.loads - x.storing) instructions, \(x.loads) in, \(x.stores) out, \(runner)\n"
       case .rows:
         let b = s.rowBlocks[n]
         text += "row by row: \(b.operations) operators, \(b.folds) of them along rows, on \(b.count) rows by \(b.block), \(b.stored) out\n"

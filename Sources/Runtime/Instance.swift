@@ -187,6 +187,12 @@ final class Instance {
     }
   }
 
+  /// The program's code where it is one step of single numbers and nothing beside.
+  var direct: MachineCode.Function? {
+    guard plan.stages.count == 1, plan.steps.count == 1, plan.patches.count == 0, plan.copies.count == 0, let entries, let s = steps, s[0].kind == .scalar else { return nil }
+    return entries[Int(s[0].code)]
+  }
+
   /// False with a message when a kernel fails. Pointers are not null, except to arrays without elements.
   func execute(_ stage: Int, _ inputs: HostInputs, _ outputs: HostOutputs, again: Bool = false) -> Bool {
     let s = stages[stage]

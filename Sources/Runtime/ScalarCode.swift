@@ -1,4 +1,5 @@
 import CKernels
+import Machine
 import Tape
 
 /// A number in memory that scalar programs load or store.
@@ -11,8 +12,10 @@ struct Transfer: BitwiseCopyable {
 /// One scalar step: ranges of the lists in `ScalarCode`.
 struct ScalarRange: BitwiseCopyable {
   var code = 0, codeCount = 0
-  /// Of the code: loads, which come first, and stores.
-  var loads = 0, stores = 0
+  /// Of the code: loads, which come first, and numbers stored, by as many instructions but for fills.
+  var loads = 0, stores = 0, storing = 0
+  /// The first slot that is no constant's nor a load's.
+  var near: Int32 = 0
 }
 
 /// Clusters of single numbers as instructions over slots of 8 bytes. Slots 0 ..< constants.count hold the constants and are
@@ -82,17 +85,22 @@ struct ScalarCode: ~Copyable {
       try load(g, values, Int(places.stores[e].source), s, info.stage, slot, &range)
       e = Int(places.stores[e].next)
     }
+    range.near = min(top, Int32(slots))
     e = first
+    var known: [(slot: Int32, place: Int)] = []
     while e >= 0 {
       let x = places.stores[e], q = Int(x.source), next = Int(x.next)
-      if isOutside(g, q, s) || items[q].step < -1 {
-        try store(g, x, items[q].step < -1 ? -2 - items[q].step : slot[q], &range)
+      if items[q].step < -1 {
+        known.append((-2 - items[q].step, e))
+      } else if isOutside(g, q, s) {
+        try store(g, x, slot[q], &range)
       } else {
         same[e] = head[q]
         head[q] = Int32(e)
       }
       e = next
     }
+    try fill(g, places, &known, &range)
     e = first
     while e >= 0 {
       let q = Int(places.stores[e].source)
@@ -132,6 +140,7 @@ struct ScalarCode: ~Copyable {
         try emit(Rows.store[d], out, Int32(transfers.count), 0, 0)
         try transfers.add(Transfer(value: items[p].value))
         range.stores += 1
+        range.storing += 1
       }
       while head[p] >= 0 {
         try store(g, places.stores[Int(head[p])], out, &range)
@@ -141,7 +150,7 @@ struct ScalarCode: ~Copyable {
     }
     for m in 0 ..< Int(info.count) { slot[Int(members[m])] = -1 }
     range.codeCount = code.count - range.code
-    operations += range.codeCount - range.loads - range.stores
+    operations += range.codeCount - range.loads - range.storing
     try ranges.add(range)
   }
 
@@ -164,6 +173,32 @@ struct ScalarCode: ~Copyable {
     try emit(Rows.store[d], slot, Int32(transfers.count), 0, 0)
     try transfers.add(Transfer(value: g.items[Int(x.target)].value, shift: x.offset * Int(size(UInt8(d)))))
     range.stores += 1
+    range.storing += 1
+  }
+
+  /// Stores constants, those that lie side by side at once.
+  private mutating func fill(_ g: Graph, _ places: Places, _ known: inout [(slot: Int32, place: Int)], _ range: inout ScalarRange) throws(Failure) {
+    known.sort { a, b in
+      let x = places.stores[a.place], y = places.stores[b.place]
+      return (a.slot, x.target, x.offset) < (b.slot, y.target, y.offset)
+    }
+    var i = 0
+    while i < known.count {
+      let x = places.stores[known[i].place], code = Rows.fill[Int(g.dtype(Int(x.target)))]
+      var n = 1
+      while code >= 0, n < MachineCode.mostFilled, i + n < known.count, known[i + n].slot == known[i].slot {
+        let y = places.stores[known[i + n].place]
+        if y.target != x.target || y.offset != x.offset + n { break }
+        n += 1
+      }
+      try store(g, x, known[i].slot, &range)
+      if n > 1 {   // the store just written becomes a fill
+        self.code[self.code.count - 1].code = UInt16(truncatingIfNeeded: code)
+        self.code[self.code.count - 1].z = Int32(n)
+        range.stores += n - 1
+      }
+      i += n
+    }
   }
 
   /// 16-bit formats lie in slots as f32; to them every other dtype is rounded once, through storage.

@@ -61,7 +61,13 @@ final class EncodingTests: XCTestCase {
       }
     }
     for d in low {
+      for m in homes {
+        emit("vmovupd \(text(m, "YMMWORD")),ymm\(d)") { $0.storeWide(d, m) }
+        emit("vmovupd \(text(m, "XMMWORD")),xmm\(d)") { $0.storeHalf(d, m) }
+      }
       for a in low {
+        emit("vbroadcastsd ymm\(d),xmm\(a)") { $0.broadcast(d, a, f32: false) }
+        emit("vbroadcastss ymm\(d),xmm\(a)") { $0.broadcast(d, a, f32: true) }
         emit("vmovaps xmm\(d),xmm\(a)") { $0.move(d, a) }
         emit("vmovsldup xmm\(d),xmm\(a)") { $0.duplicateLow32(d, a) }
         emit("vcvtsd2ss xmm\(d),xmm\(a),xmm\(a)") { $0.toF32(d, a) }
@@ -81,6 +87,10 @@ final class EncodingTests: XCTestCase {
       for r in [X86.General.rcx, .r8, .r11] { emit("mov \(r),\(text(m, "QWORD"))") { $0.pointer(r, m) } }
       for r in [X86.General.rdi, .rsi, .rdx, .rcx, .rax, .r10] { emit("lea \(r),\(text(m, "").dropFirst(5))") { $0.address(r, m) } }
     }
+    emit("vzeroupper") { $0.narrow() }
+    let count = e.buffer.count
+    e.narrow()   // upper halves are clean: nothing
+    XCTAssertEqual(e.buffer.count, count)
     emit("xor eax,eax") { $0.clearEAX() }
     emit("sbb rax,rax") { $0.spreadBorrow() }
     emit("and eax,0x1") { $0.andEAX1() }
@@ -95,6 +105,10 @@ final class EncodingTests: XCTestCase {
     emit("add rdi,0x80") { $0.setBase() }
     e.base = .rbx
     emit("lea rbx,[rdi+0x80]") { $0.setBase() }
+    e.origin = 128 + 8 * 1000
+    emit("vmovsd xmm3,QWORD PTR [rbx-0x80]") { $0.load(3, .home(1000), f32: false) }
+    emit("lea rbx,[rdi+0x1fc0]") { $0.setBase() }
+    e.origin = 128
     for m in homes { emit("vmovsd xmm9,\(text(m, "QWORD"))") { $0.load(9, m, f32: false) } }
     emit("int3") { $0.trap() }
     for s in ["pop r14", "pop rbp"] { expected.append(s) }

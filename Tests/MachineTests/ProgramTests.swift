@@ -154,6 +154,7 @@ final class ProgramTests: XCTestCase {
     for (x, y, out) in [(0, 0, 0), (-1, 0, 0)] as [(Int32, Int32, Int32)] {
       XCTAssertNil(make([ck_instr(code: UInt16(ck_scalar_code_load(0)), pad: 0, x: x, y: y, z: 0, out: out)], slots: 2, kept: [0]))
       XCTAssertNil(make([ck_instr(code: UInt16(ck_scalar_code_store(0)), pad: 0, x: 0, y: x, z: 0, out: out)], slots: 2))
+      XCTAssertNil(make([ck_instr(code: UInt16(ck_scalar_code_fill(0)), pad: 0, x: 0, y: x, z: 1, out: out)], slots: 2))
     }
     for k in 0 ..< 7 {
       ck_fail_after(Int64(k))

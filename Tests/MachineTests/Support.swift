@@ -109,23 +109,25 @@ struct Sample {
     var arena = slots
     inputs = [[], [], []]
     outputs = [[], [], []]
-    func room(_ store: Bool, _ bits: UInt64) -> Int32 {
+    func room(_ store: Bool, _ bits: UInt64, words: Int = 1) -> Int32 {
       let base = r.below(3) == 0 ? 0 : store ? 2 : 1, host = r.below(3), inside = r.below(2) * 8
       var t = ck_transfer(offset: 0, host: Int32(host), base: Int32(base))
       switch base {
       case 0:
         t.host = 0
         t.offset = Int64(arena * 8)
-        arena += 1
-        before.append(bits)
-        types.append(.i64)
+        arena += words
+        for _ in 0 ..< words {
+          before.append(bits)
+          types.append(.i64)
+        }
       case 1:
         t.offset = Int64(inputs[host].count * 8)
         inputs[host].append(bits)
       default:
         if inside > 0 { outputs[host].append(7) }
         t.offset = Int64(outputs[host].count * 8)
-        outputs[host].append(bits)
+        outputs[host] += [UInt64](repeating: bits, count: words)
       }
       transfers.append(t)
       return Int32(transfers.count - 1)
@@ -134,7 +136,14 @@ struct Sample {
     var loads: [ck_instr] = [], all: [ck_instr] = [], now = startTypes
     func store(_ s: Int) {
       if now[s] == .h || now[s] == .b { return }
-      let d = dtypes(now[s])[r.below(dtypes(now[s]).count)]
+      let d = dtypes(now[s])[r.below(dtypes(now[s]).count)], fill = ck_scalar_code_fill(Int32(d.rawValue))
+      if fill >= 0, r.below(3) == 0 {
+        for _ in 0 ... r.below(2) {
+          let n = r.below(2) == 0 ? r.below(9) : r.below(65)
+          all.append(ck_instr(code: UInt16(fill), pad: 0, x: Int32(s), y: room(true, 0x5555_5555_5555_5555, words: n + 1), z: Int32(n), out: 0))
+        }
+        return
+      }
       all.append(ck_instr(code: UInt16(ck_scalar_code_store(Int32(d.rawValue))), pad: 0, x: Int32(s), y: room(true, 0x5555_5555_5555_5555), z: 0, out: 0))
     }
     for s in 0 ..< slots where now[s] != .h && now[s] != .b && r.below(8) > 0 {
@@ -157,8 +166,10 @@ struct Sample {
 
   static func areNaN(_ a: UInt64, _ b: UInt64) -> Bool {
     if Double(bitPattern: a).isNaN, Double(bitPattern: b).isNaN { return true }
-    let x = UInt32(truncatingIfNeeded: a), y = UInt32(truncatingIfNeeded: b)
-    return a >> 32 == b >> 32 && Float(bitPattern: x).isNaN && Float(bitPattern: y).isNaN
+    return [0, 32].allSatisfy { shift in
+      let x = UInt32(truncatingIfNeeded: a >> shift), y = UInt32(truncatingIfNeeded: b >> shift)
+      return x == y || Float(bitPattern: x).isNaN && Float(bitPattern: y).isNaN
+    }
   }
 
   init(_ r: inout Random, count: Int, slots: Int, constants: Int = 0, codes: [Code], kinds: [Held] = Held.allCases) {
