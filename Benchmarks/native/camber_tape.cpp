@@ -67,14 +67,11 @@ int main(int argc, char **argv) {
     for (std::size_t i = 0; i < n; i++) directions.push_back(in[1][dim(i)]);
     out = {camber::stack(hvp(values[0], scalars, directions))};
   } else {
-    /* Entry by entry: a column's zeros are then known when it is recorded. */
-    Node one = tape.constant(1);
-    std::vector<Nodes> columns;
-    for (const Node &s : scalars) columns.push_back(camber::jvp(values, {s}, {one}));
+    /* Row by row, backwards: a row's zeros are then known when it is recorded. */
     Nodes entries;
-    for (std::size_t i = 0; i < m; i++)
-      for (const Nodes &c : columns) entries.push_back(c[i]);
-    out = {camber::stack(values), camber::stack(entries).reshape({dim(m), dim(n)})};
+    for (const Node &v : values)
+      for (const Node &slope : grad(v, scalars)) entries.push_back(slope);
+    out = camber::simplify({camber::stack(values), camber::stack(entries).reshape({dim(m), dim(n)})});
   }
 #ifdef BATCH
   std::int64_t points = dim(worker.dim("many", 0));
