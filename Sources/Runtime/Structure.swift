@@ -71,6 +71,7 @@ final class Structure {
     var said = ""
     if let r = Reroll.make(tape, stages, reroll) { (tape, stages, said) = r }
     rerolled = said
+    if let turned = tape.turnedInPlace(stages) { (tape, stages) = turned }
     let g = try Graph(tape, stages)
     var c = try Clusters.make(g)
     let places = try Places(g, c), v = try Values(g, &c, places)
