@@ -20,9 +20,12 @@ extension Tape {
       }
     }
     for (n, c) in outputs where n.index >= first && active[n] != 0 { ct[n] = plus(ct[n], c) }
+    // What slices give back waits until all have: together they are one array.
+    var pieces: [NodeID: [Piece]] = [:]
     for k in stride(from: nodes.count - 1, through: 0, by: -1) {
       let n = nodes[k]
       guard active[n] == 1 else { continue }
+      if let p = pieces.removeValue(forKey: n) { ct[n] = plus(ct[n], joined(p, like: n)) }
       let r = record(n)
       func isActive(_ slot: Int) -> Bool {
         let x = input(of: r, slot)
@@ -48,6 +51,8 @@ extension Tape {
           // In place: a copy for each member would be quadratic.
           let before = ct.tuples[tuple]?[member] ?? nil
           ct.tuples[tuple, default: [Masked?](repeating: nil, count: memberCount(tuple))][member] = plus(before, c)
+        } else if r.op == Structural.slice.rawValue, isActive(0), let cut = oneCut(n) {
+          pieces[NodeID(r.a), default: []].append(Piece(slice: n, axis: cut.axis, start: cut.start, end: cut.start + cut.count, ct: c))
         } else {
           for (slot, g) in pull(n, r, c, (0 ..< Int(r.arity)).map(isActive), linear).enumerated() where g != nil {
             ct[input(of: r, slot)] = plus(ct[input(of: r, slot)], g)
@@ -56,6 +61,7 @@ extension Tape {
       }
       if failure != nil { return none }
     }
+    for n in inputs { if let p = pieces.removeValue(forKey: n) { ct[n] = plus(ct[n], joined(p, like: n)) } }
     return inputs.map { ct[$0] }
   }
 
