@@ -2,6 +2,11 @@ import CKernels
 import Glibc
 
 /// Runs a block program. `base` holds where each entry begins; behind it stands where it is now.
+func run(_ p: UnsafePointer<RunBlock>, _ base: Table) {
+  if let f = p.pointee.direct { return f(base, 0, p.pointee.count) }
+  run(p.pointee, base)
+}
+
 func run(_ b: RunBlock, _ base: Table) {
   if b.count == 0 { return }
   fill(b, base)

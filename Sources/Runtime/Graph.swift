@@ -1,8 +1,8 @@
 import CKernels
 import Tape
 
-/// What becomes of a node.
-enum Kind: UInt8 { case host, constant, array, view, piece, scalar, block, rows, kernel, scan, part }
+/// What becomes of a node; `move` is a kernel step that only copies.
+enum Kind: UInt8 { case host, constant, array, view, piece, scalar, block, rows, kernel, scan, part, move }
 
 /// A node at its position in the order.
 struct Item: BitwiseCopyable {

@@ -10,6 +10,8 @@ typealias Table = UnsafeMutablePointer<UnsafeMutableRawPointer?>
 
 /// A block program with raw pointers to its parts, which the structure owns.
 struct RunBlock {
+  /// All of it, where that is one function on one block.
+  var direct: VectorCode.Function?
   var count: Int, block: Int
   var entries: Int
   var instructions: UnsafeMutablePointer<BlockInstruction>
@@ -54,6 +56,7 @@ final class Instance {
   private let steps: UnsafeMutablePointer<RunStep>?
   private let stages: UnsafeMutablePointer<RunStage>
   private let patches: UnsafeMutablePointer<Patch>?
+  private let moves: UnsafeMutablePointer<RunMove>?
   private let copies: UnsafeMutablePointer<RunCopy>?
   private let transfers: UnsafePointer<ck_transfer>
   private let scalars: UnsafeMutablePointer<ScalarRange>?
@@ -85,6 +88,7 @@ final class Instance {
     steps = plan.steps.p
     stages = plan.stages.p
     patches = plan.patches.p
+    moves = plan.moves.p
     copies = plan.copies.p
     transfers = UnsafePointer(plan.transfers.p)
     scalars = s.scalars.ranges.p
@@ -122,7 +126,7 @@ final class Instance {
     callCount = s.kernels.count
     calls = UnsafeMutablePointer<Call>.allocate(capacity: max(callCount, 1))
     kernels = UnsafeMutablePointer<Kernel>.allocate(capacity: max(callCount, 1))
-    for t in 0 ..< plan.steps.count where plan.steps[t].kind == .kernel {
+    for t in 0 ..< plan.steps.count where plan.steps[t].kind == .kernel || plan.steps[t].kind == .move {
       let r = plan.steps[t], k = s.kernels[Int(r.code)]
       let x = UnsafeRawPointer(table + r.table).assumingMemoryBound(to: UnsafeRawPointer.self)
       (calls + Int(r.code)).initialize(to: Call(x: x, types: k.types, type: k.type, attrs: k.attrs, geometry: k.geometry))
@@ -149,8 +153,13 @@ final class Instance {
       for (i, e) in list.enumerated() { (p + i).initialize(to: e) }
       return p
     }
-    let moving = b.entries.indices.filter { b.entries[$0].advances }.map { (Int32($0), b.entries[$0].size) }
-    return RunBlock(count: b.count, block: b.block, entries: b.entries.count, instructions: try pack(b.instructions), instructionCount: b.instructions.count,
+    let moving = b.count <= b.block ? [] : b.entries.indices.filter { b.entries[$0].advances }.map { (Int32($0), b.entries[$0].size) }
+    var direct: VectorCode.Function?
+    if let code, b.instructions.count == 1, b.parts.count == 1, b.instructions[0].part == 0, b.fills.isEmpty, b.count <= b.block {
+      let p = b.parts[0]
+      if p.stream <= 0, p.anyEnd || b.count % p.lanes == 0 { direct = code.entries[p.number].function }
+    }
+    return RunBlock(direct: direct, count: b.count, block: b.block, entries: b.entries.count, instructions: try pack(b.instructions), instructionCount: b.instructions.count,
                     moving: try pack(moving), movingCount: moving.count, shapes: try pack(b.entries),
                     fills: try pack(b.fills), fillCount: b.fills.count, maps: try pack(b.maps.map { Int64($0) }), stores: try pack(b.stores),
                     columns: try pack(b.columns), temporary: Int(b.temporary),
@@ -209,7 +218,8 @@ final class Instance {
       switch r.kind {
       case .scalar: if let scalars { scalar(scalars[Int(r.code)], Int(r.code), inputs, outputs) }
       case .rows: if r.lanes > 1 { share(r, rowBlocks[Int(r.code)]) } else { run(rowBlocks[Int(r.code)], table + r.table) }
-      case .block: if r.lanes > 1 { share(r, blocks[Int(r.code)]) } else { run(blocks[Int(r.code)], table + r.table) }
+      case .block: if r.lanes > 1 { share(r, blocks[Int(r.code)]) } else { run(blocks + Int(r.code), table + r.table) }
+      case .move: move(Int(r.lanes))
       case .kernel: if !kernel(r) { return false }
       case .scan: if !scan(r) { return false }
       default: break
@@ -218,6 +228,21 @@ final class Instance {
     copy(s.saves, s.finals, inputs, outputs)
     copy(s.finals, s.copyEnd, inputs, outputs)
     return true
+  }
+
+  @inline(__always) private func move(_ first: Int) {
+    guard var m = moves.map({ $0 + first }) else { return }
+    while true {
+      if let x = table[Int(m.pointee.from)], let y = table[Int(m.pointee.to)].map({ $0 + m.pointee.offset }) {
+        switch m.pointee.bytes {
+        case 8: y.storeBytes(of: x.loadUnaligned(as: UInt64.self), as: UInt64.self)
+        case 16: y.storeBytes(of: x.loadUnaligned(as: SIMD2<UInt64>.self), as: SIMD2<UInt64>.self)
+        default: memmove(y, x, m.pointee.bytes)
+        }
+      }
+      if !m.pointee.more { return }
+      m += 1
+    }
   }
 
   private func kernel(_ s: RunStep) -> Bool {

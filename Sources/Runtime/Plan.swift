@@ -5,9 +5,16 @@ import Tape
 struct RunStep: BitwiseCopyable {
   var kind: Kind
   var code: Int32
-  /// Threads that share it; 1: none beside the caller's.
+  /// Threads that share it; 1: none beside the caller's. Of moves the first.
   var lanes: Int32 = 1
   var table: Int
+}
+
+/// A copy between two entries of the table; `more` follow it.
+struct RunMove: BitwiseCopyable {
+  var from: Int32, to: Int32
+  var offset: Int, bytes: Int
+  var more: Bool
 }
 
 /// A pointer of the table that each run takes from the host.
@@ -42,6 +49,7 @@ final class Plan {
   private(set) var steps = List<RunStep>()
   private(set) var table = List<Ref>()
   private(set) var patches = List<Patch>()
+  private(set) var moves = List<RunMove>()
   let transfers: Memory<ck_transfer>
   /// An output may lie over an input.
   let overlaps: Bool
@@ -120,7 +128,11 @@ final class Plan {
   private func step(_ t: Int, _ place: borrowing Placement, _ lanes: Int32, _ need: Int) throws(Failure) {
     let s = structure, kind = s.clusters.steps[Int(s.clusters.schedule[t])].kind, n = Int(s.code[t])
     if n < 0 { return }
-    try steps.add(RunStep(kind: kind, code: s.code[t], lanes: lanes, table: table.count))
+    let copies = kind == .kernel && lanes == 1 ? s.kernels[n].copies : []
+    try steps.add(RunStep(kind: copies.isEmpty ? kind : .move, code: s.code[t], lanes: copies.isEmpty ? lanes : Int32(moves.count), table: table.count))
+    for (i, c) in copies.enumerated() {
+      try moves.add(RunMove(from: Int32(table.count + c.slot), to: Int32(table.count + s.kernels[n].operands.count), offset: c.offset, bytes: c.bytes, more: i + 1 < copies.count))
+    }
     let scratch = place.scratch[t]
     switch kind {
     case .kernel:
@@ -140,8 +152,11 @@ final class Plan {
       for e in b.entries {
         try add(e.value >= 0 ? place.ref[Int(e.value)] : e.register >= 0 ? Ref(offset: scratch + Int(e.register) * b.registerBytes, region: .arena) : Ref())
       }
+      // Where there is one block, they are where they begin.
       for e in b.entries {
-        try table.add(e.register >= 0 ? Ref(offset: scratch + Int(e.register) * b.registerBytes, region: .arena) : Ref())
+        if e.advances, b.count <= b.block { try add(place.ref[Int(e.value)]) } else {
+          try table.add(e.register >= 0 ? Ref(offset: scratch + Int(e.register) * b.registerBytes, region: .arena) : Ref())
+        }
       }
       try add(lanes > 1 ? Ref(offset: scratch, region: .arena) : Ref())
     case .scan:

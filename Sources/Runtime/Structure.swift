@@ -10,6 +10,8 @@ struct KernelStep {
   let type: TensorType
   let attrs: [Int], geometry: [Int]
   let scratch: Int
+  /// Where it only copies: by operand, to which byte of the result how many bytes from the first on.
+  var copies: [(slot: Int, offset: Int, bytes: Int)] = []
   let name: String
   let kernel: (borrowing Call) -> String?
 }
@@ -129,10 +131,19 @@ final class Structure {
     let op = t.op(n).structural ?? .part, r = row(op)
     if let rest = values.places.rest[g.items[p].step] {
       return KernelStep(op: op, operands: rest.map { operand(g, p, $0.slot, info.stage) }, out: g.items[p].value, types: rest.map { types[$0.slot] }, type: t.type(n), attrs: attrs,
-                        geometry: rest.flatMap { [$0.offset, $0.bytes] }, scratch: 0, name: r.name, kernel: copyParts)
+                        geometry: [], scratch: 0, copies: rest.enumerated().map { ($0, $1.offset, $1.bytes) }, name: r.name, kernel: nothing)
+    }
+    let geometry = r.geometry(types, attrs, t.type(n))
+    var copies: [(slot: Int, offset: Int, bytes: Int)] = []
+    if op == .concat, geometry[0] == 1, t.type(n).count > 0 {
+      var done = 0
+      for (i, bytes) in geometry[2...].enumerated() {
+        if bytes > 0 { copies.append((i, done, bytes)) }
+        done += bytes
+      }
     }
     return KernelStep(op: op, operands: operands(g, p, info.stage), out: g.items[p].value, types: types, type: t.type(n), attrs: attrs,
-                      geometry: r.geometry(types, attrs, t.type(n)), scratch: r.scratch(types, attrs, t.type(n)), name: r.name,
+                      geometry: geometry, scratch: r.scratch(types, attrs, t.type(n)), copies: copies, name: r.name,
                       kernel: t.type(n).count == 0 ? nothing : r.kernel)
   }
 
@@ -164,9 +175,3 @@ final class Structure {
 }
 
 private func nothing(_ c: borrowing Call) -> String? { nil }
-
-/// What joining leaves to do once the other parts were made in their places.
-private func copyParts(_ c: borrowing Call) -> String? {
-  for i in 0 ..< c.types.count { (c.out + c.geometry[2 * i]).copyMemory(from: c.x[i], byteCount: c.geometry[2 * i + 1]) }
-  return nil
-}

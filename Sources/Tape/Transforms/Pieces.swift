@@ -18,7 +18,7 @@ extension Tape {
   }
 
   /// Their sum, of x's shape.
-  func joined(_ pieces: [Piece], like x: NodeID) -> Masked? {
+  func together(_ pieces: [Piece], like x: NodeID) -> Masked? {
     // Each to the first row of its axis where it overlaps none.
     var rows: [[Piece]] = [], apart: [Piece] = []
     for p in pieces.enumerated().sorted(by: { ($0.element.axis, $0.element.start, $0.offset) < ($1.element.axis, $1.element.start, $1.offset) }).map(\.element) {

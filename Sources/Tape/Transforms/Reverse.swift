@@ -25,7 +25,7 @@ extension Tape {
     for k in stride(from: nodes.count - 1, through: 0, by: -1) {
       let n = nodes[k]
       guard active[n] == 1 else { continue }
-      if let p = pieces.removeValue(forKey: n) { ct[n] = plus(ct[n], joined(p, like: n)) }
+      if let p = pieces.removeValue(forKey: n) { ct[n] = plus(ct[n], together(p, like: n)) }
       let r = record(n)
       func isActive(_ slot: Int) -> Bool {
         let x = input(of: r, slot)
@@ -61,7 +61,7 @@ extension Tape {
       }
       if failure != nil { return none }
     }
-    for n in inputs { if let p = pieces.removeValue(forKey: n) { ct[n] = plus(ct[n], joined(p, like: n)) } }
+    for n in inputs { if let p = pieces.removeValue(forKey: n) { ct[n] = plus(ct[n], together(p, like: n)) } }
     return inputs.map { ct[$0] }
   }
 
