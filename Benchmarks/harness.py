@@ -178,10 +178,14 @@ def library() -> Path:
     return copy
 
 
+def native_name(engine: Engine) -> str:
+    return re.sub(r"\W+", "_", "-".join([Path(engine.source).stem, *engine.flags]))
+
+
 def compile_native(engine: Engine, folder: Path, inputs: Inputs) -> Path:
     """Builds a native engine, once for all its rows; a generated one in the row's folder, with its compile time beside."""
     site = next((VENV / "lib").glob("python*/site-packages"))
-    out = folder / file_name(engine) if engine.generate else BUILD / re.sub(r"\W+", "_", "-".join([Path(engine.source).stem, *engine.flags]))
+    out = folder / file_name(engine) if engine.generate else BUILD / native_name(engine)
     sources = [str(HERE / "native" / engine.source)]
     begin = time.perf_counter()
     if engine.generate:

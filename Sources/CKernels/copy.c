@@ -47,7 +47,7 @@ void ck_copy_strided(size_t element_size, size_t rank, const int64_t *shape, con
         axes[count - 2] = moved;
         break;
       }
-  void (*const plane)(const void *, void *, ck_axis, ck_axis) = ck_current()->plane[element_size < 4 ? element_size - 1 : element_size == 4 ? 2 : 3];
+  void (*const plane)(const void *, void *, ck_axis, ck_axis) = ck_current()->plane[ck_log2_size(element_size)];
   const size_t outer = count - 2;
   int64_t at[RANKS] = {0};
   const char *s = src;

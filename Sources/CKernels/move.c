@@ -1,16 +1,7 @@
 /* Movement by index: fill, iota, gather, scatter. Elements are moved as unsigned integers of their size. */
 #include "private.h"
 
-void ck_fill(size_t element_size, const void *value, void *dst, size_t n) {
-#define FILL(U) { U v; memcpy(&v, value, sizeof v); U *d = dst; for (size_t i = 0; i < n; i++) d[i] = v; }
-  switch (element_size) {
-  case 1: memset(dst, *(const uint8_t *)value, n); break;
-  case 2: FILL(uint16_t) break;
-  case 4: FILL(uint32_t) break;
-  default: FILL(uint64_t) break;
-  }
-#undef FILL
-}
+void ck_fill(size_t element_size, const void *value, void *dst, size_t n) { ck_current()->fill[ck_log2_size(element_size)](value, dst, n); }
 
 void ck_iota(int dtype, void *out, size_t outer, size_t n, size_t inner) {
   const size_t size = ck_sizes[dtype];

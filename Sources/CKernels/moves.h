@@ -81,6 +81,33 @@ TILE_8(uint8_t, u8)
 #undef HALVES_4
 #undef MIX
 
+/* ---- Fills ---------------------------------------------------------------------------------------------------------------- */
+typedef uint8_t fill_u8 __attribute__((ext_vector_type(WIDTH)));
+typedef uint16_t fill_u16 __attribute__((ext_vector_type(WIDTH / 2)));
+typedef uint32_t fill_u32 __attribute__((ext_vector_type(WIDTH / 4)));
+typedef uint64_t fill_u64 __attribute__((ext_vector_type(WIDTH / 8)));
+#define FILL(U, name)                                                                          \
+  static void filled_##name(const void *value, void *dst, size_t n) {                          \
+    enum { L = WIDTH / sizeof(U) };                                                            \
+    const U one = LOAD_AS(U, value);                                                           \
+    U *d = dst;                                                                                \
+    const fill_##name v = (fill_##name)one;                                                    \
+    if (n < L) {                                                                               \
+      for (size_t i = 0; i < n; i++) d[i] = one;                                               \
+      return;                                                                                  \
+    }                                                                                          \
+    size_t i = 0;                                                                              \
+    for (; i + 4 * L <= n; i += 4 * L)                                                         \
+      for (size_t k = 0; k < 4; k++) STORE_AS(d + i + k * L, v);                               \
+    for (; i + L <= n; i += L) STORE_AS(d + i, v);                                             \
+    if (i < n) STORE_AS(d + n - L, v);                                                         \
+  }
+FILL(uint8_t, u8)
+FILL(uint16_t, u16)
+FILL(uint32_t, u32)
+FILL(uint64_t, u64)
+#undef FILL
+
 /* ---- Runs of bytes ------------------------------------------------------------------------------------------------------ */
 /* BODY with RUN(to, from), which copies `bytes` bytes: by two moves that may overlap, or a loop of them; chosen outside BODY's loop. */
 #define TWICE(T, to, from) ({ const T a_ = LOAD_AS(T, from), b_ = LOAD_AS(T, (from) + bytes - sizeof(T)); STORE_AS(to, a_); STORE_AS((to) + bytes - sizeof(T), b_); })

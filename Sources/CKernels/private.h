@@ -62,6 +62,9 @@ typedef struct ck_products {
   void (*few)(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_step, const void *b, size_t b_step, size_t b_column, void *c, size_t c_row);
 } ck_products;
 
+/* Of 1, 2, 4 or 8 bytes. */
+static inline int ck_log2_size(size_t element_size) { return element_size < 4 ? (int)element_size - 1 : element_size == 4 ? 2 : 3; }
+
 /* An axis of a strided copy, strides in elements. */
 typedef struct ck_axis { int64_t n, src, dst; } ck_axis;
 
@@ -80,6 +83,7 @@ typedef struct ck_table {
   void (*philox)(uint64_t key, uint64_t first, uint32_t stream, uint32_t *out, size_t blocks);
   void (*uniform[CK_DTYPES])(const uint32_t *words, void *out, size_t n);
   /* Movement. By the logarithm of the element's size; by the indices' width, 0 for i64. */
+  void (*fill[4])(const void *value, void *dst, size_t n);
   void (*plane[4])(const void *src, void *dst, ck_axis outer, ck_axis inner);
   bool (*inside[2])(const void *index, size_t m, size_t n);
   void (*gather[2])(const void *x, const void *index, void *out, size_t n, size_t m, size_t bytes);

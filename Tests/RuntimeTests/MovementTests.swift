@@ -49,6 +49,19 @@ final class MovementTests: XCTestCase {
     }
   }
 
+  func testFills() {
+    everyLevel { level in
+      for size in [1, 2, 4, 8] {
+        for n in [0, 1, 3, 7, 8, 15, 31, 63, 64, 65, 257, 1000] {
+          let value = Bytes((1 ... 8).map { UInt8($0) }), one = Bytes(value[..<size])
+          var got = Bytes(repeating: 0, count: n * size + 8)
+          ck_fill(size, value, &got, n)
+          XCTAssertEqual(got, Bytes((0 ..< n).flatMap { _ in one }) + Bytes(repeating: 0, count: 8), "level \(level): \(n) of \(size)")
+        }
+      }
+    }
+  }
+
   func testGatherAndScatter() {
     everyLevel { level in
       var g = Random(state: 12)
