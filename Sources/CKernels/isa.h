@@ -229,6 +229,7 @@ const ck_table TABLE = {
   .philox = philox,
   .uniform = {[CK_F64] = uniform_f64, [CK_F32] = uniform_f32, [CK_F16] = uniform_f16, [CK_BF16] = uniform_bf16},
   .fill = {filled_u8, filled_u16, filled_u32, filled_u64},
+  .stretch = {stretch_u8, stretch_u16, stretch_u32, stretch_u64},
   .plane = {plane_u8, plane_u16, plane_u32, plane_u64},
   .inside = {inside_i64, inside_i32},
   .gather = {gather_i64, gather_i32},

@@ -3,6 +3,26 @@
 
 void ck_fill(size_t element_size, const void *value, void *dst, size_t n) { ck_current()->fill[ck_log2_size(element_size)](value, dst, n); }
 
+void ck_stretch(size_t element_size, const void *x, void *y, size_t start, size_t n, size_t rep, size_t period) {
+  if (period == 1) ck_fill(element_size, x, y, n);
+  else if (rep > 1) ck_current()->stretch[ck_log2_size(element_size)](x, y, start, n, rep, period);
+  else {
+    /* One period, then all there is again, twice as much each time. */
+    char *const out = y;
+    const size_t bytes = n * element_size, turn = start % period * element_size, first = period * element_size - turn;
+    size_t done = first < bytes ? first : bytes;
+    memcpy(out, (const char *)x + turn, done);
+    const size_t rest = turn < bytes - done ? turn : bytes - done;
+    memcpy(out + done, x, rest);
+    done += rest;
+    while (done < bytes) {
+      const size_t more = done < bytes - done ? done : bytes - done;
+      memcpy(out + done, out, more);
+      done += more;
+    }
+  }
+}
+
 void ck_iota(int dtype, void *out, size_t outer, size_t n, size_t inner) {
   const size_t size = ck_sizes[dtype];
   const ck_kernel cast = ck_cast_kernel(CK_I64, dtype);

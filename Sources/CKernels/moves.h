@@ -102,11 +102,33 @@ typedef uint64_t fill_u64 __attribute__((ext_vector_type(WIDTH / 8)));
     for (; i + L <= n; i += L) STORE_AS(d + i, v);                                             \
     if (i < n) STORE_AS(d + n - L, v);                                                         \
   }
-FILL(uint8_t, u8)
-FILL(uint16_t, u16)
-FILL(uint32_t, u32)
-FILL(uint64_t, u64)
+/* A run of one number is stored in whole vectors, and the next run over what stands too much. */
+#define STRETCH(U, name)                                                                       \
+  static void stretch_##name(const void *px, void *py, size_t start, size_t n, size_t rep, size_t period) { \
+    enum { L = WIDTH / sizeof(U) };                                                            \
+    const U *x = px;                                                                           \
+    U *y = py;                                                                                 \
+    size_t k = start / rep % period, done = 0, run = rep - start % rep;                        \
+    const size_t whole = (rep + L - 1) / L * L;                                                \
+    while (done < n) {                                                                         \
+      if (run == rep && n - done >= whole) {                                                   \
+        const fill_##name v = (fill_##name)x[k];                                               \
+        for (size_t i = 0; i < rep; i += L) STORE_AS(y + done + i, v);                         \
+      } else {                                                                                 \
+        if (run > n - done) run = n - done;                                                    \
+        filled_##name(x + k, y + done, run);                                                   \
+      }                                                                                        \
+      done += run;                                                                             \
+      run = rep;                                                                               \
+      if (++k == period) k = 0;                                                                \
+    }                                                                                          \
+  }
+FILL(uint8_t, u8) STRETCH(uint8_t, u8)
+FILL(uint16_t, u16) STRETCH(uint16_t, u16)
+FILL(uint32_t, u32) STRETCH(uint32_t, u32)
+FILL(uint64_t, u64) STRETCH(uint64_t, u64)
 #undef FILL
+#undef STRETCH
 
 /* ---- Runs of bytes ------------------------------------------------------------------------------------------------------ */
 /* BODY with RUN(to, from), which copies `bytes` bytes: by two moves that may overlap, or a loop of them; chosen outside BODY's loop. */

@@ -84,6 +84,7 @@ typedef struct ck_table {
   void (*uniform[CK_DTYPES])(const uint32_t *words, void *out, size_t n);
   /* Movement. By the logarithm of the element's size; by the indices' width, 0 for i64. */
   void (*fill[4])(const void *value, void *dst, size_t n);
+  void (*stretch[4])(const void *x, void *y, size_t start, size_t n, size_t rep, size_t period);
   void (*plane[4])(const void *src, void *dst, ck_axis outer, ck_axis inner);
   bool (*inside[2])(const void *index, size_t m, size_t n);
   void (*gather[2])(const void *x, const void *index, void *out, size_t n, size_t m, size_t bytes);

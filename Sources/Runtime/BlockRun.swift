@@ -32,10 +32,10 @@ private func fill(_ b: RunBlock, _ base: Table) {
     let n = min(b.block, b.count)
     if f.dtype == 2 || f.dtype == 3 {
       guard let middle = base[b.temporary] else { continue }
-      stretch(from, middle, 2, start: 0, n, rep: s.rep, period: s.period)
+      ck_stretch(2, from, middle, 0, n, s.rep, s.period)
       ck_cast_kernel(Int32(f.dtype), 1)?(middle, nil, nil, to, n)
     } else {
-      stretch(from, to, Int(s.size), start: 0, n, rep: s.rep, period: s.period)
+      ck_stretch(Int(s.size), from, to, 0, n, s.rep, s.period)
     }
   }
 }
@@ -66,7 +66,7 @@ func run(_ b: RunBlock, _ base: Table, _ first: Int, _ end: Int) {
         } else if s.rep == 1, within + n <= s.period {
           now[Int(p.out)] = from + within * size
         } else {
-          stretch(from, to, size, start: start, n, rep: s.rep, period: s.period)
+          ck_stretch(size, from, to, start, n, s.rep, s.period)
           now[Int(p.out)] = to
         }
       }
@@ -122,40 +122,5 @@ private func runRest(_ b: RunBlock, _ part: RunPart, _ base: Table, _ from: Int,
     let p = (place + 32).load(as: UnsafeMutableRawPointer.self)
     now[e] = p
     if r.writes { memcpy(p + from * size, place, (to - from) * size) }
-  }
-}
-
-/// to[i] = from[((start + i) / rep) % period] for i < n.
-func stretch(_ from: UnsafeMutableRawPointer, _ to: UnsafeMutableRawPointer, _ size: Int, start: Int, _ n: Int, rep: Int, period: Int) {
-  if period == 1 {
-    ck_fill(size, from, to, n)
-    return
-  }
-  var done = 0
-  if rep == 1 {
-    var k = start % period
-    while done < n {
-      let m = min(period - k, n - done)
-      memcpy(to + done * size, from + k * size, m * size)
-      done += m
-      k = 0
-    }
-    return
-  }
-  var k = (start / rep) % period, within = start % rep
-  while done < n {
-    if within == 0, n - done >= rep {
-      let whole = min((n - done) / rep, period - k)
-      ck_repeat(size, from + k * size, rep, whole, to + done * size)
-      done += whole * rep
-      k = k + whole == period ? 0 : k + whole
-      continue
-    }
-    let m = min(rep - within, n - done)
-    ck_fill(size, from + k * size, to + done * size, m)
-    done += m
-    within = 0
-    k += 1
-    if k == period { k = 0 }
   }
 }

@@ -56,7 +56,7 @@ private func fill(_ b: RunRows, _ base: Table) {
   for i in 0 ..< b.fillCount {
     let f = b.fills[i], s = b.shapes[Int(f.source)]
     guard let from = base[Int(f.source)], let to = base[Int(f.target)] else { continue }
-    stretch(from, to, Int(s.size), start: 0, min(b.block, b.count) * b.shapes[Int(f.target)].width, rep: s.rep, period: s.period)
+    ck_stretch(Int(s.size), from, to, 0, min(b.block, b.count) * b.shapes[Int(f.target)].width, s.rep, s.period)
   }
 }
 
@@ -81,7 +81,7 @@ func run(_ b: RunRows, _ base: Table, _ first: Int, _ end: Int) {
       guard let x = s.advances || s.register >= 0 ? now[Int(p.x)] : base[Int(p.x)] else { continue }
       switch p.way {
       case .kernel: break
-      case .stretch: stretch(x, out, size, start: row * p.width, n, rep: s.rep, period: s.period)
+      case .stretch: ck_stretch(size, x, out, row * p.width, n, s.rep, s.period)
       case .stage: ck_stage(size, b.maps + Int(s.map), x, row * p.width, n, out)
       case .spread: ck_repeat(size, x, p.rep, n / p.rep, out)
       case .reduce: if let r = Reduction(rawValue: p.op) { ck_reduce(r, p.dtype, x, out, rows * p.outer, p.n, p.inner) }

@@ -62,6 +62,24 @@ final class MovementTests: XCTestCase {
     }
   }
 
+  func testStretches() {
+    everyLevel { level in
+      var g = Random(state: 14)
+      for trial in 0 ..< 2000 {
+        let size = 1 << g.below(4), rep = trial % 3 == 0 ? 1 : 1 + g.below(40), period = 1 + g.below(20), n = 1 + g.below(600), start = g.below(5000)
+        let x = noise(period * size, &g)
+        var got = Bytes(repeating: 7, count: n * size + 64), want: Bytes = []
+        ck_stretch(size, x, &got, start, n, rep, period)
+        for i in 0 ..< n {
+          let k: Int = (start + i) / rep % period, from: Int = k * size
+          want += x[from ..< from + size]
+        }
+        want += Bytes(repeating: 7, count: 64)
+        if got != want { XCTFail("level \(level): \(n) of \(size) from \(start), \(rep) times \(period)") }
+      }
+    }
+  }
+
   func testGatherAndScatter() {
     everyLevel { level in
       var g = Random(state: 12)

@@ -116,6 +116,8 @@ void ck_spread(size_t element_size, size_t width, size_t pitch, const void *x, s
 void ck_copy_strided(size_t element_size, size_t rank, const int64_t *shape, const void *src, const int64_t *src_strides,
                      void *dst, const int64_t *dst_strides);
 void ck_fill(size_t element_size, const void *value, void *dst, size_t n);
+/* y[i] = x[(start + i) / rep % period] for i < n. */
+void ck_stretch(size_t element_size, const void *x, void *y, size_t start, size_t n, size_t rep, size_t period);
 void ck_iota(int dtype, void *out, size_t outer, size_t n, size_t inner);   /* index along the middle axis */
 /* out[b,o,j,i] = x[b,o,index[b,j],i]. Indices count from the end when negative. Returns -1, or the position of the first
  * index outside [-n, n). index_dtype is CK_I64 or CK_I32. */
