@@ -149,7 +149,7 @@ def plot(measured: list[Measured], path: Path) -> None:
             peer = next(e["seconds"] for e in m["engines"] if e["engine"] == m["best_peer"])
             marks = [t["limit"] * t["seconds"] / peer for t in m["targets"][:1]]
             axes.plot(marks, [place] * len(marks), "D", color="black", markersize=4, label="target" if m is rows[0] else None)
-            axes.text(max([m["ratio"], *marks]) * 1.12, place, f"{m['ratio']:.2f}  {m['best_peer']}", va="center", fontsize=7)
+            axes.text(max([m["ratio"], *marks]) * 1.12, place, f"{m['ratio']:.2f}  {m['best_peer']}", va="center", fontsize=7, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log")
     low, high = axes.get_xlim()

@@ -124,12 +124,13 @@ static void reduce_strip(const ck_table *t, Reduction op, int dtype, const void 
   static const ck_fold_name plain[] = {CK_FOLD_SUM, CK_FOLD_PROD, CK_FOLD_MAX, CK_FOLD_MIN};
   const int as = op == Reduction_norm ? CK_F64 : accumulator(dtype);
   const ck_span s = span_of(t, dtype, as, x, n, stride, width);
-  strip result;
-  if (op == Reduction_norm) norms(t, dtype, &s, result.f64);
-  else if (op == Reduction_logsumexp && as == CK_F64) logsumexps_f64(t, &s, result.f64);
-  else if (op == Reduction_logsumexp) logsumexps_f32(t, &s, result.f32);
-  else fold(t, plain[op], as, s, NULL, &result);
-  t->casts[as][dtype](&result, NULL, NULL, out, width);
+  strip wide;
+  void *const to = as == dtype ? out : &wide;
+  if (op == Reduction_norm) norms(t, dtype, &s, to);
+  else if (op == Reduction_logsumexp && as == CK_F64) logsumexps_f64(t, &s, to);
+  else if (op == Reduction_logsumexp) logsumexps_f32(t, &s, to);
+  else fold(t, plain[op], as, s, NULL, to);
+  if (as != dtype) t->casts[as][dtype](to, NULL, NULL, out, width);
 }
 
 void ck_reduce_strips(Reduction op, int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner, size_t first, size_t last) {
