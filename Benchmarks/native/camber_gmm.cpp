@@ -8,9 +8,9 @@
 
 using namespace bench;
 
-/* The most points, a divisor of all, whose array of `width` numbers each takes no more than an eighth of a megabyte. */
+/* The most points, a divisor of all, whose array of `width` numbers each takes no more than a quarter of a megabyte. */
 [[maybe_unused]] static std::size_t tile_of(std::size_t points, std::size_t width) {
-  std::size_t tile = 1, most = std::getenv("TILE") ? std::atoi(std::getenv("TILE")) : (1 << 14) / width;
+  std::size_t tile = 1, most = (1 << 15) / width;
   for (std::size_t c = 1; c <= most; c++)
     if (points % c == 0) tile = c;
   return tile;
@@ -45,12 +45,12 @@ int main(int argc, char **argv) {
   /* The points' part of the value depends on K weights and K x d affine forms, [factor, -factor mean] of [point, 1]. */
   std::size_t tile = tile_of(n, K * d);
   Node sums = sum(logs, -1), weights = in[0] + sums;
-  Node forms = camber::concat({Q, -camber::einsum("kij,kj->ki", {Q, in[1]}).reshape({dim(K), dim(d), 1})}, 2).reshape({dim(K * d), dim(d + 1)});
+  Node forms = camber::concat({Q, -camber::einsum("kij,kj->ki", {Q, in[1]}).reshape({dim(K), dim(d), 1})}, 2).reshape({dim(K * d), dim(d + 1)}).T();
   Node tiles = camber::concat({data, tape.constant(1).broadcast({dim(n), 1})}, 1).reshape({dim(n / tile), dim(tile), dim(d + 1)});
   Node zero = tape.constant(0);
-  auto loop = camber::scan({zero, zero.broadcast({dim(K)}), zero.broadcast({dim(K * d), dim(d + 1)}), weights, forms}, {tiles}, dim(n / tile),
+  auto loop = camber::scan({zero, zero.broadcast({dim(K)}), zero.broadcast({dim(d + 1), dim(K * d)}), weights, forms}, {tiles}, dim(n / tile),
                            [&](const Nodes &carry, const Nodes &x) -> camber::Loop {
-    Node w = carry[3], f = carry[4], scaled = matmul(x[0], f.T()).reshape({dim(tile), dim(K), dim(d)});
+    Node w = carry[3], f = carry[4], scaled = matmul(x[0], f).reshape({dim(tile), dim(K), dim(d)});
     Node part = sum(logsumexp(w - 0.5 * sum(square(scaled), -1), -1));
     Nodes slopes = grad(part, {w, f});
     return {{carry[0] + part, carry[1] + slopes[0], carry[2] + slopes[1], w, f}, {}};

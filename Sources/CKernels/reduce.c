@@ -133,6 +133,33 @@ static void reduce_strip(const ck_table *t, Reduction op, int dtype, const void 
   if (as != dtype) t->casts[as][dtype](to, NULL, NULL, out, width);
 }
 
+/* Sums of lines that fill no more than one row of the tree: as columns, added in the order in which its lanes meet. What is missing
+ * in the row would change no bit. */
+static size_t lanes_of(int dtype) { return 64 / ck_sizes[dtype]; }
+static bool short_sum(Reduction op, int dtype, size_t n, size_t inner) {
+  return op == Reduction_sum && dtype <= CK_F32 && inner == 1 && n > SHORT && n <= 4 * lanes_of(dtype);
+}
+static void sum_short_lines(const ck_table *t, int dtype, const char *x, size_t n, size_t lines, char *out) {
+  enum { TOGETHER = 64 };
+  short_rows columns;
+  const ck_kernel add = t->rows[CK_UNARY_COUNT + Binary_add][dtype];
+  const size_t size = ck_sizes[dtype], lanes = lanes_of(dtype), pitch = TOGETHER * size;
+  for (size_t o = 0; o < lines; o += TOGETHER) {
+    const size_t count = least(lines - o, TOGETHER);
+    ck_turn(size, count, n, x + o * n * size, n, &columns, TOGETHER);
+#define MEET(a, b) do { if ((b) < n) add(columns.bytes + (a) * pitch, columns.bytes + (b) * pitch, NULL, columns.bytes + (a) * pitch, count); } while (0)
+    for (size_t l = 0; l < lanes; l++) {
+      MEET(l, l + lanes);
+      MEET(l + 2 * lanes, l + 3 * lanes);
+      MEET(l, l + 2 * lanes);
+    }
+    for (size_t half = lanes / 2; half; half /= 2)
+      for (size_t l = 0; l < half; l++) MEET(l, l + half);
+#undef MEET
+    memcpy(out + o * size, columns.bytes, count * size);
+  }
+}
+
 void ck_reduce_strips(Reduction op, int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner, size_t first, size_t last) {
   if ((op == Reduction_norm || op == Reduction_logsumexp) && dtype > CK_BF16) return;
   const ck_table *t = ck_current();
@@ -144,6 +171,10 @@ void ck_reduce_strips(Reduction op, int dtype, const void *x, void *out, size_t 
       turn(true, size, rows, n, (const char *)x + o * n * size, &columns);
       reduce_strip(t, op, dtype, &columns, n, pitch_of(rows), rows, (char *)out + o * size);
     }
+    return;
+  }
+  if (short_sum(op, dtype, n, inner)) {
+    sum_short_lines(t, dtype, (const char *)x + first * n * size, n, last - first, (char *)out + first * size);
     return;
   }
   if (op == Reduction_logsumexp && inner == 1) {
