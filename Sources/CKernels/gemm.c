@@ -43,37 +43,46 @@ size_t ck_gemm_scratch(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k
   return product_of(dtype, ta, tb, m, n, k).bytes;
 }
 
-void ck_gemm_range(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, const void *b, void *c, ck_range r, void *scratch) {
+void ck_gemm_batch(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, size_t next_a, const void *b, size_t next_b,
+                   void *c, size_t next_c, size_t count, ck_range r, void *scratch) {
   const ck_table *t = ck_current();
   if (dtype > CK_I32 || r.i >= r.i_end || r.j >= r.j_end) return;
   const size_t size = ck_sizes[dtype], a_row = ta ? 1 : k, a_step = ta ? m : 1, b_step = tb ? 1 : n, b_column = tb ? k : 1;
   const size_t rows = r.i_end - r.i, width = r.j_end - r.j;
-  const char *pa = (const char *)a + r.i * a_row * size, *pb = (const char *)b + r.j * b_column * size;
-  char *pc = (char *)c + (r.i * n + r.j) * size;
-  if (k == 0 || dtype > CK_BF16) {
-    for (size_t i = 0; i < rows; i++) memset(pc + i * n * size, 0, width * size);
-    if (k > 0) t->gemm[dtype](rows, width, k, pa, a_row, a_step, pb, b_step, b_column, pc, n);
-    return;
-  }
+  const size_t first_a = r.i * a_row * size, first_b = r.j * b_column * size, first_c = (r.i * n + r.j) * size;
+  const bool loop = k == 0 || dtype > CK_BF16;
+  const way w = loop ? FEW : way_of(dtype, ta, tb, m, n, k);
   const ck_products *loops = &t->products[dtype == CK_F64 ? 0 : 1];
-  switch (way_of(dtype, ta, tb, m, n, k)) {
-  case FEW: loops->few(rows, width, k, pa, a_row, a_step, pb, b_step, b_column, pc, n); break;
-  case DOTS:
-    if (n == 1) loops->dots(rows, k, pa, k, b, pc);
-    else loops->dots(width, k, pb, k, a, pc);
-    break;
-  case ROW:
-    if (m == 1) loops->row(width, k, a, pb, n, pc);
-    else loops->row(rows, k, b, pa, m, pc);
-    break;
-  case TILES: {
-    ck_product q = product_of(dtype, ta, tb, m, n, k);
-    q.a = q.turned ? b : a, q.b = q.turned ? a : b, q.c = c, q.scratch = scratch;
-    loops->product(&q, q.turned ? (ck_range){r.j, r.j_end, r.i, r.i_end} : r);
-  }
+  ck_product q;
+  if (w == TILES) q = product_of(dtype, ta, tb, m, n, k), q.scratch = scratch;
+  for (size_t u = 0; u < count; u++) {
+    const char *x = (const char *)a + u * next_a * size, *y = (const char *)b + u * next_b * size, *pa = x + first_a, *pb = y + first_b;
+    char *z = (char *)c + u * next_c * size, *pc = z + first_c;
+    if (loop) {
+      for (size_t i = 0; i < rows; i++) memset(pc + i * n * size, 0, width * size);
+      if (k > 0) t->gemm[dtype](rows, width, k, pa, a_row, a_step, pb, b_step, b_column, pc, n);
+      continue;
+    }
+    switch (w) {
+    case FEW: loops->few(rows, width, k, pa, a_row, a_step, pb, b_step, b_column, pc, n); break;
+    case DOTS:
+      if (n == 1) loops->dots(rows, k, pa, k, y, pc);
+      else loops->dots(width, k, pb, k, x, pc);
+      break;
+    case ROW:
+      if (m == 1) loops->row(width, k, x, pb, n, pc);
+      else loops->row(rows, k, y, pa, m, pc);
+      break;
+    case TILES:
+      q.a = q.turned ? y : x, q.b = q.turned ? x : y, q.c = z;
+      loops->product(&q, q.turned ? (ck_range){r.j, r.j_end, r.i, r.i_end} : r);
+    }
   }
 }
 
+void ck_gemm_range(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, const void *b, void *c, ck_range r, void *scratch) {
+  ck_gemm_batch(dtype, ta, tb, m, n, k, a, 0, b, 0, c, 0, 1, r, scratch);
+}
 void ck_gemm(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, const void *b, void *c, void *scratch) {
   ck_gemm_range(dtype, ta, tb, m, n, k, a, b, c, (ck_range){0, m, 0, n}, scratch);
 }

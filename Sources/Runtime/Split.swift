@@ -155,7 +155,13 @@ struct Split: BitwiseCopyable {
     case .softmax: ck_softmax_strips(dtype, x[0], out, outer, n, inner, from, to)
     case .cumsum: ck_cumsum_strips(dtype, x[0], out, n, inner, op != 0, from, to)
     case .gather: return rows(from, to, x, out) < 0
-    case .product: for u in from ..< to { product(u, x, out, scratch, lane) }
+    case .product:
+      if rows == 1, columns == 1, maskA < 0, maskB < 0 {
+        ck_gemm_batch(dtype, ta, tb, m, n, k, x[0] + from * stepA * size, stepA, x[1] + from * stepB * size, stepB, out + from * m * n * size, m * n,
+                      to - from, range(0, 0), scratch.map { $0 + lane * inner })
+      } else {
+        for u in from ..< to { product(u, x, out, scratch, lane) }
+      }
     case .copy: copy(from, to, x, out)
     case .scatter: return scatter(from, to, x, out, scratch)
     case .random: random(from, to, x, out)

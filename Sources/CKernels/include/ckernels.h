@@ -157,6 +157,9 @@ void ck_gemm_masked(int dtype, bool transpose_a, bool transpose_b, size_t m, siz
 typedef struct ck_range { size_t i, i_end, j, j_end; } ck_range;
 void ck_gemm_range(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
                    const void *a, const void *b, void *c, ck_range range, void *scratch);
+/* The same range of `count` products whose matrices lie next_a, next_b (0: one for all) and next_c elements apart. */
+void ck_gemm_batch(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a, size_t next_a,
+                   const void *b, size_t next_b, void *c, size_t next_c, size_t count, ck_range range, void *scratch);
 /* What ck_gemm_masked does after the product, in rows [i0, i1). */
 void ck_gemm_mend(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a, const uint8_t *mask_a,
                   const void *b, const uint8_t *mask_b, void *c, size_t i0, size_t i1);

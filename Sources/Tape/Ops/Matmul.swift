@@ -41,9 +41,12 @@ let matmulRow = Row(
     product(rows, 0, 0, 0)
     return nil
   }
-  for i in 0 ..< out.shape.dropLast(2).reduce(1, &*) {
-    product(m, c.types[0].rank > 2 ? i * m * k : 0, c.types[1].rank > 2 ? i * k * n : 0, i * m * n)
+  let batch = out.shape.dropLast(2).reduce(1, &*), stepA = c.types[0].rank > 2 ? m * k : 0, stepB = c.types[1].rank > 2 ? k * n : 0
+  if ma == nil, mb == nil {
+    ck_gemm_batch(d, ta, tb, m, n, k, x[0], stepA, x[1], stepB, y, m * n, batch, ck_range(i: 0, i_end: m, j: 0, j_end: n), scratch)
+    return nil
   }
+  for i in 0 ..< batch { product(m, i * stepA, i * stepB, i * m * n) }
   return nil
 }
 
