@@ -26,7 +26,7 @@ final class Isomorphic {
   /// By position: its place in its class.
   let place: Memory<Int32>
   let isHost: Memory<Bool>
-  private(set) var scalars = 0, batched = 0
+  private(set) var scalars = 0, batched = 0, arrays = 0
 
   /// By position: the array whose element this is, -1: none; which element.
   let root: Memory<Int32>, index: Memory<Int32>
@@ -73,9 +73,9 @@ final class Isomorphic {
     if tape.count < least { return nil }
     let i = try Isomorphic(tape, stages)
     guard i.count >= least, try i.prepare(stages), try i.classify(first: true), i.scalars >= least, try i.choose() else { return nil }
-    var classes = 0
-    for round in 0 ..< rounds where i.classes.count != classes {
-      classes = i.classes.count
+    var arrays = 0
+    for round in 0 ..< rounds where i.arrays != arrays {
+      arrays = i.arrays
       let before = i.batched, readers = i.readers
       try i.refine()
       if try i.classify(first: false), try i.choose(), i.batched * 10 >= before * 9 { continue }
@@ -133,6 +133,7 @@ final class Isomorphic {
   func release(_ k: Int) {
     classes.p.unsafelyUnwrapped[k].batched = false
     batched -= Int(classes[k].count)
+    arrays -= 1
   }
 
   // MARK: classes
@@ -252,7 +253,7 @@ final class Isomorphic {
   /// Marks the classes to be computed as arrays: large ones that read or are read by others such. False where they are too few.
   private func choose() throws(Failure) -> Bool {
     guard let c = classes.p else { return false }
-    batched = 0
+    (batched, arrays) = (0, 0)
     let linked = try Memory<Bool>(classes.count, filling: false)
     func large(_ k: Int32) -> Bool { k >= 0 && c[Int(k)].op >= 0 && c[Int(k)].count >= Isomorphic.fewest }
     for k in 0 ..< classes.count where large(Int32(k)) {
@@ -264,6 +265,7 @@ final class Isomorphic {
     for k in 0 ..< classes.count where linked[k] {
       c[k].batched = true
       batched += Int(c[k].count)
+      arrays += 1
     }
     return batched > 0 && batched * 2 >= scalars
   }

@@ -22,7 +22,7 @@ final class Reroll {
     guard let found = try? Isomorphic.find(tape, stages, least: mode == .always ? 0 : Isomorphic.least), let r = try? Reroll(tape, found),
           (try? mode == .always ? r.arranged() : r.pays()) == true else { return nil }
     guard let made = try? r.build(stages), r.new.failure == nil else { return nil }
-    return (r.new, made, "re-rolled: \(r.old.batched) of \(r.old.scalars) operations on single numbers, as \(r.arrays) operations on arrays")
+    return (r.new, made, "re-rolled: \(r.old.batched) of \(r.old.scalars) operations on single numbers, as \(r.old.arrays) operations on arrays")
   }
 
   private init(_ tape: Tape, _ found: Isomorphic) throws(Failure) {
@@ -31,8 +31,6 @@ final class Reroll {
     array = try Memory(found.classes.count, filling: -1)
     old = found
   }
-
-  private var arrays: Int { (0 ..< old.classes.count).reduce(0) { $0 + (old.classes[$1].batched ? 1 : 0) } }
 
   // MARK: what operands are
 
