@@ -67,10 +67,18 @@ int main(int argc, char **argv) {
     for (std::size_t i = 0; i < n; i++) directions.push_back(in[1][dim(i)]);
     out = {camber::stack(hvp(values[0], scalars, directions))};
   } else {
-    /* Row by row, backwards: a row's zeros are then known when it is recorded. */
-    Nodes entries;
-    for (const Node &v : values)
-      for (const Node &slope : grad(v, scalars)) entries.push_back(slope);
+    /* Row by row, backwards, or column by column, forwards, whichever are fewer: a row's or column's zeros are then known when recorded. */
+    Nodes entries(m * n);
+    if (m <= n)
+      for (std::size_t i = 0; i < m; i++) {
+        Nodes row = grad(values[i], scalars);
+        for (std::size_t j = 0; j < n; j++) entries[i * n + j] = row[j];
+      }
+    else
+      for (std::size_t j = 0; j < n; j++) {
+        Nodes column = camber::jvp(values, {scalars[j]}, {tape.constant(1)});
+        for (std::size_t i = 0; i < m; i++) entries[i * n + j] = column[i];
+      }
     out = camber::simplify({camber::stack(values), camber::stack(entries).reshape({dim(m), dim(n)})});
   }
 #ifdef BATCH
