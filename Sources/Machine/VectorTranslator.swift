@@ -110,6 +110,15 @@ struct VectorTranslator<T: VectorTarget> {
       guard body() else { return nil }
       target.again(copies * target.lanes, l)
     }
+    // What is left has latencies to hide too, where the code is short.
+    var fewer = copies / 2
+    while fewer > 1, count <= 100, p.multiple % (2 * fewer * target.lanes) != 0 {
+      target.copies = fewer
+      let l = target.loop(fewer * target.lanes)
+      guard body() else { return nil }
+      target.again(fewer * target.lanes, l)
+      fewer /= 2
+    }
     if p.multiple % (copies * target.lanes) != 0 || (copies == 1 && !target.masksTheRest) {
       target.copies = 1
       target.partial = target.masksTheRest
