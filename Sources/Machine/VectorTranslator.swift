@@ -32,7 +32,7 @@ struct VectorTranslator<T: VectorTarget> {
   private var pointers: [Int32] = []
   /// Numbers that stay in registers, from the last one down.
   private var fixed: [(value: Int32, kind: Kind)] = []
-  private var live = 0, mostMasks = 0, temporaries = 0
+  private var live = 0, mostMasks = 0, temporaries = 0, heldNumbers = 0
 
   private static var never: Int32 { Int32.max }
   private static var memory: Int32 { -1 }
@@ -186,6 +186,7 @@ struct VectorTranslator<T: VectorTarget> {
     live = 0
     mostMasks = 0
     temporaries = 0
+    heldNumbers = 0
     fixed = []
     var now = 0, masks = 0
     let apart = target.masks(1) > 0
@@ -206,6 +207,11 @@ struct VectorTranslator<T: VectorTarget> {
       var u = SIMD4<Int32>(Self.never, Self.never, Self.never, after)
       if after != Self.never {
         if after < end { ends(i.out, o.pointee.out) }
+        let folds = target.folds(true) ? Int(target.demand(o.pointee).folds) : 0
+        var numbers = at[Int(i.x)].one ? 1 : 0
+        if arity > 1, folds != 1, at[Int(i.y)].one { numbers += 1 }
+        if arity > 2, folds != 2, at[Int(i.z)].one { numbers += 1 }
+        heldNumbers = max(heldNumbers, numbers)
         temporaries = max(temporaries, Int(target.demand(o.pointee).temporaries) + (target.borrows(o.pointee.out, storing: true) ? 2 : 1))
         u.x = next[Int(i.x)]
         if arity > 1 { u.y = next[Int(i.y)] }
@@ -232,8 +238,8 @@ struct VectorTranslator<T: VectorTarget> {
 
   /// As many groups side by side as registers allow, and of the numbers as many as are left for them.
   private mutating func chooseCopies(_ p: VectorCode.Part) {
-    // Numbers that find no register of their own need one for an instruction.
-    let need = live + temporaries + min(fixed.count, 3)
+    // Numbers that find no register of their own need one for an instruction, unless it reads them from memory.
+    let need = live + temporaries + heldNumbers
     var copies = 8
     while copies > 1, need * copies > target.registers && (live + temporaries) * copies + fixed.count > target.registers || count * copies > 512 || p.elements < copies * target.lanes ||
           (mostMasks > 0 && mostMasks > target.masks(copies)) { copies /= 2 }
