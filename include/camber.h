@@ -347,7 +347,7 @@ camber_status camber_program_input_type(const camber_program *program, size_t i,
 camber_status camber_program_output_type(const camber_program *program, size_t i, camber_dtype *dtype, size_t *rank, int64_t *shape, size_t capacity);
 /* Bytes of a workspace: the arena of all buffers a run needs, exactly. */
 size_t camber_program_memory(const camber_program *program);
-/* What runs, step by step, one line each. Lives as long as the program. */
+/* What runs, step by step, one line each, under the options set so far. Lives as long as the program. */
 const char *camber_program_explain(const camber_program *program);
 
 /* The memory of one running thread. NULL when memory is refused. A workspace keeps its program alive. */

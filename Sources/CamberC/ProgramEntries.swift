@@ -6,7 +6,8 @@ import Tape
 
 final class ProgramHandle: Handled {
   let program: Program
-  let explanation: UnsafeMutablePointer<CChar>?
+  /// Every text that was given out, the last one last: each lives as long as the program.
+  private let explanations = Guarded<[UnsafeMutablePointer<CChar>]>([])
   /// Bytes of each argument, and the input that each output may overlap (-1: none).
   private let inputBytes: [Int], outputBytes: [Int]
   private(set) var aliases: [Int]
@@ -20,7 +21,6 @@ final class ProgramHandle: Handled {
     identity = ObjectIdentifier(p)
     takesNothing = p.inputTypes[0].isEmpty
     givesNothing = p.outputTypes[0].isEmpty
-    explanation = strdup(p.explanation)
     inputCount = p.inputTypes[0].count
     outputCount = p.outputTypes[0].count
     bytes = .allocate(capacity: inputCount + outputCount + 1)
@@ -30,8 +30,19 @@ final class ProgramHandle: Handled {
     aliases = p.outputTypes[0].map { _ in -1 }
   }
   deinit {
-    free(explanation)
+    explanations.withLock { for p in $0 { free(p) } }
     bytes.deallocate()
+  }
+
+  /// Made when it is asked for: explaining translates to machine code, which otherwise the first workspace does, after options and aliases.
+  func explanation() -> UnsafePointer<CChar>? {
+    let text = program.explanation
+    return explanations.withLock { known in
+      if let last = known.last, strcmp(last, text) == 0 { return UnsafePointer(last) }
+      guard let copy = strdup(text) else { return nil }
+      known.append(copy)
+      return UnsafePointer(copy)
+    }
   }
 
   /// Nothing is null, outputs lie one after the other in memory, and inputs all before or all behind them: what most hosts pass, told in one look.
@@ -162,7 +173,7 @@ private func describe(_ types: [TensorType], _ i: Int, _ dtype: UnsafeMutablePoi
 }
 @_cdecl("camber_program_memory") @implementation public func camber_program_memory(_ program: OpaquePointer!) -> Int { programHandle(program)?.program.memory ?? 0 }
 @_cdecl("camber_program_explain") @implementation public func camber_program_explain(_ program: OpaquePointer!) -> UnsafePointer<CChar>! {
-  programHandle(program)?.explanation.map { UnsafePointer($0) } ?? camber_status_message(CAMBER_EHANDLE.raw)
+  programHandle(program)?.explanation() ?? camber_status_message(CAMBER_EHANDLE.raw)
 }
 
 @_cdecl("camber_workspace_new") @implementation public func camber_workspace_new(_ program: OpaquePointer!) -> OpaquePointer! {

@@ -45,7 +45,7 @@ final class Isomorphic {
   /// Classes smaller than this stay single numbers; programs smaller are not looked at.
   static let fewest = 32, least = 2048
   /// Numbers looked at before it is decided whether anything repeats.
-  private static let sample = 1 << 16
+  private static let samples = [1 << 12, 1 << 16]
 
   private init(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
     self.tape = tape
@@ -205,6 +205,7 @@ final class Isomorphic {
   /// False where it is seen early that little repeats.
   private func classify(first: Bool) throws(Failure) -> Bool {
     let cast = Structural.cast.rawValue, constant = Structural.constant.rawValue
+    let (few, many) = (Isomorphic.samples[0], Isomorphic.samples[1])
     classes.clear()
     scalars = 0
     for i in 0 ..< table.count { table[i] = -1 }
@@ -218,7 +219,7 @@ final class Isomorphic {
         cls[p] = try intern(Class(op: Int32(r.op), type: r.type, x: x))
         classes.p.unsafelyUnwrapped[Int(cls[p])].count += 1
         scalars += 1
-        if scalars == Isomorphic.sample, classes.count * 4 > scalars * 3 { return false }
+        if scalars == few || scalars == many, classes.count * 4 > scalars * 3 { return false }
       } else if !isHost[p], r.op == constant {
         cls[p] = try intern(Class(op: Isomorphic.constant, type: r.type, x: SIMD4(repeating: -1)))
       } else if root[p] >= 0 {

@@ -93,7 +93,7 @@ final class ProgramTests: XCTestCase {
     XCTAssertLessThanOrEqual(p.memory, 4 * type.bytes + 16_384)
     // In place: cluster after kernel.
     let q = try Program(t, inputs: [x, w], outputs: [t.matmul(t.unary(.sin, t.matmul(x, w)), w)])
-    XCTAssertLessThanOrEqual(q.memory, type.bytes + 1024)
+    XCTAssertLessThanOrEqual(q.memory, type.bytes + 8192)   // a panel of a product is packed
   }
 
   func testNoAllocationInRuns() throws {
