@@ -5,14 +5,6 @@
 
 using namespace bench;
 
-/* x's elements moved along the ring: out[i] = x[i + k]. A gather at constant places costs half of slices and a concat. */
-Node rolled(camber::Tape &tape, const Node &x, std::int64_t k) {
-  std::int64_t n = x.dim(0);
-  std::vector<std::int64_t> places;
-  for (std::int64_t i = 0; i < n; i++) places.push_back((i + k + n) % n);
-  return gather(x, tape.array(places));
-}
-
 int main(int argc, char **argv) {
   Worker worker(argc, argv);
   std::vector<Doubles> point = {worker.read("start"), worker.read("force")};
@@ -20,7 +12,7 @@ int main(int argc, char **argv) {
   double h = worker.number("h");
   camber::Tape tape;
   Nodes in = {tape.input(f64, {n}), tape.input(f64, {n})};
-  auto slope = [&](const Node &x, const Node &f) { return (rolled(tape, x, 1) - rolled(tape, x, -2)) * rolled(tape, x, -1) - x + f; };
+  auto slope = [&](const Node &x, const Node &f) { return (roll(x, -1) - roll(x, 2)) * roll(x, 1) - x + f; };
   auto loop = camber::scan({in[0]}, {}, steps, [&](const Nodes &carry, const Nodes &) -> camber::Loop {
     Node x = carry[0], a = slope(x, in[1]), b = slope(x + 0.5 * h * a, in[1]), c = slope(x + 0.5 * h * b, in[1]), d = slope(x + h * c, in[1]);
     return {{x + h / 6 * (a + 2 * b + 2 * c + d)}, {}};
