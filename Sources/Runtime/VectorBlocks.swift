@@ -57,7 +57,7 @@ final class VectorBlocks {
         }
       }
     }
-    why = owners.isEmpty ? "nothing to gather" : "executable memory was refused"
+    why = code == nil && !owners.isEmpty ? "executable memory was refused" : "too little to gather"
     guard let code else {
       blocks = plain
       return
