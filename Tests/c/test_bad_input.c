@@ -492,12 +492,19 @@ static void files(void) {
   unlink(bad);
 }
 
-/* Sizes that may exist but do not fit into the memory that this process may have. */
+#if defined __has_feature /* clang's way of saying it */
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#elif defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SANITIZED
+#endif
+/* Sizes that may exist but do not fit into the memory that this process may have: a sanitizer's own does not either. */
 static void huge(void) {
   struct rlimit old, limit;
   getrlimit(RLIMIT_AS, &old);
   limit = old, limit.rlim_cur = INT64_C(4) << 30;
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef SANITIZED
   setrlimit(RLIMIT_AS, &limit);
 #else
   return;
