@@ -45,6 +45,12 @@ class Real {
 
 using namespace bench;
 
+#ifdef TOGETHER
+constexpr bool together = true;
+#else
+constexpr bool together = false;
+#endif
+
 int main(int argc, char **argv) {
   Worker worker(argc, argv);
   PROBLEM problem(worker);
@@ -66,6 +72,10 @@ int main(int argc, char **argv) {
     Nodes directions;
     for (std::size_t i = 0; i < n; i++) directions.push_back(in[1][dim(i)]);
     out = {camber::stack(hvp(values[0], scalars, directions))};
+  } else if constexpr (together) {
+    /* All rows in one sweep: the primal stays numbers, each adjoint holds one number for each row. */
+    Node y = camber::stack(values);
+    out = camber::simplify({y, camber::jacobian(y, x, m <= n ? camber::Mode::reverse : camber::Mode::forward)});
   } else {
     /* Row by row, backwards, or column by column, forwards, whichever are fewer: a row's or column's zeros are then known when recorded. */
     Nodes entries(m * n);

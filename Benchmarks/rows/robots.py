@@ -91,6 +91,7 @@ def rows(arm: bool) -> list[Row]:
     enzyme = ("Rnea",) if arm else ("Quadrotor", "-DWIDTH=1")  # the faster of 4 tangents at a time and 1
     one = [
         Engine("Camber C++, tape", source="camber_tape.cpp", flags=(*problem, "-lcamber")),
+        Engine("Camber C++, rows together", source="camber_tape.cpp", flags=(*problem, "-DTOGETHER", "-lcamber")),
         _casadi.engine(casadi_function(arm), {"at": 0}),
         _casadi.engine(casadi_function(arm), {"at": 0}, vm=True),
         Engine("Sacado", source="sacado.cpp", flags=sacado),

@@ -41,6 +41,7 @@ extension Tape {
     } else if let y = identity(op.structural, n, x) {
       return y
     }
+    if let y = evaluated(op, n, x) { return y }
     return x.indices.allSatisfy { x[$0] == input(n, $0) } ? n : nil
   }
 
@@ -157,7 +158,7 @@ extension Tape {
   }
 
   /// A scalar constant as kernels read it.
-  private func stored(_ c: NodeID) -> UInt64 {
+  func stored(_ c: NodeID) -> UInt64 {
     let bits = constantBits(c)
     switch dtype(c) {
     case .f32, .f16, .bf16: return UInt64(Float(Double(bitPattern: bits)).bitPattern)
