@@ -146,13 +146,7 @@ final class Instance {
 
   /// A block program's lists, packed.
   private static func block(_ b: BlockCode, _ code: VectorCode?, _ memory: inout [Memory<UInt64>]) throws(Failure) -> RunBlock {
-    func pack<T>(_ list: [T]) throws(Failure) -> UnsafeMutablePointer<T> {
-      let m = try Memory<UInt64>(list.count * MemoryLayout<T>.stride / 8 + 1, filling: 0)
-      memory.append(m)
-      let p = UnsafeMutableRawPointer(m.p).bindMemory(to: T.self, capacity: max(list.count, 1))
-      for (i, e) in list.enumerated() { (p + i).initialize(to: e) }
-      return p
-    }
+    func pack<T>(_ list: [T]) throws(Failure) -> UnsafeMutablePointer<T> { try packed(list, &memory) }
     let moving = b.count <= b.block ? [] : b.entries.indices.filter { b.entries[$0].advances }.map { (Int32($0), b.entries[$0].size) }
     var direct: VectorCode.Function?
     if let code, b.instructions.count == 1, b.parts.count == 1, b.instructions[0].part == 0, b.fills.isEmpty, b.count <= b.block {

@@ -45,7 +45,7 @@ final class Isomorphic {
   /// Classes smaller than this stay single numbers; programs smaller are not looked at.
   static let fewest = 32, least = 2048
   /// Numbers looked at before it is decided whether anything repeats.
-  private static let samples = [1 << 12, 1 << 16]
+  private static let few = 1 << 12, many = 1 << 16
 
   private init(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
     self.tape = tape
@@ -111,9 +111,9 @@ final class Isomorphic {
     while !isHost[q] {
       let n = node(q), s = tape.structural(n)
       if s == .reshape {
-        q = operand(tape.record(n), 0)
+        q = operand(record(q), 0)
       } else if s == .slice {
-        let a = tape.attrs(n), out = tape.shape(n), o = operand(tape.record(n), 0), from = tape.shape(node(o)), steps = strides(from), k = a.count / 3, head = from.count - k
+        let a = tape.attrs(n), out = tape.shape(n), o = operand(record(q), 0), from = tape.shape(node(o)), steps = strides(from), k = a.count / 3, head = from.count - k
         var rest = index, at = 0
         for i in stride(from: out.count - 1, through: 0, by: -1) {
           let here = rest % out[i]
@@ -205,7 +205,6 @@ final class Isomorphic {
   /// False where it is seen early that little repeats.
   private func classify(first: Bool) throws(Failure) -> Bool {
     let cast = Structural.cast.rawValue, constant = Structural.constant.rawValue
-    let (few, many) = (Isomorphic.samples[0], Isomorphic.samples[1])
     classes.clear()
     scalars = 0
     for i in 0 ..< table.count { table[i] = -1 }
@@ -219,7 +218,7 @@ final class Isomorphic {
         cls[p] = try intern(Class(op: Int32(r.op), type: r.type, x: x))
         classes.p.unsafelyUnwrapped[Int(cls[p])].count += 1
         scalars += 1
-        if scalars == few || scalars == many, classes.count * 4 > scalars * 3 { return false }
+        if scalars == Isomorphic.few || scalars == Isomorphic.many, classes.count * 4 > scalars * 3 { return false }
       } else if !isHost[p], r.op == constant {
         cls[p] = try intern(Class(op: Isomorphic.constant, type: r.type, x: SIMD4(repeating: -1)))
       } else if root[p] >= 0 {
@@ -235,7 +234,7 @@ final class Isomorphic {
   /// classes count as readers (a link of a chain is a class of its own), and which there are, not how often.
   private func refine() throws(Failure) {
     readers = try Memory(count, filling: -1)
-    let highs = try Memory<UInt32>(count, filling: 0), low = readers.p, high = highs.p, cls = self.cls.p
+    let highs = try Memory<UInt32>(count, filling: 0), low = readers.p, cls = self.cls.p
     guard let classes = self.classes.p else { return }
     for p in 0 ..< count where cls[p] >= 0 && classes[Int(cls[p])].op >= 0 {
       let r = record(p), n = classes[Int(cls[p])].count
@@ -244,11 +243,10 @@ final class Isomorphic {
         if cls[q] < 0 || classes[Int(cls[q])].op < 0 || n < Isomorphic.fewest || n * 4 < classes[Int(cls[q])].count { continue }
         let h = UInt32(truncatingIfNeeded: (UInt64(cls[p]) * 4 + UInt64(k) + 1) &* 0x9E37_79B9_7F4A_7C15 >> 33)
         low[q] = min(low[q] < 0 ? Int32.max : low[q], Int32(h & 0x7FFF_FFFF))
-        high[q] = max(high[q], h)
+        highs.p[q] = max(highs.p[q], h)
       }
     }
-    defer { _ = highs }
-    for p in 0 ..< count { low[p] = Int32(truncatingIfNeeded: (UInt64(UInt32(bitPattern: low[p])) << 32 | UInt64(high[p])) &* 0x9E37_79B9_7F4A_7C15 >> 33) }
+    for p in 0 ..< count { low[p] = Int32(truncatingIfNeeded: (UInt64(UInt32(bitPattern: low[p])) << 32 | UInt64(highs.p[p])) &* 0x9E37_79B9_7F4A_7C15 >> 33) }
   }
 
   /// Marks the classes to be computed as arrays: large ones that read or are read by others such. False where they are too few.

@@ -48,6 +48,15 @@ struct List<Element: BitwiseCopyable>: ~Copyable {
   mutating func clear() { buffer.removeAll() }
 }
 
+/// A list in memory of its own, which `owners` keeps.
+func packed<T>(_ list: [T], _ owners: inout [Memory<UInt64>]) throws(Failure) -> UnsafeMutablePointer<T> {
+  let m = try Memory<UInt64>(list.count * MemoryLayout<T>.stride / 8 + 1, filling: 0)
+  owners.append(m)
+  let p = UnsafeMutableRawPointer(m.p).bindMemory(to: T.self, capacity: max(list.count, 1))
+  for (i, e) in list.enumerated() { (p + i).initialize(to: e) }
+  return p
+}
+
 let refused = Failure(.memory, "program: memory was refused")
 
 @inline(__always) func up(_ n: Int, _ multiple: Int) -> Int { (n &+ multiple &- 1) & ~(multiple &- 1) }

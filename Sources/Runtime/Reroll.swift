@@ -12,6 +12,8 @@ final class Reroll {
   private let new = Tape()
   /// By position, and by class: the node of the new tape, -1: none yet, -2: being made.
   private let single: Memory<Int32>, array: Memory<Int32>
+  /// By position, while a stack is looked at: the first part seen from behind that it is.
+  private let latest: Memory<Int32>
 
   /// Never, where it pays, wherever parts repeat at all (tests).
   enum Mode { case off, auto, always }
@@ -29,6 +31,7 @@ final class Reroll {
     source = tape
     single = try Memory(found.count, filling: -1)
     array = try Memory(found.classes.count, filling: -1)
+    latest = try Memory(found.count, filling: -1)
     old = found
   }
 
@@ -230,7 +233,7 @@ final class Reroll {
       return new.splat(number(q), [n])
     case .constants:
       let t = TensorType(source.types[Int(e.type)].dtype, [n]), size = t.dtype.size, block = try Memory<UInt8>(n * size, filling: 0)
-      for i in 0 ..< n { scalar(source.constantBits(old.node(operand(c, i, slot))), t.dtype, UnsafeMutableRawPointer(block.p + i * size)) }
+      for i in 0 ..< n { store(source.constantBits(old.node(operand(c, i, slot))), t.dtype, at: UnsafeMutableRawPointer(block.p + i * size)) }
       return new.array(t, block.p)
     case .run(let k, let root, let first, let step):
       return new.slice(root >= 0 ? flat(root) : NodeID(array[Int(k)]), axis: -1, start: first, count: n, step: step)
@@ -252,7 +255,7 @@ final class Reroll {
         known[q] = at[i]
         parts.append(new.reshape(number(q), [1]))
       }
-      let all = joined(parts)
+      let all = new.chained(parts, axis: -1)
       return parts.count == n ? all : new.gather(all, new.array(TensorType(.i32, [n]), at.p), axis: -1)
     }
   }
@@ -260,15 +263,6 @@ final class Reroll {
   private func flat(_ root: Int) -> NodeID {
     let x = NodeID(single[root])
     return new.reshape(x, [source.type(old.node(root)).count])
-  }
-
-  /// A concat takes no more than 65,535 parts.
-  private func joined(_ parts: [NodeID]) -> NodeID {
-    var parts = parts
-    while parts.count > 1 {
-      parts = stride(from: 0, to: parts.count, by: 60_000).map { new.concat(Array(parts[$0 ..< min($0 + 60_000, parts.count)]), axis: -1) }
-    }
-    return parts[0]
   }
 
   // MARK: stacks of numbers
@@ -288,39 +282,43 @@ final class Reroll {
     return q
   }
 
-  /// Whether parts i and j go on by one: members of one class in order, or the same number.
-  private func follows(_ i: Int, _ j: Int, by step: Int = 1) -> Bool {
-    if old.isBatched(i) { return old.cls[i] == old.cls[j] && Int(old.place[j]) == Int(old.place[i]) + step }
-    return i == j
+  /// The part that goes on after this one: the next member of its class, or the same number again; -1 after the last member.
+  private func follower(_ p: Int) -> Int {
+    if !old.isBatched(p) { return p }
+    let c = old.classes[Int(old.cls[p])], next = Int(old.place[p]) + 1
+    return next < Int(c.count) ? member(c, next) : -1
   }
 
   private func stack(_ p: Int, _ r: Record) throws(Failure) -> NodeID {
-    let n = Int(r.arity), at = try Memory<Int32>(n, filling: 0)
+    let n = Int(r.arity), at = try Memory<Int32>(n, filling: 0), next = try Memory<Int32>(n, filling: -1)
+    // By part: where what follows it comes first after it. `latest` is clean between stacks.
     for k in 0 ..< n { at[k] = Int32(piece(old.operand(r, k))) }
+    for k in (0 ..< n).reversed() {
+      let f = follower(Int(at[k]))
+      if f >= 0 { next[k] = latest[f] }
+      latest[Int(at[k])] = Int32(k)
+    }
+    for k in 0 ..< n { latest[Int(at[k])] = -1 }
     var parts: [NodeID] = [], i = 0
     while i < n {
-      let (period, rounds) = rounds(at, i, n)
-      if rounds < 4 {
-        parts.append(part(Int(at[i])))
-        i += 1
-        continue
+      let period = old.isBatched(Int(at[i])) && next[i] > i ? Int(next[i]) - i : n
+      var end = i + period
+      while end < n, follower(Int(at[end - period])) == Int(at[end]) { end += 1 }
+      let rounds = (end - i) / period
+      if rounds >= 4 {
+        let columns = (0 ..< period).map { k in column(Int(at[i + k]), rounds) }
+        parts.append(period == 1 ? columns[0] : new.reshape(new.concat(columns.map { new.reshape($0, [rounds, 1]) }, axis: -1), [rounds * period]))
+        i += period * rounds
+      } else {
+        // What was looked at and does not go on for long is taken part by part, and not looked at again.
+        let to = max(end - period, i + 1)
+        while i < to {
+          parts.append(part(Int(at[i])))
+          i += 1
+        }
       }
-      let columns = (0 ..< period).map { k in column(Int(at[i + k]), rounds) }
-      parts.append(period == 1 ? columns[0] : new.reshape(new.concat(columns.map { new.reshape($0, [rounds, 1]) }, axis: -1), [rounds * period]))
-      i += period * rounds
     }
-    return joined(parts)
-  }
-
-  /// From part i on: after how many parts the same classes come again, each one further, and how often.
-  private func rounds(_ at: Memory<Int32>, _ i: Int, _ n: Int) -> (Int, Int) {
-    guard old.isBatched(Int(at[i])) else { return (1, 1) }
-    var period = 1
-    while i + period < n, period < 4096, !follows(Int(at[i]), Int(at[i + period])) { period += 1 }
-    if i + period >= n || period == 4096 { return (1, 1) }
-    var k = i + period
-    while k < n, follows(Int(at[k - period]), Int(at[k])) { k += 1 }
-    return (period, (k - i) / period)
+    return new.chained(parts, axis: -1)
   }
 
   private func column(_ p: Int, _ rounds: Int) -> NodeID {
@@ -329,10 +327,4 @@ final class Reroll {
   }
 
   private func part(_ p: Int) -> NodeID { new.reshape(number(p), [1]) }
-}
-
-/// A constant as it lies in an array.
-private func scalar(_ bits: UInt64, _ d: DType, _ p: UnsafeMutableRawPointer) {
-  var slot = slotBits(bits, UInt8(d.rawValue))
-  if d.isHalf { ck_cast_kernel(1, d.rawValue)?(&slot, nil, nil, p, 1) } else { p.copyMemory(from: &slot, byteCount: d.size) }
 }

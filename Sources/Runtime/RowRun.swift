@@ -17,13 +17,7 @@ struct RunRows {
   var laneBytes: Int, laneTable: Int
 
   init(_ b: RowCode, _ memory: inout [Memory<UInt64>]) throws(Failure) {
-    func pack<T>(_ list: [T]) throws(Failure) -> UnsafeMutablePointer<T> {
-      let m = try Memory<UInt64>(list.count * MemoryLayout<T>.stride / 8 + 1, filling: 0)
-      memory.append(m)
-      let p = UnsafeMutableRawPointer(m.p).bindMemory(to: T.self, capacity: Swift.max(list.count, 1))
-      for (i, e) in list.enumerated() { (p + i).initialize(to: e) }
-      return p
-    }
+    func pack<T>(_ list: [T]) throws(Failure) -> UnsafeMutablePointer<T> { try packed(list, &memory) }
     let moves = b.entries.indices.filter { b.entries[$0].advances }.map { (Int32($0), Int(b.entries[$0].size) * b.entries[$0].width) }
     (count, block, entries) = (b.count, b.block, b.entries.count)
     (instructions, instructionCount) = (try pack(b.instructions), b.instructions.count)

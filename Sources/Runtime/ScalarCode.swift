@@ -220,6 +220,12 @@ struct ScalarCode: ~Copyable {
   }
 }
 
+/// A constant as it lies in memory.
+func store(_ bits: UInt64, _ d: DType, at p: UnsafeMutableRawPointer) {
+  var slot = slotBits(bits, UInt8(d.rawValue))
+  if d.isHalf { ck_cast_kernel(1, d.rawValue)?(&slot, nil, nil, p, 1) } else { p.copyMemory(from: &slot, byteCount: d.size) }
+}
+
 /// A constant as its slot holds it.
 func slotBits(_ bits: UInt64, _ dtype: UInt8) -> UInt64 {
   switch dtype {

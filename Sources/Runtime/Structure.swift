@@ -88,7 +88,13 @@ final class Structure {
   }
 
   private func compile(_ g: Graph, reroll: Reroll.Mode) throws(Failure) {
-    var local: BlockCode.Local?
+    var local: BlockCode.Local?   // one for all clusters
+    func scratch() throws(Failure) -> BlockCode.Local {
+      let l: BlockCode.Local
+      if let local { l = local } else { l = try BlockCode.Local(g.count) }
+      local = l
+      return l
+    }
     var scalar: Int32 = 0
     for t in 0 ..< clusters.schedule.count {
       let s = Int(clusters.schedule[t]), info = clusters.steps[s], p = Int(clusters.members[Int(info.start)])
@@ -98,16 +104,10 @@ final class Structure {
         scalar += 1
       case .rows:
         code[t] = Int32(rowBlocks.count)
-        let l: BlockCode.Local
-        if let known = local { l = known } else { l = try BlockCode.Local(g.count) }
-        local = l
-        rowBlocks.append(try RowCode(g, clusters, values, step: s, l))
+        rowBlocks.append(try RowCode(g, clusters, values, step: s, scratch()))
       case .block:
         code[t] = Int32(blocks.count)
-        let l: BlockCode.Local
-        if let known = local { l = known } else { l = try BlockCode.Local(g.count) }
-        local = l
-        blocks.append(try BlockCode(g, clusters, values, step: s, l))
+        blocks.append(try BlockCode(g, clusters, values, step: s, scratch()))
       case .scan:
         code[t] = Int32(scans.count)
         scans.append(try scan(g, p, info, reroll: reroll))
@@ -166,8 +166,7 @@ final class Structure {
       if r.op == Structural.array.rawValue {
         p.copyMemory(from: g.tape.arrays[Int(r.a)].data, byteCount: x.bytes)
       } else {
-        var slot = slotBits(g.tape.constantBits(n), x.dtype)
-        if x.dtype == 2 || x.dtype == 3 { ck_cast_kernel(1, Int32(x.dtype))?(&slot, nil, nil, p, 1) } else { p.copyMemory(from: &slot, byteCount: x.bytes) }
+        store(g.tape.constantBits(n), g.tape.dtype(n), at: p)
       }
     }
     return block

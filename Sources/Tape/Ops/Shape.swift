@@ -305,4 +305,11 @@ extension Tape {
   /// The last two axes exchanged.
   package func matrixTranspose(_ x: NodeID) -> NodeID { apply(.transpose, [x], [1, 0]) }
   package func concat(_ parts: [NodeID], axis: Int) -> NodeID { parts.count == 1 ? parts[0] : apply(.concat, parts, [axis]) }
+  /// Of any number of parts, at least one: a node takes no more than 65,535, so concats of concats.
+  package func chained(_ parts: [NodeID], axis: Int) -> NodeID {
+    let most = 60_000
+    var parts = parts
+    while parts.count > most { parts = stride(from: 0, to: parts.count, by: most).map { concat(Array(parts[$0 ..< Swift.min($0 + most, parts.count)]), axis: axis) } }
+    return concat(parts, axis: axis)
+  }
 }

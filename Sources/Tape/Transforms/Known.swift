@@ -37,7 +37,7 @@ extension Tape {
       guard let said, said == nil else { return nil }
     }
     let size = t.dtype.size
-    for i in 1 ..< max(t.count, 1) where memcmp(out, out + i * size, size) != 0 { return array(t, out) }
+    for i in 1 ..< t.count where memcmp(out, out + i * size, size) != 0 { return array(t, out) }
     return splat(array(TensorType(t.dtype, []), out), t.shape)
   }
 

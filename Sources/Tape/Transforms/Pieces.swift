@@ -54,13 +54,6 @@ extension Tape {
       done = p.end
     }
     gap(n)
-    return Masked(chained(values, axis), whole ? nil : chained(masks, axis))
-  }
-
-  /// A node takes no more than 65,535 operands.
-  private func chained(_ parts: [NodeID], _ axis: Int) -> NodeID {
-    let most = 60_000
-    if parts.count <= most { return concat(parts, axis: axis) }
-    return concat(stride(from: 0, to: parts.count, by: most).map { concat(Array(parts[$0 ..< min($0 + most, parts.count)]), axis: axis) }, axis: axis)
+    return Masked(chained(values, axis: axis), whole ? nil : chained(masks, axis: axis))
   }
 }
