@@ -101,6 +101,7 @@ typedef struct camber_optimizer camber_optimizer;
 typedef struct camber_schedule camber_schedule;
 typedef struct camber_scaler camber_scaler;
 typedef struct camber_tensors camber_tensors;
+typedef struct camber_archive camber_archive;
 
 /* The tape's serial number in the upper half, the index on it in the lower. Cheap to copy, never freed. */
 typedef int64_t camber_node;
@@ -427,6 +428,52 @@ void camber_tensors_free(camber_tensors *tensors);
 size_t camber_tensors_count(const camber_tensors *tensors);
 camber_status camber_tensors_get(const camber_tensors *tensors, size_t i, const char **name, camber_dtype *dtype, size_t *rank,
                                  const int64_t **shape, const void **data);
+
+/* ---- Functions in files ------------------------------------------------------------------------------------------------------------ */
+/* An archive holds functions by name ("value", "grad", ...), each some outputs of a tape as a function of some inputs, with the
+ * constants and loops behind them. Functions of one tape share their nodes. What is computed decides the bytes: programs of one
+ * camber_tape_hash make one file, however they were recorded and in whatever language; what is loaded hashes as what was saved and
+ * gives the same bits. Files are little-endian, name operators (not numbers), carry a version and checksums: one that is cut short
+ * or altered is CAMBER_EIO with a sentence that says where. Nothing in a file is believed: sizes are checked against the file, types
+ * by the operators' own rules. (What a function computes, and how long that takes, is its author's affair.) The format:
+ * docs/archive.md. */
+
+camber_archive *camber_archive_new(void);
+void camber_archive_free(camber_archive *archive);
+/* The sentence of the last call on it that failed. */
+const char *camber_archive_message(const camber_archive *archive);
+
+/* Adds outputs of a tape as a function of inputs. Names of inputs and of outputs may be NULL, each or all. The archive keeps the
+ * tape; what is recorded on it later changes nothing. */
+camber_status camber_archive_add(camber_archive *archive, const char *function, camber_tape *tape,
+                                 const camber_node *inputs, const char *const *input_names, size_t input_count,
+                                 const camber_node *outputs, const char *const *output_names, size_t output_count);
+/* What camber_program_set and camber_program_alias will say to the program made of a function. */
+camber_status camber_archive_set(camber_archive *archive, const char *function, const char *option, double value);
+camber_status camber_archive_alias(camber_archive *archive, const char *function, size_t output, size_t input);
+/* Text by key, for whatever the host wants to know again; an empty text takes it away. NULL where there is none. */
+camber_status camber_archive_set_note(camber_archive *archive, const char *key, const char *text);
+const char *camber_archive_note(const camber_archive *archive, const char *key);
+
+/* Writes the file: aside, then renamed, so that it is whole or untouched. */
+camber_status camber_archive_save(camber_archive *archive, const char *path);
+/* The same bytes in memory: they live until the archive's next pack or load, or its end. */
+camber_status camber_archive_pack(camber_archive *archive, const void **data, size_t *size);
+/* Reads a file, or bytes in memory, into an empty archive. On failure it stays empty. */
+camber_status camber_archive_load(camber_archive *archive, const char *path);
+camber_status camber_archive_unpack(camber_archive *archive, const void *data, size_t size);
+
+size_t camber_archive_count(const camber_archive *archive);
+const char *camber_archive_function(const camber_archive *archive, size_t i);   /* its name; NULL out of range */
+/* Counts of a function's inputs and outputs, and their names: "" for none, NULL out of range. */
+camber_status camber_archive_arity(const camber_archive *archive, const char *function, size_t *input_count, size_t *output_count);
+const char *camber_archive_input_name(const camber_archive *archive, const char *function, size_t i);
+const char *camber_archive_output_name(const camber_archive *archive, const char *function, size_t i);
+/* A function as a program, its options set. NULL on error. */
+camber_program *camber_archive_program(camber_archive *archive, const char *function);
+/* A function's tape, as a handle to be freed, and its nodes (arrays as long as its arity, or NULL): to differentiate, batch or build on. Functions
+ * that were added from one tape give the same nodes. NULL on error. */
+camber_tape *camber_archive_tape(camber_archive *archive, const char *function, camber_node *inputs, camber_node *outputs);
 
 #ifdef __cplusplus
 }

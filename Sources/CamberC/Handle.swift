@@ -12,7 +12,7 @@ struct Header {
 
 enum Kind: UInt64 {
   case tape = 0xCA3B_E700_0000_0001
-  case program, workspace, linear, optimizer, schedule, scaler, tensors
+  case program, workspace, linear, optimizer, schedule, scaler, tensors, archive
 }
 
 /// Base of all objects behind handles: the sentence of the last failure, as C reads it.
@@ -102,6 +102,7 @@ func linearHandle(_ h: OpaquePointer?) -> LinearHandle? { object(h, .linear, as:
 func optimizerHandle(_ h: OpaquePointer?) -> OptimizerHandle? { object(h, .optimizer, as: OptimizerHandle.self) }
 func scheduleHandle(_ h: OpaquePointer?) -> ScheduleHandle? { object(h, .schedule, as: ScheduleHandle.self) }
 func scalerHandle(_ h: OpaquePointer?) -> ScalerHandle? { object(h, .scaler, as: ScalerHandle.self) }
+func archiveHandle(_ h: OpaquePointer?) -> ArchiveHandle? { object(h, .archive, as: ArchiveHandle.self) }
 func tensorsHandle(_ h: OpaquePointer?) -> TensorsHandle? { object(h, .tensors, as: TensorsHandle.self) }
 
 final class TapeHandle: Handled {

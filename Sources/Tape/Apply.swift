@@ -130,8 +130,7 @@ extension Tape {
     if t.rank == 0 { return constant(t.dtype, bits: scalarBits(t.dtype, data)) }
     guard let copy = ck_alloc(t.bytes) else { return outOfMemory() }
     copy.copyMemory(from: data, byteCount: t.bytes)
-    var h: UInt64 = 0xCBF2_9CE4_8422_2325
-    for b in UnsafeRawBufferPointer(start: data, count: t.bytes) { h = (h ^ UInt64(b)) &* 0x100_0000_01B3 }
+    let h = Tape.hash(UnsafeRawBufferPointer(start: data, count: t.bytes))
     let known = arrayIndex[h]?.first { arrays[$0].bytes == t.bytes && memcmp(arrays[$0].data, data, t.bytes) == 0 }
     if known != nil {
       ck_free(copy)

@@ -65,6 +65,8 @@ package struct Row {
   package var scratch: (_ x: [TensorType], _ attrs: [Int], _ out: TensorType) -> Int = { _, _, _ in 0 }
   /// Numbers that the kernel reads, worked out once: a run allocates nothing.
   package var geometry: (_ x: [TensorType], _ attrs: [Int], _ out: TensorType) -> [Int] = { _, _, _ in [] }
+  /// Whether a file may hold the row with these operands and attributes, before `infer` sees them: see Archive/Attributes.swift.
+  var loads: ((_ x: [TensorType], _ attrs: [Int]) -> Bool)?
   /// Computes the result; nil, or what went wrong at run time.
   package var kernel: (_ c: borrowing Call) -> String?
 }

@@ -59,7 +59,7 @@ package final class Tape {
     for d in DType.allCases { _ = intern(TensorType(d, [])) }
   }
 
-  deinit { for a in arrays { ck_free(a.data) } }
+  deinit { for a in arrays where a.owner == nil { ck_free(a.data) } }
 
   package var count: Int { records.count }
   package var bytes: Int {
@@ -322,8 +322,11 @@ package final class Tape {
 /// The name under which modules that have a `Tape` of their own reach this one.
 package typealias CoreTape = Tape
 
-/// A constant array in the tape's own memory.
-package struct ArrayConstant { package let data: UnsafeMutableRawPointer, bytes: Int, hash: UInt64 }
+/// A constant array in the tape's own memory, or in its owner's, which other tapes may share.
+package struct ArrayConstant {
+  package let data: UnsafeMutableRawPointer, bytes: Int, hash: UInt64
+  var owner: AnyObject?
+}
 
 /// The body of a loop: a tape with its inputs (carries, slices, then captured nodes) and outputs (carries, then y's).
 package final class Body {

@@ -38,6 +38,8 @@ package struct TensorType: Hashable, Sendable {
 
   /// No more elements than this in one value: sizes in bytes stay far from overflow.
   package static let countLimit = 1 << 40
+  /// Of a value in a file.
+  package static let rankLimit = 64
 
   /// `nil` where an extent is negative or the element count passes the limit.
   package init?(_ dtype: DType, checking shape: [Int]) {

@@ -1,10 +1,6 @@
 import CKernels
 import Glibc
-import Synchronization
 package import Tape
-
-/// Files written so far: two threads' files aside have different names.
-private let saves = Atomic<Int>(0)
 
 /// Named arrays in a file, in the safetensors format: 8 bytes little-endian header length, a JSON header, the data.
 package final class Tensors {
@@ -34,39 +30,20 @@ package final class Tensors {
     }
     header += "}"
     while header.utf8.count % 8 != 0 { header += " " }
-    let suffix = ".\(getpid()).\(saves.wrappingAdd(1, ordering: .relaxed).oldValue).tmp"
-    let aside = Array(UnsafeBufferPointer(start: path, count: strlen(path))) + suffix.utf8CString, shown = String(cString: path)
-    guard let f = fopen(aside, "wb") else { throw Failure(.io, "tensors: cannot write \(shown): \(String(cString: strerror(errno)))") }
     var length = UInt64(header.utf8.count).littleEndian
-    var fine = fwrite(&length, 8, 1, f) == 1
-    let bytes = Array(header.utf8)
-    fine = fine && fwrite(bytes, 1, bytes.count, f) == bytes.count
-    for t in items where t.type.bytes > 0 { fine = fine && fwrite(t.data, 1, t.type.bytes, f) == t.type.bytes }
-    fine = fclose(f) == 0 && fine
-    guard fine, rename(aside, path) == 0 else {
-      let why = String(cString: strerror(errno))
-      unlink(aside)
-      throw Failure(.io, "tensors: cannot write \(shown): \(why)")
+    let text = Array(header.utf8), data = items.map { UnsafeRawBufferPointer(start: $0.data, count: $0.type.bytes) }
+    let done: Result<Void, Failure> = withUnsafeBytes(of: &length) { l in
+      text.withUnsafeBytes { t in Result { () throws(Failure) in try File.write(path, what: "tensors", [l, t] + data) } }
     }
+    try done.get()
   }
 
   package init(reading file: UnsafePointer<CChar>) throws(Failure) {
     let path = String(cString: file)
-    // Non-blocking: a pipe without a writer would be waited for.
-    let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0, let f = fdopen(descriptor, "rb") else {
-      let why = String(cString: strerror(errno))
-      if descriptor >= 0 { close(descriptor) }
-      throw Failure(.io, "tensors: cannot read \(path): \(why)")
-    }
-    defer { fclose(f) }
-    var info = stat()
-    guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { throw Failure(.io, "tensors: \(path) is no regular file") }
-    let size = Int(info.st_size)
-    guard size >= 8 else { throw Failure(.io, "tensors: \(path) is too short") }
-    guard let p = ck_alloc(size) else { throw Failure(.memory, "tensors: memory for \(size) bytes of \(path) was refused") }
+    let bytes = try File.read(file, what: "tensors"), size = bytes.count
+    guard let p = bytes.baseAddress else { throw refused }
     block = p
-    guard fread(p, 1, size, f) == size else { throw Failure(.io, "tensors: \(path) could not be read to its end") }
+    guard size >= 8 else { throw Failure(.io, "tensors: \(path) is too short") }
     let length = UInt64(littleEndian: p.load(as: UInt64.self))
     guard length <= UInt64(size - 8) else { throw Failure(.io, "tensors: \(path) is truncated: its header is longer than the file") }
     var json = JSON(UnsafeRawBufferPointer(start: p + 8, count: Int(length)))
@@ -160,6 +137,21 @@ private struct JSON {
     }
   }
 
+  /// The four digits behind the `u` here; ends at the last one.
+  private mutating func hex() -> UInt32? {
+    guard at + 4 < bytes.count else { return nil }
+    var v: UInt32 = 0
+    for c in bytes[at + 1 ... at + 4] {
+      switch c {
+      case 48 ... 57: v = v << 4 | UInt32(c - 48)
+      case 65 ... 70, 97 ... 102: v = v << 4 | UInt32((c | 32) - 87)
+      default: return nil
+      }
+    }
+    at += 4
+    return v
+  }
+
   private mutating func string() -> String? {
     guard take(UInt8(ascii: "\"")) else { return nil }
     var units: [UInt8] = []
@@ -174,9 +166,16 @@ private struct JSON {
         case UInt8(ascii: "b"): units.append(8)
         case UInt8(ascii: "f"): units.append(12)
         case UInt8(ascii: "u"):
-          guard at + 4 < bytes.count, let v = UInt32(String(decoding: bytes[at + 1 ... at + 4], as: UTF8.self), radix: 16), let u = Unicode.Scalar(v) else { return nil }
+          guard var v = hex() else { return nil }
+          if v >> 10 == 0xD800 >> 10 {
+            // The first half of a pair; the second must follow.
+            guard at + 2 < bytes.count, bytes[at + 1] == UInt8(ascii: "\\"), bytes[at + 2] == UInt8(ascii: "u") else { return nil }
+            at += 2
+            guard let low = hex(), low >> 10 == 0xDC00 >> 10 else { return nil }
+            v = 0x10000 + (v & 0x3FF) << 10 + low & 0x3FF
+          }
+          guard let u = Unicode.Scalar(v) else { return nil }
           units += Array(String(Character(u)).utf8)
-          at += 4
         default: units.append(bytes[at])
         }
       } else {
