@@ -1,12 +1,12 @@
 #!/bin/sh
 # Builds and runs the C and C++ tests against a library: Tests/run-native.sh [folder of libcamber.so] [test ...]
 # Each test's closing line is printed after its name; the exit status is non-zero when one fails. Tests: headers, api, easy,
-# bad_input, regressions, threads, noalloc, cpp, adbench, quickstart, package, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
+# bad_input, regressions, archive, threads, noalloc, cpp, adbench, quickstart, package, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 lib=$(cd "${1:-$root/build}" && pwd) || exit 2
 [ $# -gt 0 ] && shift
-tests=${*:-headers api easy bad_input regressions threads noalloc cpp adbench quickstart package fashion}
+tests=${*:-headers api easy bad_input regressions archive threads noalloc cpp adbench quickstart package fashion}
 data=${CAMBER_SHARED:-$root/../shared}/data/adbench
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -58,7 +58,7 @@ headers() {
   done
   for c in g++ clang++; do
     command -v $c >/dev/null || continue
-    for h in camber.h camber_easy.h camber.hpp camber/base.hpp camber/node.hpp camber/ops.hpp camber/shapes.hpp camber/transforms.hpp camber/program.hpp camber/training.hpp camber/tensors.hpp; do
+    for h in camber.h camber_easy.h camber.hpp camber/base.hpp camber/node.hpp camber/ops.hpp camber/shapes.hpp camber/transforms.hpp camber/program.hpp camber/training.hpp camber/tensors.hpp camber/archive.hpp; do
       for std in c++17 c++20; do
         if $c -std=$std $strict $include -DHEADER="<$h>" -x c++ "$here/c/header_a.c" "$here/c/header_b.c" -o "$work/header" $link; then passed=$((passed + 1)); else wrong=$((wrong + 1)); fi
       done
@@ -151,7 +151,7 @@ for t in $tests; do
     package) package ;;
     fashion) fashion ;;
     api) build $t $cc -std=c11 -O1 "$here/c/test_api.c" -lm && run $t "$work/$t" "$root/include" ;;
-    easy | bad_input | regressions | memory | threads | noalloc) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
+    easy | bad_input | regressions | archive | memory | threads | noalloc) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
     cpp) build $t $cxx -std=c++17 -O1 "$here/cpp/test_cpp.cpp" -lpthread && run $t "$work/$t" ;;
     adbench)
       if [ -d "$data" ]; then build $t $cxx -std=c++17 -O1 "$here/cpp/adbench.cpp" && run $t "$work/$t" "$data"

@@ -474,6 +474,10 @@ camber_program *camber_archive_program(camber_archive *archive, const char *func
 /* A function's tape, as a handle to be freed, and its nodes (arrays as long as its arity, or NULL): to differentiate, batch or build on. Functions
  * that were added from one tape give the same nodes. NULL on error. */
 camber_tape *camber_archive_tape(camber_archive *archive, const char *function, camber_node *inputs, camber_node *outputs);
+/* A function called while another is recorded: its outputs on `tape`, of nodes of that tape (of its inputs' types). An error is the
+ * tape's; every output is then CAMBER_NONE. */
+camber_status camber_archive_apply(camber_archive *archive, const char *function, camber_tape *tape,
+                                   const camber_node *inputs, size_t input_count, camber_node *outputs);
 
 #ifdef __cplusplus
 }

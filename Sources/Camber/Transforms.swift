@@ -50,6 +50,10 @@ public final class Program {
     core = made
     first = Run(try translated { try Workspace(made) })
   }
+  init(_ made: Runtime.Program) throws {
+    core = made
+    first = Run(try translated { try Workspace(made) })
+  }
   public var memory: Int { core.memory }
   public var explanation: String { core.explanation }
   public func makeRun() throws -> Run {

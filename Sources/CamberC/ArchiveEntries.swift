@@ -177,3 +177,16 @@ private func name(_ found: (ArchiveHandle, Archive.Function)?, _ i: Int, _ list:
   if let outputs { for (i, n) in f.outputs.enumerated() { outputs[i] = t.pack(n) } }
   return makeHandle(.tape, t)
 }
+@_cdecl("camber_archive_apply") @implementation public func camber_archive_apply(
+  _ archive: OpaquePointer!, _ function: UnsafePointer<CChar>!, _ tape: OpaquePointer!, _ inputs: UnsafePointer<camber_node>!, _ input_count: Int, _ outputs: UnsafeMutablePointer<camber_node>!
+) -> camber_status {
+  let count = found(archive, function)?.1.outputs.count ?? 0
+  return transform(tape, outputs, count, "archive_apply") { h, t in
+    guard let a = archiveHandle(archive) else { t.fail(.handle, "archive_apply: the archive is NULL, freed or another kind of handle"); return nil }
+    guard let x = h.nodes(inputs, input_count, "archive_apply") else { return nil }
+    do throws(Failure) { return try a.archive.apply(text(function, "the function's name"), on: t, x) } catch {
+      t.fail(error.code, error.message)
+      return nil
+    }
+  }
+}

@@ -29,5 +29,6 @@
 #include "camber/program.hpp"
 #include "camber/training.hpp"
 #include "camber/tensors.hpp"
+#include "camber/archive.hpp"
 
 #endif

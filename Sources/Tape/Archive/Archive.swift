@@ -35,6 +35,20 @@ package final class Archive {
     functions.append(Function(name: name, tape: tape, inputs: inputs, outputs: outputs, inputNames: names, outputNames: outputNames))
   }
 
+  /// A function's outputs on a tape, of its nodes.
+  package func apply(_ name: String, on t: Tape, _ x: [NodeID]) throws(Failure) -> [NodeID] {
+    guard let i = index(name) else { throw unknown(name) }
+    let f = functions[i]
+    guard x.count == f.inputs.count else { throw Failure(.invalid, "archive: \(name) takes \(f.inputs.count) inputs, not \(x.count)") }
+    guard t.check("archive: \(name)", x, "input") else { throw t.failure ?? refused }
+    for (i, (n, m)) in zip(x, f.inputs).enumerated() where t.type(n) != f.tape.type(m) {
+      throw Failure(t.shape(n) == f.tape.shape(m) ? .dtype : .shape, "archive: \(name): input \(i) is \(t.type(n).description), not \(f.tape.type(m).description)")
+    }
+    let y = t.rewrite(f.tape, f.outputs, Dictionary(uniqueKeysWithValues: zip(f.inputs, x))) { _, _ in nil }
+    if let wrong = t.failure { throw wrong }
+    return y
+  }
+
   package func set(_ function: String, option: String, _ value: Double) throws(Failure) {
     guard let f = index(function) else { throw unknown(function) }
     guard value.isFinite else { throw Failure(.invalid, "archive: \(function): option \(option) is \(value)") }
@@ -65,3 +79,6 @@ package final class Archive {
     return Failure(.invalid, "archive: no function is called \"\(name)\"; \(known.isEmpty ? "there are none" : "there are " + known)")
   }
 }
+
+/// The name under which modules that have an `Archive` of their own reach this one.
+package typealias CoreArchive = Archive

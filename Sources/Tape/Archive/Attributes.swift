@@ -1,7 +1,7 @@
 /// Whether a node of a file may be given to its type rule. Builders make sound operands and attributes; a file may hold anything, and rules,
 /// kernels and derivatives index both without looking. So a row that is read from files says here how many operands and which attributes it
 /// takes (a row of its own may say it in `Row.loads`); the type rule then says whether they fit. `nil`: nothing is known of the row.
-func mayLoad(_ s: Structural, _ x: [TensorType], _ a: [Int]) -> Bool? {
+package func mayLoad(_ s: Structural, _ x: [TensorType], _ a: [Int]) -> Bool? {
   func takes(_ operands: Int, _ attributes: Int) -> Bool { x.count == operands && a.count == attributes }
   func hasAxis(_ slot: Int, _ axis: Int) -> Bool { axis < 0 && axis >= -x[slot].rank }
   func flags(_ values: ArraySlice<Int>) -> Bool { values.allSatisfy { $0 == 0 || $0 == 1 } }

@@ -3,6 +3,12 @@ import CKernels
 /// Nodes are written in depth-first order from the outputs, and tables in the order of first use: the bytes follow from what is computed,
 /// not from the order in which it was recorded.
 extension Archive {
+  /// The file as an array.
+  package func packed() throws(Failure) -> [UInt8] {
+    let b = try encoded()
+    return Array(UnsafeRawBufferPointer(start: b.base, count: b.count))
+  }
+
   package func encoded() throws(Failure) -> Buffer<UInt8> {
     let e = Encoder()
     var places: [[UInt32]] = functions.map { _ in [] }, tapeOf = [Int](repeating: -1, count: functions.count)
@@ -53,7 +59,7 @@ private final class Encoder {
   private var types: [TensorType] = [], typeNumber: [TensorType: UInt32] = [:]
   private var attributes: [[Int]] = [], attributeNumber: [[Int]: UInt32] = [:]
   private var blobs: [(tape: Tape, data: UnsafeRawPointer, bytes: Int)] = [], blobsByHash: [UInt64: [Int]] = [:]
-  private var tapes: [Words] = [], tapesByHash: [UInt64: [Int]] = [:], bodies: [ObjectIdentifier: Int] = [:]
+  private var tapes: [Words] = [], bodies: [ObjectIdentifier: Int] = [:]
 
   private func number(_ op: OpCode) -> UInt32 {
     if operatorNumber[Int(op.raw)] < 0 {
@@ -82,6 +88,7 @@ private final class Encoder {
     return UInt32(blobs.count - 1)
   }
 
+  /// A body that two loops share is written once; two that happen to be equal stay two, or loops would merge and the hash would change.
   /// Loops in loops are as deep as tapes may be: this recurses no deeper.
   private func number(_ b: Body) throws(Failure) -> Int {
     if let n = bodies[ObjectIdentifier(b)] { return n }
@@ -131,9 +138,6 @@ private final class Encoder {
         for p in list { try w.add(p) }
       }
     }
-    let h = Format.checksum(w.bytes)
-    if body != nil, let same = tapesByHash[h]?.first(where: { tapes[$0].bytes.elementsEqual(w.bytes) }) { return (same, places) }
-    tapesByHash[h, default: []].append(tapes.count)
     tapes.append(w)
     return (tapes.count - 1, places)
   }

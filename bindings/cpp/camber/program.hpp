@@ -75,6 +75,9 @@ class Program {
     if (!handle_) detail::fail(tape);
   }
 
+  /* Takes a program of the C interface over. */
+  explicit Program(camber_program *taken) : handle_(taken) {}
+
   Program &set(const char *name, double value) {
     check(camber_program_set(handle(), name, value));
     return *this;
