@@ -271,6 +271,33 @@ camber_status camber_scan(camber_tape *tape, camber_tape *body,
                           const camber_node *body_inputs, const camber_node *body_outputs,
                           size_t carry_count, const camber_node *init, size_t x_count, const camber_node *xs, size_t y_count,
                           int64_t length, int32_t reverse, camber_node *out);
+/* The same in bounded memory. Derivatives in reverse read the carries of every step, last first. camber_scan stacks them all; here
+ * `slots` >= 1 of them are kept (the first is always one) and the others computed again from the nearest kept one before, by the optimal
+ * binomial schedule (Griewank & Walther 2000, "revolve"): with r the least number for which C(slots + r, slots) >= length, no step runs more than
+ * r times again, and r * length - C(slots + r, slots + 1) steps run again in all. The results are the same to the bit for any number of slots;
+ * slots >= length, or 0, keep all. (Without slots a loop may keep products too, and sums the gradient of a captured matrix in one product after
+ * the loop; with slots that sum is made step by step.) y's and the x's are the host's: they are stored. The program option "scan_slots"
+ * sets the slots of all loops, "memory_limit" chooses them. */
+camber_status camber_scan_slots(camber_tape *tape, camber_tape *body,
+                                const camber_node *body_inputs, const camber_node *body_outputs,
+                                size_t carry_count, const camber_node *init, size_t x_count, const camber_node *xs, size_t y_count,
+                                int64_t length, int32_t reverse, int64_t slots, camber_node *out);
+
+/* ---- Recomputing ----------------------------------------------------------------------------------------------------------- */
+
+/* Which intermediate values a marked part keeps for its derivatives. */
+enum {
+  CAMBER_KEEP_NOTHING = 0,    /* all are computed again */
+  CAMBER_KEEP_PRODUCTS = 1,   /* results of camber_matmul are kept, the rest is computed again */
+};
+
+/* results[i] has the value of outputs[i]. Derivatives in reverse that reach them do not keep what lies between `inputs` and `outputs` but compute
+ * it again from the inputs, once their own way back has come so far. Nodes that do not depend on the inputs are kept as usual. Marks nest, and
+ * hold at every order of differentiation, in loops and batches; nothing that rewrites or shares nodes brings the copies back together with
+ * what they are copies of. Cut a deep network of n layers into sqrt(n) parts: it keeps 2 sqrt(n) layers instead of n, for one more forward
+ * computation. */
+camber_status camber_checkpoint(camber_tape *tape, const camber_node *outputs, size_t output_count,
+                                const camber_node *inputs, size_t input_count, int32_t keep, camber_node *results);
 
 /* ---- Derivatives: nodes in, nodes on the same tape out --------------------------------------------------------------------- */
 /* All compose with each other and nest to any order. An input that no output depends on gets zeros. Places masked by select,
@@ -334,6 +361,10 @@ void camber_program_free(camber_program *program);
  * steps of single numbers and the simple operators on arrays; 1: the kernels, 2: machine code where the host allows it, 0: the faster;
  * the results are the same.
  * "threads" (0: as many as the process may use, at most 64; 1: none beside the caller's) share long steps; same bits, any count.
+ * "memory_limit" (0: none): bytes that a workspace's arena may take. A program that needs more computes the stacked carries of its loops again,
+ * with as many slots as fit (see camber_scan_slots; explain says how many); where that is not enough, the call is refused with CAMBER_ENOMEM
+ * and a sentence that says how much is needed, what the largest arrays are, and what would help. "scan_slots" (0: as recorded): slots of every loop.
+ * Both read the tape again: no other thread may be recording on it.
  * An unknown name is an error that lists the known ones. Set options before the first workspace is made. */
 camber_status camber_program_set(camber_program *program, const char *name, double value);
 /* Lets output `output` be written over input `input` (same type): the host may then pass one pointer for both,
@@ -346,7 +377,7 @@ size_t camber_program_output_count(const camber_program *program);
 /* Types of inputs and outputs: dtype and rank, then `shape` (may be NULL) of `capacity` entries. */
 camber_status camber_program_input_type(const camber_program *program, size_t i, camber_dtype *dtype, size_t *rank, int64_t *shape, size_t capacity);
 camber_status camber_program_output_type(const camber_program *program, size_t i, camber_dtype *dtype, size_t *rank, int64_t *shape, size_t capacity);
-/* Bytes of a workspace: the arena of all buffers a run needs, exactly. */
+/* Bytes of a workspace: the arena of all buffers a run needs, exactly, known before anything runs. */
 size_t camber_program_memory(const camber_program *program);
 /* What runs, step by step, one line each, under the options set so far. Lives as long as the program. */
 const char *camber_program_explain(const camber_program *program);

@@ -150,12 +150,13 @@ extension Tape {
   public func clipByValue(_ nodes: [Node], _ limit: Double) -> [Node] { core.clipByValue(nodes.map(id), limit).map(node) }
 
   /// for i in 0 ..< length: (carry, y[i]) = body(carry, x[i]). Gives the final carries and the stacked y's; reverse runs from the last.
-  public func scan(carry: [Node], over xs: [Node] = [], length: Int? = nil, reverse: Bool = false, _ body: (Tape, [Node], [Node]) -> (carry: [Node], y: [Node])) -> (carry: [Node], y: [Node]) {
+  /// With `slots`, derivatives keep so many carries and compute the others again by the optimal schedule; the results are the same.
+  public func scan(carry: [Node], over xs: [Node] = [], length: Int? = nil, reverse: Bool = false, slots: Int = 0, _ body: (Tape, [Node], [Node]) -> (carry: [Node], y: [Node])) -> (carry: [Node], y: [Node]) {
     let n = length ?? xs.first?.shape.first ?? 0
     let inner = Tape(CoreTape(parent: core))
     let cs = carry.map { inner.input($0.dtype, $0.shape) }, ss = xs.map { inner.input($0.dtype, Array($0.shape.dropFirst())) }
     let (next, ys) = body(inner, cs, ss)
-    let y = core.scan(body: inner.core, inputs: (cs + ss).map(\.id), outputs: (next + ys).map(inner.id), init: carry.map(id), xs: xs.map(id), ys: ys.count, length: n, reverse: reverse)
+    let y = core.scan(body: inner.core, inputs: (cs + ss).map(\.id), outputs: (next + ys).map(inner.id), init: carry.map(id), xs: xs.map(id), ys: ys.count, length: n, reverse: reverse, slots: slots)
     let parts = core.parts(y).map(node)
     guard parts.count == carry.count + ys.count else { return (carry.map { _ in node(.none) }, ys.map { _ in node(.none) }) }
     return (Array(parts[..<carry.count]), Array(parts[carry.count...]))

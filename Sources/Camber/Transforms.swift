@@ -35,6 +35,12 @@ extension Tape {
     try made(core.substitute(outputs.map(id), inputs.map(id), replacements.map(id)))
   }
   public func simplify(_ outputs: [Node]) throws -> [Node] { try made(core.simplify(outputs.map(id))) }
+  /// What derivatives keep of a part that is computed again.
+  public enum Keep: Sendable { case nothing, products }
+  /// Nodes of the same values as `outputs`, whose derivatives compute what lies between the inputs and them again, once their own way back has come so far.
+  public func checkpoint(_ outputs: [Node], _ inputs: [Node], keep: Keep = .nothing) throws -> [Node] {
+    try made(core.checkpoint(outputs.map(id), inputs.map(id), keeping: keep == .products ? .products : .nothing))
+  }
   public func precision(_ outputs: [Node], _ inputs: [Node], compute: DType, output: DType) throws -> [Node] {
     try made(core.precision(outputs.map(id), inputs.map(id), compute: compute.core, output: output.core))
   }
@@ -45,8 +51,10 @@ public final class Program {
   package let core: Runtime.Program
   private let first: Run
 
-  public init(_ tape: Tape, inputs: [Node], outputs: [Node]) throws {
+  /// `options`: by name and value, as camber.h lists them at camber_program_set; the first that is refused is thrown.
+  public init(_ tape: Tape, inputs: [Node], outputs: [Node], options: KeyValuePairs<String, Double> = [:]) throws {
     let made = try translated { try Runtime.Program(tape.core, inputs: inputs.map(tape.id), outputs: outputs.map(tape.id)) }
+    for (name, value) in options { if let f = made.set(name, value) { throw CamberError(f) } }
     core = made
     first = Run(try translated { try Workspace(made) })
   }

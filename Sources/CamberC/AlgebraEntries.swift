@@ -47,6 +47,14 @@ import Tape
   _ carry_count: Int, _ `init`: UnsafePointer<camber_node>!, _ x_count: Int, _ xs: UnsafePointer<camber_node>!, _ y_count: Int,
   _ length: Int64, _ reverse: Int32, _ out: UnsafeMutablePointer<camber_node>!
 ) -> camber_status {
+  camber_scan_slots(tape, body, body_inputs, body_outputs, carry_count, `init`, x_count, xs, y_count, length, reverse, 0, out)
+}
+
+@_cdecl("camber_scan_slots") @implementation public func camber_scan_slots(
+  _ tape: OpaquePointer!, _ body: OpaquePointer!, _ body_inputs: UnsafePointer<camber_node>!, _ body_outputs: UnsafePointer<camber_node>!,
+  _ carry_count: Int, _ `init`: UnsafePointer<camber_node>!, _ x_count: Int, _ xs: UnsafePointer<camber_node>!, _ y_count: Int,
+  _ length: Int64, _ reverse: Int32, _ slots: Int64, _ out: UnsafeMutablePointer<camber_node>!
+) -> camber_status {
   let limit = 1 << 20
   guard carry_count >= 0, x_count >= 0, y_count >= 0, carry_count < limit, x_count < limit, y_count < limit else {
     guard let h = tapeHandle(tape) else { return CAMBER_EHANDLE.raw }
@@ -57,6 +65,17 @@ import Tape
     guard let b = tapeHandle(body) else { t.fail(.handle, "scan: the body is NULL, freed or no tape"); return nil }
     guard let inner = h.nodes(`init`, carry_count, "scan"), let stacked = h.nodes(xs, x_count, "scan"),
           let ins = h.nodes(body_inputs, carry_count + x_count, "scan", of: b), let outs = h.nodes(body_outputs, carry_count + y_count, "scan", of: b) else { return nil }
-    return t.parts(t.scan(body: b.tape, inputs: ins, outputs: outs, init: inner, xs: stacked, ys: y_count, length: Int(length), reverse: reverse != 0))
+    return t.parts(t.scan(body: b.tape, inputs: ins, outputs: outs, init: inner, xs: stacked, ys: y_count, length: Int(length), reverse: reverse != 0, slots: Int(slots)))
+  }
+}
+
+@_cdecl("camber_checkpoint") @implementation public func camber_checkpoint(
+  _ tape: OpaquePointer!, _ outputs: UnsafePointer<camber_node>!, _ output_count: Int, _ inputs: UnsafePointer<camber_node>!, _ input_count: Int,
+  _ keep: Int32, _ results: UnsafeMutablePointer<camber_node>!
+) -> camber_status {
+  transform(tape, results, output_count, "checkpoint") { h, t in
+    guard let k = Keeping(rawValue: keep) else { t.fail(.invalid, "checkpoint: keep \(keep) is none of CAMBER_KEEP_NOTHING, CAMBER_KEEP_PRODUCTS"); return nil }
+    guard let y = h.nodes(outputs, output_count, "checkpoint"), let x = h.nodes(inputs, input_count, "checkpoint") else { return nil }
+    return t.checkpoint(y, x, keeping: k)
   }
 }

@@ -9,6 +9,7 @@ package enum Structural: UInt16, CaseIterable, Sendable {
   case matmul, cholesky, triangularSolve, solve
   case random, scan, part
   case roll
+  case checkpoint, after
 }
 
 /// A row's number: elementwise rows as in camber_ops.h, then `Structural`.

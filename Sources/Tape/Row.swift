@@ -104,6 +104,7 @@ private let rows: [Row] = Structural.allCases.map { s in
   case .matmul, .cholesky, .triangularSolve, .solve: linearAlgebraRow(s)
   case .random: randomRow(s)
   case .scan, .part: loopRow(s)
+  case .checkpoint, .after: checkpointRow(s)
   }
 }
 

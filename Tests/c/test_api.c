@@ -260,8 +260,14 @@ static void loops(void) {
   camber_node back[2];
   STATUS(camber_scan(t, body, in, to, 1, &init, 1, &xs, 1, 4, 1, back), CAMBER_OK);
   EXPECT(back[1], 34, 34, 22, 14);
-  camber_tape_free(body);
   camber_node g[3], from[3] = {xs, k, init}, y = camber_sum(t, out[1], NULL, 0, 0);
+  STATUS(camber_grad(t, y, from, 3, g), CAMBER_OK);
+  EXPECT(g[0], 33, 16, 10, 6); EXPECT(g[1], 4); EXPECT(g[2], 33);
+  STATUS(camber_scan_slots(t, body, in, to, 1, &init, 1, &xs, 1, 4, 0, 2, out), CAMBER_OK);
+  camber_tape_free(body);
+  STATUS(camber_checkpoint(t, &out[1], 1, from, 3, CAMBER_KEEP_PRODUCTS, &y), CAMBER_OK);
+  EXPECT(y, 11, 12, 16, 34);
+  y = camber_sum(t, y, NULL, 0, 0);
   STATUS(camber_grad(t, y, from, 3, g), CAMBER_OK);
   EXPECT(g[0], 33, 16, 10, 6); EXPECT(g[1], 4); EXPECT(g[2], 33);
   (void)four;

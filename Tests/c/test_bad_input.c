@@ -317,6 +317,10 @@ static void transforms(void) {
   NOT("scan", 0, 2, camber_scan(t, body, in, NULL, 1, &init, 1, &xs, 1, 5, 0, r)); NOT("scan", 0, 2, camber_scan(t, body, in, out, 1, NULL, 1, &xs, 1, 5, 0, r));
   NOT("scan", 0, 2, camber_scan(t, body, in, out, 1, &init, 1, NULL, 1, 5, 0, r)); NOT("scan", CAMBER_ENODE, 2, camber_scan(t, body, in, out, 1, &foreign, 1, &xs, 1, 5, 0, r));
   NOT("scan", 0, 0, camber_scan(t, body, in, out, SIZE_MAX, &init, 1, &xs, 1, 5, 0, r)); NOT("scan", 0, 0, camber_scan(t, body, in, out, 1, &init, 1, &xs, 1, 5, 0, NULL));
+  NOT("scan", 0, 2, camber_scan_slots(t, body, in, out, 1, &init, 1, &xs, 1, 5, 0, -1, r)); NOT("scan", 0, 2, camber_scan_slots(t, body, in, out, 1, &init, 1, &xs, 1, 5, 0, INT64_MAX, r));
+  NOT("scan", 0, 2, camber_scan_slots(t, body, in, out, 1, &init, 1, &xs, 1, 6, 0, 2, r));
+  NOT("checkpoint", 0, 1, camber_checkpoint(t, &x, 1, &x, 1, 2, r)); NOT("checkpoint", 0, 1, camber_checkpoint(t, NULL, 1, &x, 1, 0, r));
+  NOT("checkpoint", 0, 1, camber_checkpoint(t, &x, 1, NULL, 1, 0, r)); NOT("checkpoint", CAMBER_ENODE, 1, camber_checkpoint(t, &x, 1, &foreign, 1, 0, r)); NOT("checkpoint", 0, 0, camber_checkpoint(t, &x, 1, &x, 1, 0, NULL));
   CHECK(camber_sin(t, c) == CAMBER_NONE);   /* a body's node does not belong to the tape around it */
   CHECK(said(camber_tape_message(t), "sin"));
   camber_tape_clear(t), camber_tape_free(body);
@@ -349,6 +353,9 @@ static void running(void) {
   CHECK(dtype == 99 && rank == 99 && shape[0] == 9);
   WRONG(3, camber_workspace, W, CHECK(camber_run(program, W, inputs, outputs) == CAMBER_EHANDLE); CHECK(camber_workspace_message(W) != NULL))
   CHECK(camber_program_set(program, "threds", 1) == CAMBER_EINVAL && said(camber_program_message(program), "check_finite"));
+  CHECK(camber_program_set(program, "memory_limit", 1) == CAMBER_ENOMEM && said(camber_program_message(program), "memory_limit is 1 bytes"));
+  CHECK(camber_program_set(program, "memory_limit", -1) == CAMBER_EINVAL && camber_program_set(program, "memory_limit", NAN) == CAMBER_EINVAL);
+  CHECK(camber_program_set(program, "scan_slots", -1) == CAMBER_EINVAL && camber_program_set(program, "scan_slots", INFINITY) == CAMBER_EINVAL);
   CHECK(camber_program_set(program, NULL, 1) < 0 && camber_program_set(program, "check_finite", NAN) <= 0);
   CHECK(camber_program_alias(program, 1, 0) < 0 && camber_program_alias(program, 0, SIZE_MAX) < 0);
   CHECK(camber_program_input_type(program, 1, &dtype, &rank, shape, 2) < 0 && camber_program_output_type(program, SIZE_MAX, &dtype, &rank, shape, 2) < 0 && dtype == 99);

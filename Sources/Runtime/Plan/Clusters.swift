@@ -130,6 +130,10 @@ struct Clusters: ~Copyable {
         for k in 0 ..< Int(r.arity) {
           let t = items[g.home(Int(items[g.operand(r, k)].root))].step
           if t >= 0, t != Int32(s) { try edges.add(t) }
+          for q in g.tokens.isEmpty ? [] : g.tokens[g.operand(r, k)] ?? [] {
+            let t = items[g.home(q)].step
+            if t >= 0, t != Int32(s) { try edges.add(t) }
+          }
         }
       }
     }
@@ -158,6 +162,7 @@ struct Clusters: ~Copyable {
         }
       }
     }
+    try advance(g, &all, start, edges)
     for k in 0 ..< g.stages.count {
       stageStart.append(schedule.count)
       for i in 0 ..< all.count where Int(steps[Int(all[i])].stage) == k {
@@ -166,5 +171,57 @@ struct Clusters: ~Copyable {
       }
     }
     stageStart.append(schedule.count)
+  }
+
+  /// Steps that free at least what they make run as soon as their operands are there: products for gradients of weights, which nothing else waits for, would
+  /// else keep every activation until the end. Those that may write an output over the input that they read stay where they are.
+  private func advance(_ g: Graph, _ all: inout List<Int32>, _ start: Memory<Int32>, _ edges: borrowing List<Int32>) throws(Failure) {
+    let n = all.count, items = g.items
+    if n < 3 || !(0 ..< steps.count).contains(where: { steps[$0].kind == .kernel }) { return }
+    let index = try Memory<Int32>(steps.count, filling: -1), major = try Memory<Int32>(steps.count, filling: -1)
+    for i in 0 ..< n { index[Int(all[i])] = Int32(i) }
+    // By value: the last step that reads it, where that is another than its own; the latest place among its readers; whether it is an output.
+    let last = try Memory<Int32>(g.count, filling: -1), latest = try Memory<Int32>(g.count, filling: -1), seen = try Memory<Int32>(g.count, filling: -1)
+    let output = try Memory(g.count, filling: false)
+    for s in g.stages { for o in s.outputs { output[g.home(Int(items[Int(g.position[o.i])].root))] = true } }
+    func operands(_ s: Int, _ f: (Int) -> Void) {
+      for m in 0 ..< Int(steps[s].count) {
+        let r = g.record(Int(members[Int(steps[s].start) + m]))
+        for k in 0 ..< Int(r.arity) { f(g.home(Int(items[g.operand(r, k)].root))) }
+      }
+    }
+    for i in 0 ..< n {
+      let s = Int(all[i])
+      operands(s) { if items[$0].step != Int32(s) { last[$0] = Int32(i) } }
+    }
+    var any = false
+    for i in 0 ..< n {
+      let s = Int(all[i]), kind = steps[s].kind
+      var place: Int32 = 0, freed = 0, made = 0, over = false
+      for e in start[s] ..< start[s + 1] { place = max(place, major[Int(edges[Int(e)])]) }
+      if kind == .kernel || kind == .block || kind == .rows {
+        operands(s) { h in
+          if seen[h] == Int32(s) { return }
+          seen[h] = Int32(s)
+          switch items[h].kind {
+          case .host: over = over || kind != .kernel
+          case .constant, .array: break
+          default: if items[h].step != Int32(s), last[h] == Int32(i), latest[h] <= place, !output[h] { freed += g.elements(h) * Int(size(g.dtype(h))) }
+          }
+        }
+        var out = false
+        for m in 0 ..< Int(steps[s].count) {
+          let p = Int(members[Int(steps[s].start) + m])
+          if output[p] { out = true } else if last[p] >= 0 { made += g.elements(p) * Int(size(g.dtype(p))) }
+        }
+        over = over && out
+      }
+      major[s] = freed > made && !over ? place : Int32(i)
+      any = any || major[s] < Int32(i)
+      operands(s) { latest[$0] = max(latest[$0], major[s]) }
+    }
+    if !any { return }
+    let order = (0 ..< n).map { all[$0] }.sorted { (major[Int($0)], index[Int($0)]) < (major[Int($1)], index[Int($1)]) }
+    for i in 0 ..< n { all[i] = order[i] }
   }
 }

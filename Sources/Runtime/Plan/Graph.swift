@@ -68,7 +68,13 @@ final class Graph {
   /// By position, where there are any: the group of nodes that run row by row (its first), -1 outside; and, by that first, its rows.
   var groups: Memory<Int32>?, groupRows: Memory<Int>?
 
-  init(_ tape: Tape, _ stages: [Stage]) throws(Failure) {
+  /// By position: what views wait for, beside what they show. Nothing where no view waits.
+  private(set) var tokens: [Int: [Int]] = [:]
+  private var waits = false
+  /// By position: loops whose stacked carries are not stored, and of those that read them, whose.
+  var stacks: [Int: Stack] = [:], sources: [Int: [Int]] = [:]
+
+  init(_ tape: Tape, _ stages: [Stage], slots: Int? = nil) throws(Failure) {
     let order = try Order.make(tape, stages)
     self.tape = tape
     self.stages = stages
@@ -113,13 +119,15 @@ final class Graph {
     try classify()
     try weave()
     if markDense() { try resolveViews() }
+    findTokens()
     stage()
     try formGroups()
     level()
     try postpone()
+    try findStacks(slots: slots)
     for p in 0 ..< count where items[p].kind == .part {
-      let scan = operand(record(p), 0)
-      needed[scan, default: [Bool](repeating: false, count: tape.memberCount(NodeID(items[scan].node)))][member(p, scan)] = true
+      let scan = operand(record(p), 0), m = member(p, scan)
+      needed[scan, default: [Bool](repeating: false, count: tape.memberCount(NodeID(items[scan].node)))][stacks[scan]?.carries[m] ?? m] = true
     }
     for (p, read) in needed { needed[p] = tape.needed(NodeID(items[p].node), read) }
   }
@@ -205,6 +213,9 @@ final class Graph {
       case .cast:
         if dtype(operand(r, 0)) == dtype(p) { try show(p, r) } else { items[p].kind = elements(p) == 1 ? .scalar : .block }
       case .reshape, .broadcast, .slice, .transpose, .gather: try show(p, r)
+      case .after:
+        waits = true
+        try show(p, r)
       case .scan: items[p].kind = .scan
       case .part: items[p].kind = .part
       case nil: throw unsupported(p)
@@ -425,6 +436,17 @@ final class Graph {
     }
   }
 
+  /// Recomputed parts begin with views that wait for a cotangent: who reads one, or a view of it, runs after that.
+  private func findTokens() {
+    if !waits { return }
+    for p in 0 ..< count where items[p].kind == .view || items[p].kind == .piece {
+      let r = record(p), o = operand(r, 0)
+      let own = r.op == Structural.after.rawValue ? [Int(items[operand(r, 1)].root)] + (tokens[operand(r, 1)] ?? []) : []
+      let all = own + (tokens[o] ?? [])
+      if !all.isEmpty { tokens[p] = Array(Set(all)).sorted() }
+    }
+  }
+
   private func level() {
     for p in 0 ..< count where items[p].kind != .host {
       items[p].step = -1
@@ -435,6 +457,7 @@ final class Graph {
         let o = operand(r, k), q = Int(items[o].root)
         var l = items[q].level
         if items[q].kind == .scalar || items[q].kind == .block, items[p].kind != .view, !joins(p, o) { l += 1 }
+        if waits, let t = tokens[o] { for t in t { l = max(l, items[t].level + (items[t].kind == .scalar || items[t].kind == .block ? 1 : 0)) } }
         level = max(level, l)
       }
       items[p].level = level
@@ -469,6 +492,7 @@ final class Graph {
       for k in 0 ..< Int(r.arity) {
         let o = operand(r, k), q = home(Int(items[o].root))
         if items[q].kind == .block { bound[q] = min(bound[q], joins(p, o) ? items[p].level : items[p].level - 1) }
+        if waits, let t = tokens[o] { for t in t { bound[home(t)] = min(bound[home(t)], items[p].level - 1) } }
       }
     }
     for p in 0 ..< count { maxLevel = max(maxLevel, items[p].level) }

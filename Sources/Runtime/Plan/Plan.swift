@@ -60,6 +60,8 @@ final class Plan {
   let splits: Memory<Split>
   /// By number among the loops.
   private(set) var bodies: [Plan] = []
+  /// By loop, by refill.
+  private(set) var refills: [[Plan]] = []
 
   /// Inputs from number `fixed` on stay where they are from one run of a loop's body to the next.
   init(_ s: Structure, aliases: [Alias], threads: Int, fixed: Int = Int.max, _ backend: Backend) throws(Failure) {
@@ -67,7 +69,12 @@ final class Plan {
     vectors = s.vectors(backend)
     overlaps = !aliases.isEmpty
     transfers = try Memory(unset: s.scalars.transfers.count)
-    for x in s.scans { bodies.append(try Plan(x.body, aliases: [], threads: threads, fixed: x.carries + x.xs, backend)) }
+    for x in s.scans {
+      bodies.append(try Plan(x.body, aliases: [], threads: threads, fixed: x.carries + x.xs, backend))
+      var again: [Plan] = []
+      for r in x.refills { again.append(try Plan(r.body, aliases: [], threads: threads, fixed: r.carries + r.xs, backend)) }
+      refills.append(again)
+    }
     splits = try Memory(s.kernels.count, filling: Split.none)
     for (i, k) in s.kernels.enumerated() { splits[i] = Split.make(k, threads: threads) }
     let lanes = try Memory<Int32>(s.clusters.schedule.count, filling: 1), needs = try Memory(s.clusters.schedule.count, filling: 0)
@@ -86,7 +93,7 @@ final class Plan {
         let b = vectors.blocks[n], l = b.lanes(threads)
         lanes[t] = Int32(l)
         needs[t] = l > 1 ? l &* b.laneBytes : b.scratch
-      case .scan: needs[t] = s.scans[n].scratch(bodies[n].memory)
+      case .scan: needs[t] = s.scans[n].scratch(bodies[n].memory, refills: refills[n].map(\.memory))
       default: break
       }
     }
@@ -171,6 +178,18 @@ final class Plan {
       // The body's inputs and outputs, then where its arena begins.
       for _ in 0 ..< 2 * x.carries + x.xs + x.consts + x.ys { try table.add(Ref()) }
       try add(Ref(offset: scratch, region: .arena))
+      if let k = x.kept { try add(place.ref[Int(k.buffer)]) }
+      // Of each refill: operands, the kept states, the other halves, the body's arena, then the body's inputs and outputs.
+      for (r, plan) in zip(x.refills, refills[n]) {
+        at = up(at, 64)
+        for v in r.operands { try add(place.ref[Int(v)]) }
+        try add(place.ref[Int(r.buffer)])
+        try add(Ref(offset: at, region: .arena))
+        at += r.backwards ? r.stateSize : 2 * r.stateSize
+        try add(Ref(offset: at, region: .arena))
+        at += plan.memory
+        for _ in 0 ..< r.operands.count + r.carries { try table.add(Ref()) }
+      }
     default: break
     }
   }

@@ -26,9 +26,48 @@ struct ScanStep {
   /// Bytes: of each carry, then of a slice of each x, then of a slice of each y.
   let bytes: [Int]
   let body: Structure
+  /// Where its stacked carries are virtual.
+  var kept: KeptStates?
+  /// The virtual stacks that it reads.
+  var refills: [Refill] = []
 
-  /// The other halves of the carries' ping-pong stand behind the body's arena of `memory` bytes.
-  func scratch(_ memory: Int) -> Int { carries == 0 ? memory : bytes[..<carries].reduce(up(memory, 64)) { $0 &+ up($1, 64) } }
+  /// The other halves of the carries' ping-pong stand behind the body's arena of `memory` bytes; behind them, by refill: the other half of its states,
+  /// then its body's arena.
+  func scratch(_ memory: Int, refills memories: [Int]) -> Int {
+    var n = carries == 0 ? memory : bytes[..<carries].reduce(up(memory, 64)) { $0 &+ up($1, 64) }
+    for (r, m) in zip(refills, memories) { n = up(n, 64) &+ r.stateSize &+ (r.backwards ? 0 : r.stateSize) &+ m }
+    return n
+  }
+}
+
+/// The states that a loop keeps of its carries as it runs, in the value `buffer`: one in each slot but the first (the loop begins with that one), and the
+/// one before the last step.
+struct KeptStates {
+  let buffer: Int32
+  let slots: Int
+  /// By carry of the state: its number among the loop's needed carries, its place in a state.
+  let carries: [Int], offsets: [Int]
+  let size: Int
+  /// Whether the loop keeps any: the first loop that reads them backwards takes them up.
+  var inPassing = false
+}
+
+/// A virtual stack as a loop reads it: states are computed again by `body`, step by step.
+struct Refill {
+  let buffer: Int32
+  let slots: Int, length: Int
+  /// Of the loop that is run again; `backwards`: this one reads its states from the last on.
+  let reverse: Bool, backwards: Bool
+  let operands: [Int32]
+  let carries: Int, xs: Int, consts: Int
+  let offsets: [Int], stateSize: Int
+  /// Bytes: of each carry, then of a slice of each x.
+  let bytes: [Int]
+  let body: Structure
+  /// Which of the reader's x's are which carries.
+  let uses: [(x: Int, carry: Int)]
+  /// The states were kept in passing.
+  var prefilled = false
 }
 
 /// What a program computes, in steps and values, before anything has a place in memory. Immutable.
@@ -54,7 +93,8 @@ final class Structure {
   /// How repeated parts were re-rolled; empty where none were.
   let rerolled: String
 
-  init(_ recorded: Tape, _ given: [Stage], reroll: Reroll.Mode = .auto) throws(Failure) {
+  /// `slots`: of every loop that a derivative reads, in the place of those it was recorded with.
+  init(_ recorded: Tape, _ given: [Stage], reroll: Reroll.Mode = .auto, slots: Int? = nil) throws(Failure) {
     var tape = recorded, stages = given
     if let f = tape.failure { throw f }
     guard stages.count >= 1, stages.count <= 64 else { throw Failure(.invalid, "program: \(stages.count) stages; 1 to 64 are taken") }
@@ -71,10 +111,11 @@ final class Structure {
     inputCount = stages.map(\.inputs.count)
     outputCount = stages.map(\.outputs.count)
     var said = ""
+    if let bare = tape.unmarked(stages) { (tape, stages) = bare }
     if let r = Reroll.make(tape, stages, reroll) { (tape, stages, said) = r }
     rerolled = said
     if let turned = tape.turnedInPlace(stages) { (tape, stages) = turned }
-    let g = try Graph(tape, stages)
+    let g = try Graph(tape, stages, slots: slots)
     var c = try Clusters.make(g)
     let places = try Places(g, c), v = try Values(g, &c, places)
     scalars = try ScalarCode(g, c, v)
@@ -84,10 +125,10 @@ final class Structure {
     values = v
     hosts = stages.map { [Int32](repeating: -1, count: $0.inputs.count) }
     for i in 0 ..< values.list.count where values.list[i].origin == .host && values.list[i].parent < 0 { hosts[Int(values.list[i].stage)][values.list[i].place] = Int32(i) }
-    try compile(g, reroll: reroll)
+    try compile(g, reroll: reroll, slots)
   }
 
-  private func compile(_ g: Graph, reroll: Reroll.Mode) throws(Failure) {
+  private func compile(_ g: Graph, reroll: Reroll.Mode, _ slots: Int?) throws(Failure) {
     var local: BlockCode.Local?   // one for all clusters
     func scratch() throws(Failure) -> BlockCode.Local {
       let l: BlockCode.Local
@@ -110,7 +151,7 @@ final class Structure {
         blocks.append(try BlockCode(g, clusters, values, step: s, scratch()))
       case .scan:
         code[t] = Int32(scans.count)
-        scans.append(try scan(g, p, info, reroll: reroll))
+        scans.append(try scan(g, p, info, reroll: reroll, slots))
       default:
         if let rest = values.places.rest[Int32(s)], rest.isEmpty { continue }
         code[t] = Int32(kernels.count)
@@ -147,15 +188,45 @@ final class Structure {
                       kernel: t.type(n).count == 0 ? nothing : r.kernel)
   }
 
-  private func scan(_ g: Graph, _ p: Int, _ info: StepInfo, reroll: Reroll.Mode) throws(Failure) -> ScanStep {
+  private func scan(_ g: Graph, _ p: Int, _ info: StepInfo, reroll: Reroll.Mode, _ slots: Int?) throws(Failure) -> ScanStep {
     let n = NodeID(g.items[p].node), s = g.tape.scanShape(n), needed = g.needed[p] ?? [], all = operands(g, p, info.stage)
     let (body, inputs) = g.tape.bare(n, needed: needed), t = body.tape
     if let f = t.failure { throw f }
     let members = needed.indices.filter { needed[$0] }, carries = members.filter { $0 < s.carries }.count
     let xs = inputs.filter { $0 >= s.carries && $0 < s.carries + s.xs }.count
     let bytes = body.inputs.prefix(carries + xs).map { t.type($0).bytes } + body.outputs.dropFirst(carries).map { t.type($0).bytes }
-    return ScanStep(operands: inputs.map { all[$0] }, members: members.map { g.items[p].value + Int32($0) }, carries: carries, xs: xs, consts: inputs.count - carries - xs,
-                    ys: members.count - carries, length: s.length, reverse: s.reverse, bytes: bytes, body: try Structure(t, [(body.inputs, body.outputs)], reroll: reroll))
+    var step = ScanStep(operands: inputs.map { all[$0] }, members: members.map { g.items[p].value + Int32($0) }, carries: carries, xs: xs, consts: inputs.count - carries - xs,
+                    ys: members.count - carries, length: s.length, reverse: s.reverse, bytes: bytes, body: try Structure(t, [(body.inputs, body.outputs)], reroll: reroll, slots: slots))
+    if let stack = g.stacks[p] {
+      let (offsets, size) = stateOffsets(g.stateBytes(p))
+      step.kept = KeptStates(buffer: g.items[p].value + Int32(g.tape.memberCount(n)), slots: stack.slots, carries: stack.state.compactMap { members.firstIndex(of: $0) }, offsets: offsets, size: size)
+    }
+    let r = g.record(p), taken = Array(inputs.filter { $0 >= s.carries && $0 < s.carries + s.xs })
+    for e in g.sources[p] ?? [] {
+      guard let stack = g.stacks[e] else { continue }
+      let uses = taken.enumerated().compactMap { x, k -> (x: Int, carry: Int)? in
+        guard let (from, m) = g.shown(g.operand(r, k)), from == e, let c = stack.carries[m], let i = stack.state.firstIndex(of: c) else { return nil }
+        return (x, i)
+      }
+      if uses.isEmpty { continue }
+      step.refills.append(try refill(g, e, stack, uses, backwards: s.reverse != g.tape.scanShape(NodeID(g.items[e].node)).reverse, info.stage, reroll, slots))
+    }
+    return step
+  }
+
+  private func refill(_ g: Graph, _ e: Int, _ stack: Stack, _ uses: [(x: Int, carry: Int)], backwards: Bool, _ stage: UInt8, _ reroll: Reroll.Mode, _ slots: Int?) throws(Failure) -> Refill {
+    let n = NodeID(g.items[e].node), s = g.tape.scanShape(n), (offsets, size) = stateOffsets(g.stateBytes(e)), t = stack.body.tape
+    let xs = stack.inputs.filter { $0 >= s.carries && $0 < s.carries + s.xs }.count, buffer = g.items[e].value + Int32(g.tape.memberCount(n))
+    var made = Refill(buffer: buffer, slots: stack.slots, length: stack.length, reverse: s.reverse, backwards: backwards, operands: stack.inputs.map { operand(g, e, $0, stage) },
+                      carries: stack.state.count, xs: xs, consts: stack.inputs.count - stack.state.count - xs, offsets: offsets, stateSize: size,
+                      bytes: stack.body.inputs.prefix(stack.state.count + xs).map { t.type($0).bytes },
+                      body: try Structure(t, [(stack.body.inputs, stack.body.outputs)], reroll: reroll, slots: slots), uses: uses)
+    // Who reads backwards changes what is kept, and other stages run more than once.
+    if backwards, g.items[e].stage == stage, let k = scans.firstIndex(where: { $0.kept?.buffer == buffer }), scans[k].kept?.inPassing == false {
+      scans[k].kept?.inPassing = true
+      made.prefilled = true
+    }
+    return made
   }
 
   private static func constantBlock(_ g: Graph, _ v: borrowing Values) throws(Failure) -> Memory<UInt8> {

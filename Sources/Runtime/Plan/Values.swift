@@ -60,6 +60,14 @@ struct Values: ~Copyable {
           let needed = g.needed[p]?[k] ?? false
           try add(Value(bytes: needed ? m.bytes : 0, count: needed ? m.count : 0, def: Int32(t), last: Int32(t), position: -1, origin: .step, dtype: UInt8(m.dtype.rawValue), stage: info.stage))
         }
+        if let stack = g.stacks[p] {
+          let size = stateOffsets(g.stateBytes(p)).size.multipliedReportingOverflow(by: stack.slots)
+          guard !size.overflow else { throw refused }
+          try add(Value(bytes: size.partialValue, count: size.partialValue, def: Int32(t), last: Int32(t), position: -1, origin: .step, dtype: 6, stage: info.stage))
+        }
+        for e in g.sources[p] ?? [] {
+          for k in g.stacks[e]?.inputs ?? [] { try reads(g, Int(g.items[g.operand(g.record(e), k)].root), s, t, info, c) }
+        }
       } else if info.kind == .kernel {
         let p = Int(c.members[Int(info.start)])
         _ = try value(g, p, c)
@@ -106,7 +114,7 @@ struct Values: ~Copyable {
       }
       if info.kind == .scan {
         let p = Int(c.members[Int(info.start)]), base = g.items[p].value
-        for i in 0 ..< g.tape.tupleMembers(NodeID(g.items[p].node)).count { try writes.add(base + Int32(i)) }
+        for i in 0 ..< g.tape.memberCount(NodeID(g.items[p].node)) + (g.stacks[p] == nil ? 0 : 1) { try writes.add(base + Int32(i)) }
       } else {
         for m in 0 ..< Int(info.count) {
           let v = g.items[Int(c.members[Int(info.start) + m])].value
@@ -148,7 +156,7 @@ struct Values: ~Copyable {
     let item = g.items[q]
     if item.kind == .part {
       let r = g.record(q), scan = g.operand(r, 0)
-      return g.items[scan].value + Int32(g.member(q, scan))
+      return g.items[scan].value + Int32(g.place(ofMember: g.member(q, scan), of: scan))
     }
     if item.kind == .host {
       // Flat numbers stand in `value` until the first use: below -1 afterwards is a value.
@@ -238,7 +246,7 @@ struct Values: ~Copyable {
     var v: Int
     if g.items[q].kind == .part {
       let r = g.record(q), scan = g.operand(r, 0)
-      v = Int(g.items[scan].value) + g.member(q, scan)
+      v = Int(g.items[scan].value) + g.place(ofMember: g.member(q, scan), of: scan)
     } else {
       v = Int(g.items[q].kind == .host ? -2 - g.items[q].value : g.items[q].value)
     }

@@ -31,7 +31,7 @@ func explain(_ plan: Plan, _ backend: Backend) -> String {
         text += b.outputs.map { " -> " + place(plan, r.table, b, $0.value) }.joined() + "\n"
       case .scan:
         let x = s.scans[n]
-        text += "scan: \(x.length) steps\(x.reverse ? " backwards" : ""), \(x.carries) carries, body of \(plan.bodies[n].steps.count) steps in \(plan.bodies[n].memory) bytes\(x.body.rerolled.isEmpty ? "" : ", " + x.body.rerolled)\n"
+        text += "scan: \(x.length) steps\(x.reverse ? " backwards" : ""), \(x.carries) carries, body of \(plan.bodies[n].steps.count) steps in \(plan.bodies[n].memory) bytes\(x.body.rerolled.isEmpty ? "" : ", " + x.body.rerolled)\(checkpoints(x))\n"
         text += explain(plan.bodies[n], backend).split(separator: "\n").map { "  \($0)\n" }.joined()
       default:
         let x = s.kernels[n]
@@ -72,4 +72,74 @@ private func place(_ r: Ref) -> String {
   case .output: "output \(r.offset)"
   default: "at \(r.offset)"
   }
+}
+
+/// How a loop's stacked carries are kept, and how those that it reads are made again.
+private func checkpoints(_ x: ScanStep) -> String {
+  var text = x.kept.map { ", \($0.slots) of \(x.length) carries kept in \($0.slots * $0.size) bytes" } ?? ""
+  for r in x.refills {
+    let extra = r.backwards ? Revolve.extra(r.length, slots: r.slots) - (r.prefilled ? r.length - 1 : 0) : r.length - 1
+    text += ", carries of \(r.length) steps from \(r.slots) slots: \(extra) steps again"
+  }
+  return text
+}
+
+extension Plan {
+  /// Why the arena does not fit, with what fills it.
+  func refusal(_ limit: Int, least: Int?) -> Failure {
+    var text = "program: memory_limit is \(limit) bytes, the arena needs \(memory)"
+    if let least { text += " with every loop keeping one carry (\(least) as recorded)" }
+    let list = largest(3)
+    if !list.isEmpty { text += "; most of it: " + list.map { "\($0.bytes) bytes, \($0.what)" }.joined(separator: "; ") }
+    text += ". "
+    let loops = structure.scans.contains { $0.kept == nil && $0.ys > 0 && $0.length > 1 }
+    text += loops && least == nil ? "Fewer slots in loops (camber_scan_slots, scan_slots), recomputing parts (camber_checkpoint)" : "Recomputing parts (camber_checkpoint)"
+    return Failure(.memory, text + ", fewer threads or a smaller batch take less")
+  }
+
+  /// What is live when most is, largest first.
+  private func largest(_ n: Int) -> [(bytes: Int, what: String)] {
+    let s = structure, steps = s.clusters.schedule.count
+    if steps == 0 { return [] }
+    var change = [Int](repeating: 0, count: steps + 1), own = [Int](repeating: 0, count: steps)
+    func lives(_ v: Int) -> ClosedRange<Int>? {
+      let x = s.values.list[v]
+      guard x.origin == .step, x.parent < 0, x.bytes > 0, x.def >= 0 || x.first < Int32.max else { return nil }
+      let from = min(Int(max(x.def, 0)), Int(min(x.first, Int32(steps - 1)))), to = x.pinned ? steps - 1 : min(max(Int(x.last), from), steps - 1)
+      return from ... to
+    }
+    for v in 0 ..< s.values.list.count {
+      guard let r = lives(v) else { continue }
+      change[r.lowerBound] += s.values.list[v].bytes
+      change[r.upperBound + 1] -= s.values.list[v].bytes
+    }
+    for t in 0 ..< steps where s.code[t] >= 0 && s.clusters.steps[Int(s.clusters.schedule[t])].kind == .scan {
+      let k = Int(s.code[t])
+      own[t] = s.scans[k].scratch(bodies[k].memory, refills: refills[k].map(\.memory))
+    }
+    var now = 0, most = -1, peak = 0
+    for t in 0 ..< steps {
+      now += change[t]
+      if now + own[t] > most { (most, peak) = (now + own[t], t) }
+    }
+    var found: [(bytes: Int, what: String)] = own[peak] > 0 ? [(own[peak], "the body of a loop of \(s.scans[Int(s.code[peak])].length) steps")] : []
+    for v in 0 ..< s.values.list.count { if let r = lives(v), r.contains(peak) { found.append((s.values.list[v].bytes, maker(v))) } }
+    return Array(found.sorted { $0.bytes > $1.bytes }.prefix(n))
+  }
+
+  private func maker(_ v: Int) -> String {
+    let s = structure, n = Int32(v)
+    for x in s.scans {
+      if let k = x.kept, k.buffer == n { return "carries that a loop of \(x.length) steps keeps" }
+      if x.members.contains(n) { return "a result of a loop of \(x.length) steps" }
+    }
+    if let k = s.kernels.first(where: { $0.out == n }) { return "\(k.name) -> \(k.type.description)" }
+    let x = s.values.list[v]
+    return "an elementwise result \(TensorType(DType(rawValue: Int32(x.dtype)) ?? .f64, [x.count]).description)"
+  }
+}
+
+extension Structure {
+  /// Steps of the longest loop, those within bodies too.
+  var longest: Int { scans.reduce(0) { max($0, $1.length, $1.body.longest) } }
 }

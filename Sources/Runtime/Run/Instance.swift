@@ -70,7 +70,9 @@ final class Instance {
   private let rowBlocks: UnsafeMutablePointer<RunRows>
   private let rowCount: Int
   private let blockMemory: [Memory<UInt64>]
-  private let scans: [Instance]
+  let scans: [Instance]
+  /// By loop, by refill.
+  let refills: [[StackRun]]
   private let callCount: Int, blockCount: Int
   private let splits: UnsafeMutablePointer<Split>
   /// The next piece of the step that threads share.
@@ -105,17 +107,24 @@ final class Instance {
       default: table[i] = nil
       }
     }
-    var children: [Instance] = [], memory: [Memory<UInt64>] = [], runs: [RunBlock] = [], rows: [RunRows] = []
+    var children: [Instance] = [], memory: [Memory<UInt64>] = [], runs: [RunBlock] = [], rows: [RunRows] = [], again: [[StackRun]] = []
     for t in 0 ..< plan.steps.count {
       let r = plan.steps[t]
       if r.kind == .scan {
         let x = s.scans[Int(r.code)], at = r.table + x.operands.count + x.carries + x.ys + x.carries + x.operands.count + x.carries + x.ys
         children.append(try Instance(plan.bodies[Int(r.code)], arena: table[at] ?? arena, backend))
+        var next = at + 1 + (x.kept == nil ? 0 : 1), made: [StackRun] = []
+        for (f, p) in zip(x.refills, plan.refills[Int(r.code)]) {
+          made.append(try StackRun(f, p, table + next, backend))
+          next += 2 * f.operands.count + 3 + f.carries
+        }
+        again.append(made)
       }
       if r.kind == .rows { rows.append(try RunRows(s.rowBlocks[Int(r.code)], &memory)) }
       if r.kind == .block { runs.append(try Instance.block(plan.vectors.blocks[Int(r.code)], plan.vectors.code, &memory)) }
     }
     scans = children
+    refills = again
     blockMemory = memory
     rowCount = rows.count
     rowBlocks = UnsafeMutablePointer<RunRows>.allocate(capacity: max(rows.count, 1))
@@ -330,13 +339,15 @@ final class Instance {
     let x = plan.structure.scans[Int(s.code)], body = scans[Int(s.code)]
     let C = x.carries, X = x.xs, Y = x.ys, length = x.length, all = C + X + x.consts
     let operands = table + s.table, members = operands + all, other = members + C + Y
-    let ins = other + C, outs = ins + all
+    let ins = other + C, outs = ins + all, stacks = refills[Int(s.code)]
+    if x.kept?.inPassing == true { return keeping(x, body, s.table) }
     return x.bytes.withUnsafeBufferPointer { bytes in
       if length == 0 {
         for c in 0 ..< C { if let from = operands[c], let to = members[c] { memmove(to, from, bytes[c]) } }
         return true
       }
       body.prepare()
+      for f in stacks { f.begin() }
       for k in 0 ..< C { ins[k] = operands[k] }
       for k in C + X ..< all { ins[k] = operands[k] }
       let i = UnsafeRawPointer(ins).assumingMemoryBound(to: UnsafeRawPointer?.self), first = x.reverse ? length - 1 : 0
@@ -346,6 +357,10 @@ final class Instance {
         // The last step writes the result itself, the one before it the other half.
         let final = (length - 1 - step) & 1 == 0
         for c in 0 ..< C { outs[c] = final ? members[c] : other[c] }
+        for f in stacks where !f.state(step, ins + C) {
+          message = f.body.message
+          return false
+        }
         if !body.execute(0, i, UnsafePointer(outs), again: step > 0) {
           message = body.message
           return false
@@ -356,5 +371,46 @@ final class Instance {
       }
       return true
     }
+  }
+
+  /// A loop that keeps states as it passes them: a step writes its carries where they are kept.
+  private func keeping(_ x: ScanStep, _ body: Instance, _ at: Int) -> Bool {
+    guard let kept = x.kept else { return false }
+    let C = x.carries, X = x.xs, Y = x.ys, length = x.length, all = C + X + x.consts
+    let operands = table + at, members = operands + all, other = members + C + Y, ins = other + C, outs = ins + all
+    guard let buffer = outs[C + Y + 1] else { return false }
+    body.prepare()
+    for k in 0 ..< C { ins[k] = operands[k] }
+    for k in C + X ..< all { ins[k] = operands[k] }
+    let i = UnsafeRawPointer(ins).assumingMemoryBound(to: UnsafeRawPointer?.self), first = x.reverse ? length - 1 : 0
+    for k in C ..< C + X { ins[k] = operands[k].map { $0 + first * x.bytes[k] } }
+    for k in C ..< C + Y { outs[k] = members[k].map { $0 + first * x.bytes[X + k] } }
+    // The next position to keep, from the slot before it; nobody else uses the schedule.
+    var slot = 0, position = 0
+    func further() {
+      let left = kept.slots - slot, steps = length - position
+      if left > 1, steps > 1 {
+        position += Revolve.split(steps, slots: left)
+        slot += 1
+      } else {
+        position = length
+      }
+    }
+    further()
+    for step in 0 ..< length {
+      let final = (length - 1 - step) & 1 == 0
+      for c in 0 ..< C { outs[c] = final ? members[c] : other[c] }
+      let here = step + 1 == position && step + 1 < length ? slot - 1 : step + 2 == length ? kept.slots - 1 : -1
+      if here >= 0 { for (k, c) in kept.carries.enumerated() { outs[c] = buffer + here * kept.size + kept.offsets[k] } }
+      if step + 1 == position { further() }
+      if !body.execute(0, i, UnsafePointer(outs), again: step > 0) {
+        message = body.message
+        return false
+      }
+      for c in 0 ..< C { ins[c] = outs[c] }
+      for k in C ..< C + X { ins[k] = ins[k].map { x.reverse ? $0 - x.bytes[k] : $0 + x.bytes[k] } }
+      for k in C ..< C + Y { outs[k] = outs[k].map { x.reverse ? $0 - x.bytes[X + k] : $0 + x.bytes[X + k] } }
+    }
+    return true
   }
 }

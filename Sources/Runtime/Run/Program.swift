@@ -7,11 +7,16 @@ package import Tape
 /// With stages, what depends on the inputs of stage 0 alone is computed by its run and kept for later ones, and so on.
 package final class Program {
   package let inputTypes: [[TensorType]], outputTypes: [[TensorType]]
-  let structure: Structure
+  private(set) var structure: Structure
+  /// What it was made from, kept where there are loops, whose stacks options may change.
+  private let recorded: (tape: Tape, stages: [Stage])?
   private(set) var checkFinite = false
   private(set) var backend = Backend.auto
   private var threads = 0
   private var aliases: [Alias] = []
+  /// Options: slots of all loops (0: as recorded), and bytes of the arena at most (0: any); and the slots that were chosen to keep to that.
+  private var slots = 0, limit = 0
+  private(set) var chosen = 0
   private let planned: Guarded<Plan?>
 
   package convenience init(_ tape: Tape, inputs: [NodeID], outputs: [NodeID]) throws(Failure) {
@@ -24,6 +29,7 @@ package final class Program {
 
   init(_ tape: Tape, stages: [Stage], reroll: Reroll.Mode) throws(Failure) {
     structure = try Structure(tape, stages, reroll: reroll)
+    recorded = structure.scans.isEmpty ? nil : (tape, stages)
     inputTypes = structure.inputTypes
     outputTypes = structure.outputTypes
     planned = Guarded(try Plan(structure, aliases: [], threads: Threads.available, .auto))
@@ -49,9 +55,49 @@ package final class Program {
       guard let n = Int(exactly: value), n >= 0 else { return Failure(.invalid, "program: threads is a whole number, 0 for all processors, not \(value)") }
       threads = min(n, Threads.most)
       planned.withLock { $0 = nil }
-    default: return Failure(.invalid, "program: no option is called \(option); there are backend, check_finite, threads")
+    case "scan_slots":
+      guard let n = Int(exactly: value), n >= 0, n <= TensorType.countLimit else { return Failure(.invalid, "program: scan_slots is a whole number, 0 for what each loop was recorded with, not \(value)") }
+      let before = slots
+      slots = n
+      return remade { self.slots = before }
+    case "memory_limit":
+      guard let n = Int(exactly: value.rounded(.down)), n >= 0 else { return Failure(.invalid, "program: memory_limit is a number of bytes, 0 for none, not \(value)") }
+      let before = limit
+      limit = n
+      return remade { self.limit = before }
+    default: return Failure(.invalid, "program: no option is called \(option); there are backend, check_finite, memory_limit, scan_slots, threads")
     }
     return nil
+  }
+
+  /// Plans anew at once; with what was before where that fails.
+  private func remade(_ undo: () -> Void) -> Failure? {
+    func forget() -> Failure? {
+      planned.withLock { $0 = nil }
+      do throws(Failure) { structure = try made(slots) } catch { return error }
+      return nil
+    }
+    chosen = 0
+    if let f = forget() {
+      undo()
+      return f
+    }
+    do throws(Failure) { _ = try plan() } catch {
+      undo()
+      _ = forget()
+      return error
+    }
+    return nil
+  }
+
+  /// The structure with so many slots in every loop; 0: as recorded.
+  private func made(_ slots: Int) throws(Failure) -> Structure {
+    guard let (tape, stages) = recorded else { return structure }
+    // What went wrong on the tape since has nothing to do with these nodes.
+    let since = tape.failure
+    tape.failure = nil
+    defer { tape.failure = since }
+    return try Structure(tape, stages, slots: slots == 0 ? nil : slots)
   }
 
   /// Lets a run write `output` over `input`, numbered over all stages. Before the first workspace is made.
@@ -88,7 +134,8 @@ package final class Program {
     let result: Result<Plan, Failure> = planned.withLock { known in
       if let known { return .success(known) }
       do throws(Failure) {
-        let p = try Plan(structure, aliases: aliases, threads: threads == 0 ? Threads.available : threads, backend)
+        var p = try places(structure)
+        if limit > 0, p.memory > limit { (structure, p, chosen) = try fitted(p) }
         known = p
         return .success(p)
       } catch {
@@ -98,6 +145,32 @@ package final class Program {
     return try result.get()
   }
 
+  private func places(_ s: Structure) throws(Failure) -> Plan {
+    try Plan(s, aliases: aliases, threads: threads == 0 ? Threads.available : threads, backend)
+  }
+
+  /// As many slots in every loop as the limit allows; the memory is nearly linear in them.
+  private func fitted(_ whole: Plan) throws(Failure) -> (Structure, Plan, Int) {
+    func attempt(_ n: Int) throws(Failure) -> (Structure, Plan, Int) {
+      let s = try made(n)
+      return (s, try places(s), n)
+    }
+    var high = whole.structure.longest, most = whole.memory
+    guard slots == 0, recorded != nil, high > 1 else { throw whole.refusal(limit, least: nil) }
+    var best = try attempt(1)
+    guard best.1.memory <= limit else { throw best.1.refusal(limit, least: whole.memory) }
+    for _ in 0 ..< 8 where high - best.2 > max(best.2 / 32, 1) {
+      let slope = Double(most - best.1.memory) / Double(high - best.2), low = best.2
+      let next = try attempt(min(max(low + Int(Double(limit - best.1.memory) / max(slope, 1e-9)), low + 1), high - 1))
+      if next.1.memory <= limit { best = next } else { (high, most) = (next.2, next.1.memory) }
+    }
+    return best
+  }
+
   /// What runs, one line a step.
-  package var explanation: String { (try? plan()).map { explain($0, backend) } ?? "" }
+  package var explanation: String {
+    guard let p = try? plan() else { return "" }
+    let kept = chosen == 0 ? "" : "memory_limit \(limit): loops keep \(chosen) carries, \(p.memory) bytes in all\n"
+    return kept + explain(p, backend)
+  }
 }

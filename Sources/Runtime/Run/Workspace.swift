@@ -9,7 +9,7 @@ package final class Workspace {
   /// What went wrong in the last run that failed.
   package private(set) var message = ""
   private let arena: UnsafeMutableRawPointer
-  private let instance: Instance
+  let instance: Instance
   private let busy = Atomic<Bool>(false)
   /// Stages that have run, as bits; then by stage: inputs, outputs, and the stages it needs.
   private let done: UnsafeMutablePointer<UInt64>

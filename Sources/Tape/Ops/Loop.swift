@@ -1,7 +1,8 @@
 import CKernels
 
 /// `scan` is a tuple: final carries, then stacked y's; operands: carries, x's, then what the body captured. attrs: [body, carries, x's,
-/// captured, y's, length, reverse]. Runtime runs the body. `part` reads member attrs[0] of a tuple.
+/// captured, y's, length, reverse, slots]. Runtime runs the body; with slots, the carries that a reversed loop reads are not stacked but computed again
+/// from so many kept ones. `part` reads member attrs[0] of a tuple.
 func loopRow(_ s: Structural) -> Row {
   s == .scan
     ? Row(name: "scan", infer: { _, _ in .fail(.invalid, "is built by camber_scan") }, derivative: .loop) { _ in "scan: has no kernel" }
@@ -12,12 +13,14 @@ package struct ScanShape {
   package let body: Body
   package let carries: Int, xs: Int, consts: Int, ys: Int, length: Int
   package let reverse: Bool
+  /// How many carries a reversed loop may keep; 0: all.
+  package let slots: Int
 }
 
 extension Tape {
   package func scanShape(_ n: NodeID) -> ScanShape {
     let a = attrs(n)
-    return ScanShape(body: bodies[a[0]], carries: a[1], xs: a[2], consts: a[3], ys: a[4], length: a[5], reverse: a[6] != 0)
+    return ScanShape(body: bodies[a[0]], carries: a[1], xs: a[2], consts: a[3], ys: a[4], length: a[5], reverse: a[6] != 0, slots: a.count > 7 ? a[7] : 0)
   }
 
   func part(_ tuple: NodeID, _ k: Int) -> NodeID {
@@ -27,11 +30,12 @@ extension Tape {
   package func parts(_ tuple: NodeID) -> [NodeID] { contains(tuple) ? (0 ..< memberCount(tuple)).map { part(tuple, $0) } : [] }
 
   /// A checked scan over a host's body; `.none` on error. The body's captures become operands.
-  package func scan(body: Tape, inputs: [NodeID], outputs: [NodeID], init carries: [NodeID], xs: [NodeID], ys: Int, length: Int, reverse: Bool) -> NodeID {
+  package func scan(body: Tape, inputs: [NodeID], outputs: [NodeID], init carries: [NodeID], xs: [NodeID], ys: Int, length: Int, reverse: Bool, slots: Int = 0) -> NodeID {
     guard failure == nil else { return .none }
     if let f = body.failure { return fail(f.code, "scan: its body failed: \(f.message)") }
     guard body.parent === self else { return fail(.node, "scan: the body is not a sub-tape of this tape") }
     guard length >= 0, length <= TensorType.countLimit else { return fail(.invalid, "scan: length \(length)") }
+    guard slots >= 0, slots <= TensorType.countLimit else { return fail(.invalid, "scan: \(slots) slots; 1 or more are taken, 0 keeps every carry") }
     guard inputs.count == carries.count + xs.count, outputs.count == carries.count + ys else {
       return fail(.invalid, "scan: \(inputs.count) body inputs and \(outputs.count) outputs for \(carries.count) carries, \(xs.count) x's, \(ys) y's")
     }
@@ -68,11 +72,11 @@ extension Tape {
     let own = Tape(), parameters = (inputs + captured).map { own.input(body.type($0)) }
     if let f = own.failure { return fail(f.code, f.message) }
     let results = own.rewrite(body, outputs, Dictionary(uniqueKeysWithValues: zip(inputs + captured, parameters))) { _, _ in nil }
-    return scan(Body(tape: own, inputs: parameters, outputs: results), carries, xs, consts, length: length, reverse: reverse)
+    return scan(Body(tape: own, inputs: parameters, outputs: results), carries, xs, consts, length: length, reverse: reverse, slots: slots)
   }
 
   /// A scan over a sound body.
-  func scan(_ given: Body, _ carries: [NodeID], _ xs: [NodeID], _ captured: [NodeID], length: Int, reverse: Bool) -> NodeID {
+  func scan(_ given: Body, _ carries: [NodeID], _ xs: [NodeID], _ captured: [NodeID], length: Int, reverse: Bool, slots: Int = 0) -> NodeID {
     guard failure == nil else { return .none }
     if let f = given.tape.failure { return fail(f.code, f.message) }
     let (body, consts) = hoisted(given, captured)
@@ -91,6 +95,6 @@ extension Tape {
       bodyIndex[h, default: []].append(number)
       bodies.append(body)
     }
-    return add(OpCode(.scan), operands, type: tupleType(members), attrs: [number, carries.count, xs.count, consts.count, ys, length, reverse ? 1 : 0])
+    return add(OpCode(.scan), operands, type: tupleType(members), attrs: [number, carries.count, xs.count, consts.count, ys, length, reverse ? 1 : 0, slots])
   }
 }

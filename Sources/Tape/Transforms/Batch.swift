@@ -21,6 +21,11 @@ extension Tape {
       }
       guard any else { continue }
       let x = inputs(n), b: [NodeID?] = x.map { $0.index >= first && map[$0] >= 0 ? NodeID(map[$0]) : nil }
+      if r.op == Structural.checkpoint.rawValue {
+        tuples[n] = checkpointBatch(n, b, size: size)
+        if failure != nil { return none }
+        continue
+      }
       if r.type <= -2 {
         let (y, reach) = scanBatch(n, b, size: size)
         guard contains(y) else { return none }

@@ -47,7 +47,7 @@ extension Tape {
     }
     let tangents = x.map { d[$0] }
     guard tangents.contains(where: { $0 != nil }), let s = Structural(rawValue: r.op) else { return }
-    if s != .scan, !dtype(n).isFloat { return }
+    if r.type >= 0, !dtype(n).isFloat { return }
     let rule = row(s)
     switch rule.derivative {
     case .zero: return
@@ -56,13 +56,16 @@ extension Tape {
       if let g = product(f(self, x[0], n, attrs(n)), t) {
         d[n] = Masked(sum(g.value, axes: attrs(n), keep: false), g.mask.map { sum($0, axes: attrs(n), keep: false) })
       }
+    case .linear where s == .after:
+      // Tangents are computed again too.
+      d[n] = tangents[0].map { Masked(after($0.value, x[1]), $0.mask.map { after($0, x[1]) }) }
     case .linear: d[n] = linear(n, s, x, tangents, rule.masks)
     case .bilinear:
       var total: Masked?
       for slot in 0 ..< 2 { if let t = tangents[slot] { total = plus(total, matmulForward(n, slot, t)) } }
       d[n] = total
     case .custom(let jvp, _): d[n] = jvp(self, n, tangents)
-    case .loop: d.tuples[n] = scanForward(n, tangents)
+    case .loop: d.tuples[n] = s == .checkpoint ? checkpointForward(n, tangents) : scanForward(n, tangents)
     }
   }
 

@@ -33,6 +33,11 @@ extension Tape {
       }
       if r.type <= -2 {
         if let cts = ct.tuples[n] {
+          if r.op == Structural.checkpoint.rawValue {
+            for (m, g) in checkpointReverse(n, cts, linear: linear, state: { $0.index >= first ? active[$0] : 0 }) { ct[m] = plus(ct[m], g) }
+            if failure != nil { return none }
+            continue
+          }
           let flags = (0 ..< Int(r.arity)).map(isActive)
           for (slot, g) in scanReverse(n, cts, flags, linear: linear).enumerated() where g != nil { ct[input(of: r, slot)] = plus(ct[input(of: r, slot)], g) }
         }

@@ -21,9 +21,10 @@ extension Tape {
     case .array: return source === self ? n : array(source.type(n), source.arrays[Int(r.a)].data)
     case .iota: return source === self ? n : iota(source.type(n), axis: source.attrs(n)[0])
     case .part: return part(x[0], source.attrs(n)[0])
+    case .checkpoint: return marked(Array(x[..<source.attrs(n)[0]]), Array(x[source.attrs(n)[0]...]), source.attrs(n)[1])
     case .scan:
       let s = source.scanShape(n), c = s.carries
-      return scan(s.body, Array(x[..<c]), Array(x[c ..< c + s.xs]), Array(x[(c + s.xs)...]), length: s.length, reverse: s.reverse)
+      return scan(s.body, Array(x[..<c]), Array(x[c ..< c + s.xs]), Array(x[(c + s.xs)...]), length: s.length, reverse: s.reverse, slots: s.slots)
     default: return apply(s, x, source.attrs(n))
     }
   }
@@ -101,7 +102,7 @@ extension Tape {
       let operands = zip(x, inputs(n)).map { contains($0) && contains($1) ? cast($0, dtype($1)) : .none }
       let c = s.carries
       return scan(Body(tape: inner, inputs: ins, outputs: low), Array(operands[..<c]), Array(operands[c ..< c + s.xs]), Array(operands[(c + s.xs)...]),
-                  length: s.length, reverse: s.reverse)
+                  length: s.length, reverse: s.reverse, slots: s.slots)
     case .part: return cast(part(x[0], attrs(n)[0]), dtype(n).isFloat ? d : dtype(n))
     default: return nil
     }

@@ -33,7 +33,7 @@ extension Tape {
     let operandDots = x.indices.map { i in on[i] ? tangents[i]?.value ?? zeros(x[i]) : NodeID.none }
     let operandMasks = x.indices.map { i in on[i] && masked ? present(tangents[i], like: x[i]) : NodeID.none }
     let (c, xs, ks) = split(s, x), (tc, tx, tk) = split(s, operandDots), (pc, px, pk) = split(s, operandMasks)
-    let y = scan(body, c + live(tc + pc), xs + live(tx + px), ks + live(tk + pk), length: s.length, reverse: s.reverse)
+    let y = scan(body, c + live(tc + pc), xs + live(tx + px), ks + live(tk + pk), length: s.length, reverse: s.reverse, slots: s.slots)
     guard contains(y) else { return none }
     var result = none
     for (k, i) in cs.enumerated() { result[i] = Masked(part(y, s.carries + k), masked ? part(y, s.carries + cs.count + k) : nil) }
@@ -99,7 +99,7 @@ extension Tape {
       return i >= C && i < C + s.xs ? swapLeading(b) : b
     }
     let (cs, xs, ks) = split(s, given)
-    return (scan(Body(tape: inner, inputs: wide, outputs: outputs), cs, xs, ks, length: s.length, reverse: s.reverse), reach)
+    return (scan(Body(tape: inner, inputs: wide, outputs: outputs), cs, xs, ks, length: s.length, reverse: s.reverse, slots: s.slots), reach)
   }
 
   func swapLeading(_ x: NodeID) -> NodeID {

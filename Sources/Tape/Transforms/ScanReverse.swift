@@ -44,7 +44,8 @@ extension Tape {
     let ofCarries = Array(carries.indices), ofXs = xs.indices.map { carries.count + $0 }.filter { pulled[$0] != nil }
     func ofConst(_ k: Int) -> Int { carries.count + xs.count + k }
     let reached = consts.indices.filter { pulled[ofConst($0)] != nil }
-    let stacked = masked ? [] : reached.compactMap { inner.factors(pulled[ofConst($0)], const: $0, ins, varying: C + s.xs) }, apart = Set(stacked.map(\.const))
+    // Stacks of factors, and of what is dear, would take the memory that slots are to save.
+    let stacked = masked || s.slots > 0 ? [] : reached.compactMap { inner.factors(pulled[ofConst($0)], const: $0, ins, varying: C + s.xs) }, apart = Set(stacked.map(\.const))
     let ofConsts = reached.filter { !apart.contains($0) }
     // Factors that are inputs of the body are stacked already.
     let factors = Array(Set(stacked.flatMap { [$0.left, $0.right] })).filter { f in !ins.contains(f) }.sorted { $0.index < $1.index }
@@ -56,7 +57,7 @@ extension Tape {
     if let f = inner.failure { fail(f.code, f.message); return none }
     if b.outputs.isEmpty, stacked.isEmpty { return none }
     // Only what the backward body reads is saved or passed.
-    b.kept = inner.worthKeeping(b.outputs, before: primalEnd, varying: ins[..<(C + s.xs)])
+    b.kept = s.slots > 0 ? [] : inner.worthKeeping(b.outputs, before: primalEnd, varying: ins[..<(C + s.xs)])
     let used = inner.inputsReached(b.outputs, cut: b.kept).union(stacked.flatMap { [$0.left, $0.right] })
     b.saved = (0 ..< C).filter { used.contains(ins[$0]) }.map { ins[$0] }
     let passedXs = (C ..< C + s.xs).filter { used.contains(ins[$0]) }, passedConsts = (C + s.xs ..< x.count).filter { used.contains(ins[$0]) }
@@ -123,7 +124,7 @@ extension Tape {
     whole.inputs = ins
     whole.outputs = outs + b.saved + b.kept
     guard let body = own(inner, whole) else { return nil }
-    let (cs, xx, ks) = split(s, x), y = scan(body, cs, xx, ks, length: s.length, reverse: s.reverse)
+    let (cs, xx, ks) = split(s, x), y = scan(body, cs, xx, ks, length: s.length, reverse: s.reverse, slots: s.slots)
     guard contains(y) else { return nil }
     return (b.saved + b.kept).indices.map { part(y, s.carries + s.ys + $0) }
   }

@@ -107,19 +107,27 @@ func cases(_ s: Structural) -> [Case] {
     return [Case(name: "random_uniform", types: [f(2, 3), TensorType(.i64, [])], active: [0], elementwise: true, sample: { g in [g.signed(6), [Double(g.below(1000))]] }) { t, x in
       [t.mul(t.unary(.square, x[0]), t.randomUniform(x[1], t.dtype(x[0]), [2, 3]))]
     }]
-  case .scan, .part: return scanCases()
+  case .scan, .part: return scanCases() + scanCases(slots: 1)
+  case .after: return [Case(name: "after", types: [f(4), f(2)], active: [0, 1], sample: draw([f(4), f(2)])) { t, x in [t.apply(.after, [t.unary(.sin, x[0]), x[1]])] }]
+  case .checkpoint:
+    return [Keeping.nothing, .products].map { keeping in
+      Case(name: "checkpoint \(keeping)", types: [f(3, 3), f(3)], active: [0, 1], slack: 2, sample: draw([f(3, 3), f(3)])) { t, x in
+        let y = t.unary(.sin, t.matmul(x[0], x[0])), z = t.mul(t.broadcast(t.unary(.cos, x[1]), to: [3, 3]), t.matmul(y, x[0]))
+        return t.checkpoint([y, z], [x[0]], keeping: keeping)
+      }
+    }
   }
 }
 
 /// Loops over small bodies: carries and slices, a captured node, stacked results, backwards, of lengths 0 and 1.
-func scanCases() -> [Case] {
+func scanCases(slots: Int = 0) -> [Case] {
   [(3, false), (4, true), (1, false), (0, false)].map { n, reverse in
     let types = [f(2), f(n, 2), f(2)]
-    return Case(name: "scan \(n)\(reverse ? " backwards" : "")", types: types, active: [0, 1, 2], slack: 2, sample: draw(types)) { t, x in
+    return Case(name: "scan \(n)\(reverse ? " backwards" : "")\(slots > 0 ? " in \(slots) slots" : "")", types: types, active: [0, 1, 2], slack: 2, sample: draw(types)) { t, x in
       let body = Tape(parent: t), c = body.input(t.type(x[0])), s = body.input(TensorType(t.dtype(x[0]), [2]))
       let k = body.resolve(serial: t.serial, index: x[2].index)
       let next = body.unary(.sin, body.add(body.mul(c, k), s)), y = body.mul(next, c)
-      let tuple = t.scan(body: body, inputs: [c, s], outputs: [next, y], init: [x[0]], xs: [x[1]], ys: 1, length: n, reverse: reverse)
+      let tuple = t.scan(body: body, inputs: [c, s], outputs: [next, y], init: [x[0]], xs: [x[1]], ys: 1, length: n, reverse: reverse, slots: slots)
       return t.parts(tuple)
     }
   }

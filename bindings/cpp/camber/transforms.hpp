@@ -45,9 +45,9 @@ struct Loop {
 };
 
 /* for i in 0 ..< length: carry, y[i] = body(carry, x[i]); body is called once: Loop body(const Nodes &carry, const Nodes &x).
- * Nodes of the tapes around it may be used inside. */
+ * Nodes of the tapes around it may be used inside. slots > 0: derivatives keep that many carries and compute the others again (camber_scan_slots). */
 template <class Body>
-Loop scan(const Nodes &init, const Nodes &xs, std::int64_t length, Body body, bool reverse = false) {
+Loop scan(const Nodes &init, const Nodes &xs, std::int64_t length, Body body, bool reverse = false, std::int64_t slots = 0) {
   detail::TapeRef *outer = detail::inner(detail::inner(init), detail::inner(xs));
   Tape inside = Tape::sub(outer);
   Nodes carry, slices;
@@ -63,11 +63,24 @@ Loop scan(const Nodes &init, const Nodes &xs, std::int64_t length, Body body, bo
   for (const Node &n : slices) in.push_back(n.id());
   for (const Node &n : step.ys) out.push_back(n.id());
   Nodes all = detail::collect(outer, out.size(), [&](camber_tape *t, camber_node *results) {
-    return camber_scan(t, inside.handle(), in.data(), out.data(), start.size(), start.data(), over.size(), over.data(),
-                       step.ys.size(), length, reverse, results);
+    return camber_scan_slots(t, inside.handle(), in.data(), out.data(), start.size(), start.data(), over.size(), over.data(),
+                       step.ys.size(), length, reverse, slots, results);
   });
   auto middle = all.begin() + static_cast<std::ptrdiff_t>(init.size());
   return {Nodes(all.begin(), middle), Nodes(middle, all.end())};
+}
+
+/* ---- Recomputing ---------------------------------------------------------------------------------------------------- */
+
+/* Nodes of the same values as `outputs`, whose derivatives compute what lies between the inputs and them again (camber_checkpoint). */
+inline Nodes checkpoint(const Nodes &outputs, const Nodes &inputs, std::int32_t keep = CAMBER_KEEP_NOTHING) {
+  auto y = detail::ids(outputs), x = detail::ids(inputs);
+  return detail::collect(detail::inner(detail::inner(outputs), detail::inner(inputs)), y.size(), [&](camber_tape *t, camber_node *out) {
+    return camber_checkpoint(t, y.data(), y.size(), x.data(), x.size(), keep, out);
+  });
+}
+inline Node checkpoint(const Node &output, const Nodes &inputs, std::int32_t keep = CAMBER_KEEP_NOTHING) {
+  return checkpoint(Nodes{output}, inputs, keep).at(0);
 }
 
 /* ---- Products ------------------------------------------------------------------------------------------------------- */

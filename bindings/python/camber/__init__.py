@@ -35,6 +35,7 @@ from .optim import LossScaler
 from .program import Program
 from .tensors import load_tensors, save_tensors
 from .transforms import (
+    checkpoint,
     grad,
     hessian,
     hvp,
@@ -52,7 +53,7 @@ __version__ = ".".join(str(part) for part in HEADER.version)
 __all__ = [
     "HEADER", "Array", "BusyError", "DerivativeError", "DtypeError", "Error", "FileError", "Function", "HandleError",
     "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "ShapeError", "Tape", "TracedError",
-    "bfloat16", "fori_loop", "from_bf16", "function", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
+    "bfloat16", "checkpoint", "fori_loop", "from_bf16", "function", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
     "linearize", "load_tensors", "map", "numpy", "ops", "optim", "precision", "pytree", "random", "save_tensors", "scan",
     "simplify", "special", "stop_gradient", "tape_hash", "to_bf16", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip

@@ -113,13 +113,13 @@ class Compiled:
 
     __slots__ = ("program", "places", "tree", "picks", "slots", "single")
 
-    def __init__(self, tape: Tape, inputs: list[Any], places: list[int], result: Any, check_finite: bool) -> None:
+    def __init__(self, tape: Tape, inputs: list[Any], places: list[int], result: Any, options: dict[str, float]) -> None:
         leaves, self.tree = pytree.flatten(result)
         values = [lift(leaf, tape) for leaf in leaves]
         distinct = list(dict.fromkeys(v._node for v in values))
         self.picks = [distinct.index(v._node) for v in values]
         self.places = places
-        self.program = Program(tape, [x._node for x in inputs], distinct, check_finite=check_finite)
+        self.program = Program(tape, [x._node for x in inputs], distinct, **options)
         self.slots: dict[int, Slot] = {}
         self.single = self.tree is pytree.LEAF
 
@@ -211,6 +211,8 @@ class Function:
         Positional arguments that are part of the structure although they are numbers.
     check_finite
         Calls whose results are not finite raise NonFiniteError.
+    options
+        Options of its programs by name, as Program.set takes them: memory_limit, scan_slots, threads, backend.
 
     >>> import numpy as np, camber as cb
     >>> f = cb.function(lambda x, y: {"sum": x + y, "dot": x @ y})
@@ -225,11 +227,12 @@ class Function:
         static_argnums: int | tuple[int, ...] = (),
         check_finite: bool = False,
         inner: Callable[..., Any] | None = None,
+        **options: float,
     ) -> None:
         self._function = function
         self._inner = inner or (lambda args, kwargs, fresh: function(*args, **kwargs))
         self._static = frozenset((static_argnums,) if isinstance(static_argnums, int) else static_argnums)
-        self._check_finite = check_finite
+        self._options = {**options, "check_finite": check_finite}
         self._quick: dict[Any, Compiled] = {}
         self._programs: dict[Any, Compiled] = {}
         self.derived: dict[Any, Any] = {}
@@ -294,7 +297,7 @@ class Function:
 
     def _compile(self, tree: pytree.Tree, keys: tuple[Any, ...]) -> Compiled:
         tape, inputs, places, result = self._trace(tree, keys)
-        return Compiled(tape, inputs, places, result, self._check_finite)
+        return Compiled(tape, inputs, places, result, self._options)
 
     def _trace(self, tree: pytree.Tree, keys: tuple[Any, ...]) -> tuple[Tape, list[Any], list[int], Any]:
         tape = Tape()
@@ -351,7 +354,7 @@ class Fixed:
         return hash(self.value)
 
 
-def function(f: Callable[..., Any] | None = None, *, static_argnums: int | tuple[int, ...] = (), check_finite: bool = False) -> Any:
+def function(f: Callable[..., Any] | None = None, *, static_argnums: int | tuple[int, ...] = (), check_finite: bool = False, **options: float) -> Any:
     """A decorator: the function traced once for each shapes, dtypes and structure of its arguments, then run compiled.
 
     See Function.
@@ -364,8 +367,8 @@ def function(f: Callable[..., Any] | None = None, *, static_argnums: int | tuple
     np.float64(12.566370614359172)
     """
     if f is None:
-        return lambda g: Function(g, static_argnums=static_argnums, check_finite=check_finite)
-    return Function(f, static_argnums=static_argnums, check_finite=check_finite)
+        return lambda g: Function(g, static_argnums=static_argnums, check_finite=check_finite, **options)
+    return Function(f, static_argnums=static_argnums, check_finite=check_finite, **options)
 
 
 def tape_hash(f: Callable[..., Any], *args: Any, **kwargs: Any) -> int:

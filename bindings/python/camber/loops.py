@@ -19,7 +19,7 @@ from ._trace import derived, recording
 from .function import Function
 
 
-def scan(f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False) -> tuple[Any, Any]:
+def scan(f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, slots: int = 0) -> tuple[Any, Any]:
     """``for x in xs: carry, y = f(carry, x)``; gives the last carry and the y's stacked.
 
     Parameters
@@ -32,6 +32,9 @@ def scan(f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any = None, le
         A tree of arrays with the same leading axis; None to loop `length` times.
     reverse
         From the last to the first; the y's keep their places.
+    slots
+        How many carries derivatives may keep; the others are computed again by the optimal binomial schedule, to the same
+        bits. 0 keeps all.
 
     >>> import numpy as np, camber as cb
     >>> cb.scan(lambda total, x: (total + x, total), 0.0, np.arange(3.0))
@@ -40,13 +43,15 @@ def scan(f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any = None, le
     if current() is None and not any_traced(pytree.leaves((init, xs))):
 
         def inner(args: tuple[Any, ...], kwargs: dict[str, Any], fresh: bool) -> Any:
-            return _scan(f, args[0], args[1], length, reverse)
+            return _scan(f, args[0], args[1], length, reverse, slots)
 
-        return derived(f, ("scan", length, reverse), lambda: Function(f, inner=inner))(init, xs)  # type: ignore[no-any-return]
-    return _scan(f, init, xs, length, reverse)
+        return derived(f, ("scan", length, reverse, slots), lambda: Function(f, inner=inner))(init, xs)  # type: ignore[no-any-return]
+    return _scan(f, init, xs, length, reverse, slots)
 
 
-def _scan(f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any, length: int | None, reverse: bool) -> tuple[Any, Any]:
+def _scan(f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any, length: int | None, reverse: bool, slots: int) -> tuple[Any, Any]:
+    if not isinstance(slots, (int, np.integer)) or slots < 0:
+        raise InvalidError(f"scan: slots is a whole number, 0 to keep every carry, not {slots!r}")
     outer = recording()
     starts, carry_tree = pytree.flatten(init)
     starts = [lift(leaf, outer) for leaf in starts]
@@ -64,9 +69,9 @@ def _scan(f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any, length: 
         ys = [lift(leaf, body) for leaf in ys]
     total = len(ends) + len(ys)
     out = (ctypes.c_int64 * max(1, total))()
-    status = lib.scan(outer.handle, body.handle, nodes(v._node for v in carries + slices), nodes(v._node for v in ends + ys),
+    status = lib.scan_slots(outer.handle, body.handle, nodes(v._node for v in carries + slices), nodes(v._node for v in ends + ys),
                       len(starts), nodes(v._node for v in starts), len(parts), nodes(v._node for v in parts), len(ys),
-                      count, int(reverse), out)  # fmt: skip
+                      count, int(reverse), int(slots), out)  # fmt: skip
     if status:
         body.fail()
     values = [typed(outer, node) for node in list(out)[:total]]
@@ -100,8 +105,8 @@ def _carry(result: Any, tree: pytree.Tree, starts: list[Any], body: Tape) -> lis
     return ends
 
 
-def fori_loop(lower: int, upper: int, body: Callable[[Any, Any], Any], init: Any) -> Any:
-    """``for i in range(lower, upper): x = body(i, x)``; bounds are constants.
+def fori_loop(lower: int, upper: int, body: Callable[[Any, Any], Any], init: Any, slots: int = 0) -> Any:
+    """``for i in range(lower, upper): x = body(i, x)``; bounds are constants. slots as in scan.
 
     >>> import camber as cb
     >>> cb.fori_loop(0, 4, lambda i, x: x * 2, 1.0)
@@ -109,7 +114,7 @@ def fori_loop(lower: int, upper: int, body: Callable[[Any, Any], Any], init: Any
     """
     if upper <= lower:
         return init
-    return scan(lambda carry, i: (body(i, carry), None), init, np.arange(lower, upper))[0]
+    return scan(lambda carry, i: (body(i, carry), None), init, np.arange(lower, upper), slots=slots)[0]
 
 
 def map(f: Callable[[Any], Any], xs: Any) -> Any:

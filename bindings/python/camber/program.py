@@ -43,9 +43,11 @@ class Program:
         Nodes.
     check_finite
         A run whose outputs are not finite raises NonFiniteError.
+    options
+        Others by name, as `set` takes them.
     """
 
-    def __init__(self, tape: Tape, inputs: Sequence[int], outputs: Sequence[int], *, check_finite: bool = False) -> None:
+    def __init__(self, tape: Tape, inputs: Sequence[int], outputs: Sequence[int], *, check_finite: bool = False, **options: float) -> None:
         self.handle = lib.program_new(tape.handle, nodes(inputs), len(inputs), nodes(outputs), len(outputs))
         if not self.handle:
             tape.fail()
@@ -54,6 +56,8 @@ class Program:
         self._local = threading.local()
         if check_finite:
             self.set("check_finite", 1)
+        for name, value in options.items():
+            self.set(name, value)
 
     def __del__(self, free: Any = lib.program_free) -> None:
         if getattr(self, "handle", None):

@@ -11,7 +11,7 @@ from ._array import Array
 from ._errors import InvalidError, ShapeError
 from ._library import constants
 from ._tape import broadcast, cast, constant, lift, nodes, typed
-from ._trace import Argnums, Placed, as_argnums, call, derived, is_number, on_tape, scalar
+from ._trace import Argnums, Placed, as_argnums, call, derived, is_number, on_tape, recording, scalar
 from .function import Function
 
 _MODES = {"auto": constants["CAMBER_AUTO"], "forward": constants["CAMBER_FORWARD"], "reverse": constants["CAMBER_REVERSE"]}
@@ -270,6 +270,41 @@ def stop_gradient(tree: Any) -> Any:
     from .ops import traced
 
     return pytree.map(lambda x: traced("stop_gradient", x) if isinstance(x, Array) and x._code != dt.BOOL else x, tree)
+
+
+_KEEP = {"nothing": constants["CAMBER_KEEP_NOTHING"], "products": constants["CAMBER_KEEP_PRODUCTS"]}
+
+
+def checkpoint(f: Callable[..., Any], keep: str = "nothing") -> Function:
+    """f, whose derivatives do not keep what it computes but compute it again from its arguments.
+
+    Parameters
+    ----------
+    f
+        A function of trees of arrays. What it reads beside its arguments is kept as usual.
+    keep
+        "nothing", or "products": results of matrix products are kept, the rest is computed again.
+
+    >>> import numpy as np, camber as cb
+    >>> layer = cb.checkpoint(lambda x: np.sin(np.exp(x)))
+    >>> cb.grad(lambda x: layer(layer(x)))(0.0) == cb.grad(lambda x: np.sin(np.exp(np.sin(np.exp(x)))))(0.0)
+    np.True_
+    """
+    if keep not in _KEEP:
+        raise InvalidError(f"checkpoint: keep is one of {', '.join(_KEEP)}, not {keep!r}")
+
+    def inner(args: tuple[Any, ...], kwargs: dict[str, Any], fresh: bool) -> Any:
+        tape = recording()
+        inputs = [lift(leaf, tape) for leaf in pytree.leaves((args, kwargs)) if isinstance(leaf, Array)]
+        leaves, tree = pytree.flatten(f(*args, **kwargs))
+        at = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Array)]
+        values = [lift(leaves[i], tape) for i in at]
+        made = call(tape, "checkpoint", nodes(v._node for v in values), len(values), nodes(v._node for v in inputs), len(inputs), _KEEP[keep], count=len(values))
+        for i, node in zip(at, made):
+            leaves[i] = typed(tape, node)
+        return pytree.unflatten(tree, leaves)
+
+    return _named(f, inner, "checkpoint", keep)
 
 
 def precision(f: Callable[..., Any], compute: str = "bf16", output: str = "f32") -> Function:
