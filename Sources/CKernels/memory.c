@@ -1,4 +1,4 @@
-/* The allocator that may fail, and the floating-point environment. */
+/* The allocator that may fail. */
 #define _GNU_SOURCE
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -69,43 +69,3 @@ int64_t ck_live_bytes(void) { return atomic_load_explicit(&live_bytes, memory_or
 int64_t ck_alloc_count(void) { return atomic_load_explicit(&alloc_count, memory_order_relaxed); }
 /* k = 0: the next call fails. */
 void ck_fail_after(int64_t k) { atomic_store_explicit(&fail_after, k, memory_order_relaxed); }
-
-/* ---- Floating-point environment ----------------------------------------------------------------------------------- */
-#if defined(__x86_64__)
-enum { MXCSR_DEFAULT = 0x1F80, MXCSR_FLAGS = 0x3F, X87_DEFAULT = 0x37F };
-uint64_t ck_fenv_enter(void) {
-  uint32_t vector;
-  uint16_t x87;
-  __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(vector), "=m"(x87));
-  if ((vector & ~(uint32_t)MXCSR_FLAGS) != MXCSR_DEFAULT) {
-    const uint32_t standard = MXCSR_DEFAULT;
-    __asm__ volatile("ldmxcsr %0" : : "m"(standard));
-  }
-  if (x87 != X87_DEFAULT) {       /* the scalar functions use 80-bit numbers */
-    const uint16_t standard = X87_DEFAULT;
-    __asm__ volatile("fldcw %0" : : "m"(standard));
-  }
-  return (uint64_t)x87 << 32 | vector;
-}
-void ck_fenv_leave(uint64_t saved) {
-  const uint32_t vector = (uint32_t)saved;
-  const uint16_t x87 = (uint16_t)(saved >> 32);
-  uint32_t now;
-  __asm__ volatile("stmxcsr %0" : "=m"(now));
-  if (now != vector) __asm__ volatile("ldmxcsr %0" : : "m"(vector));   /* reading is cheap, writing is not */
-  if (x87 != X87_DEFAULT) __asm__ volatile("fldcw %0" : : "m"(x87));
-}
-#elif defined __aarch64__
-/* FPCR 0: to nearest, nothing flushed, no alternative f16, NaNs kept, no trap. */
-uint64_t ck_fenv_enter(void) {
-  uint64_t saved;
-  __asm__ volatile("mrs %0, fpcr" : "=r"(saved));
-  if (saved != 0) __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)0));
-  return saved;
-}
-void ck_fenv_leave(uint64_t saved) {
-  if (saved != 0) __asm__ volatile("msr fpcr, %0" : : "r"(saved));
-}
-#else
-#error "Camber runs on x86-64 and arm64"
-#endif

@@ -1,7 +1,7 @@
 public import CCamber
+import CKernels
 import Glibc
 import Runtime
-import Synchronization
 import Tape
 
 final class ProgramHandle: Handled {
@@ -11,19 +11,18 @@ final class ProgramHandle: Handled {
   /// Bytes of each argument, and the input that each output may overlap (-1: none).
   private let inputBytes: [Int], outputBytes: [Int]
   private(set) var aliases: [Int]
-  let identity: ObjectIdentifier
+  let identity: UnsafeRawPointer
   let takesNothing: Bool, givesNothing: Bool
   /// Bytes of the inputs, then of the outputs.
   private let bytes: UnsafeMutablePointer<Int>
-  private let inputCount: Int, outputCount: Int
+  /// Outputs need no look after a run.
+  private(set) var isDirect = true
   init(_ p: Program) {
     program = p
-    identity = ObjectIdentifier(p)
+    identity = UnsafeRawPointer(Unmanaged.passUnretained(p).toOpaque())
     takesNothing = p.inputTypes[0].isEmpty
     givesNothing = p.outputTypes[0].isEmpty
-    inputCount = p.inputTypes[0].count
-    outputCount = p.outputTypes[0].count
-    bytes = .allocate(capacity: inputCount + outputCount + 1)
+    bytes = .allocate(capacity: p.inputTypes[0].count + p.outputTypes[0].count + 1)
     for (i, t) in (p.inputTypes[0] + p.outputTypes[0]).enumerated() { (bytes + i).initialize(to: t.bytes) }
     inputBytes = p.inputTypes[0].map(\.bytes)
     outputBytes = p.outputTypes[0].map(\.bytes)
@@ -45,22 +44,15 @@ final class ProgramHandle: Handled {
     }
   }
 
-  /// Nothing is null, outputs lie one after the other in memory, and inputs all before or all behind them: what most hosts pass, told in one look.
-  @inline(__always) func isPlain(_ inputs: UnsafePointer<UnsafeRawPointer?>, _ outputs: UnsafePointer<UnsafeMutableRawPointer?>) -> Bool {
-    var low = UInt.max, high: UInt = 0, end: UInt = 0, plain = true
-    for i in 0 ..< inputCount {
-      let a = UInt(bitPattern: inputs[i])
-      low = min(low, a)
-      high = max(high, a &+ UInt(bitPattern: bytes[i]))
-    }
-    plain = low > 0
-    let first = outputCount > 0 ? UInt(bitPattern: outputs[0]) : UInt.max
-    for i in 0 ..< outputCount {
-      let a = UInt(bitPattern: outputs[i])
-      plain = plain && a >= end && a > 0
-      end = a &+ UInt(bitPattern: bytes[inputCount + i])
-    }
-    return plain && (high <= first || end <= low)
+  func set(_ name: String, _ value: Double) -> Failure? {
+    let f = program.set(name, value)
+    isDirect = !program.checkFinite
+    return f
+  }
+
+  func lane(_ w: Workspace) -> ck_lane {
+    ck_lane(gate: ck_gate(), direct: w.direct, slots: w.slots, program: identity,
+            bytes: bytes, inputs: UInt32(inputBytes.count), outputs: UInt32(outputBytes.count))
   }
 
   func alias(output: Int, input: Int) -> Failure? {
@@ -93,17 +85,21 @@ final class ProgramHandle: Handled {
 final class WorkspaceHandle: Handled {
   let workspace: Workspace
   /// Held for a whole call, so that its sentence is one thread's, too.
-  let busy = Atomic<Bool>(false)
-  /// The same, uncounted, and what tells its program from others.
+  let lane: UnsafeMutablePointer<ck_lane>
+  /// The same, uncounted.
   let running: Unmanaged<Workspace>
-  let owner: ObjectIdentifier
   let aliases: [Int]
-  init(_ w: Workspace, aliases: [Int]) {
+  /// The program's lane has the lengths of its arrays, which live as long as it does.
+  private let program: ProgramHandle
+  init(_ w: Workspace, _ p: ProgramHandle) {
     workspace = w
-    self.aliases = aliases
+    program = p
+    aliases = p.aliases
     running = .passUnretained(w)
-    owner = ObjectIdentifier(w.program)
+    lane = .allocate(capacity: 1)
+    lane.initialize(to: p.lane(w))
   }
+  deinit { lane.deallocate() }
 }
 
 final class LinearHandle: Handled {
@@ -134,7 +130,7 @@ private func compiled<T>(_ tape: OpaquePointer?, _ inputs: Nodes?, _ n: Int, _ o
 @_cdecl("camber_program_set") @implementation public func camber_program_set(_ program: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ value: Double) -> camber_status {
   guard let h = programHandle(program) else { return CAMBER_EHANDLE.raw }
   guard let name else { return h.fail(Failure(.invalid, "program: the option's name is NULL")) }
-  return h.program.set(String(cString: name), value).map(h.fail) ?? 0
+  return h.set(String(cString: name), value).map(h.fail) ?? 0
 }
 @_cdecl("camber_program_alias") @implementation public func camber_program_alias(_ program: OpaquePointer!, _ output: Int, _ input: Int) -> camber_status {
   guard let h = programHandle(program) else { return CAMBER_EHANDLE.raw }
@@ -178,27 +174,27 @@ private func describe(_ types: [TensorType], _ i: Int, _ dtype: UnsafeMutablePoi
 
 @_cdecl("camber_workspace_new") @implementation public func camber_workspace_new(_ program: OpaquePointer!) -> OpaquePointer! {
   guard let h = programHandle(program), let w = try? Workspace(h.program) else { return nil }
-  return makeHandle(.workspace, WorkspaceHandle(w, aliases: h.aliases))
+  return makeHandle(.workspace, WorkspaceHandle(w, h))
 }
 @_cdecl("camber_workspace_free") @implementation public func camber_workspace_free(_ workspace: OpaquePointer!) { freeHandle(.workspace, workspace) }
 @_cdecl("camber_workspace_message") @implementation public func camber_workspace_message(_ workspace: OpaquePointer!) -> UnsafePointer<CChar>! {
   workspaceHandle(workspace)?.text ?? camber_status_message(CAMBER_EHANDLE.raw)
 }
 
-@inline(__always) private func run(_ p: ProgramHandle, _ w: WorkspaceHandle, _ inputs: UnsafePointer<UnsafeRawPointer?>?,
+private func run(_ p: ProgramHandle, _ w: WorkspaceHandle, _ inputs: UnsafePointer<UnsafeRawPointer?>?,
                                    _ outputs: UnsafePointer<UnsafeMutableRawPointer?>?) -> camber_status {
-  guard w.busy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else { return CAMBER_EBUSY.raw }
-  defer { w.busy.store(false, ordering: .releasing) }
-  guard w.owner == p.identity else { return w.fail(Failure(.handle, "run: the workspace belongs to another program")) }
+  let way = ck_gate_enter(&w.lane.pointee.gate)
+  guard way != 0 else { return CAMBER_EBUSY.raw }
+  defer { ck_gate_leave(&w.lane.pointee.gate, way) }
+  guard w.lane.pointee.program == p.identity else { return w.fail(Failure(.handle, "run: the workspace belongs to another program")) }
   guard let inputs = inputs ?? (p.takesNothing ? UnsafePointer(bitPattern: 8) : nil),
         let outputs = outputs ?? (p.givesNothing ? UnsafePointer(bitPattern: 8) : nil) else {
     return w.fail(Failure(.invalid, "run: the array of inputs or outputs is NULL"))
   }
-  let plain = p.isPlain(inputs, outputs)
-  if !plain, let o = p.overlap(inputs, outputs, w.aliases) { return refuse(w, o) }
-  let code = w.running._withUnsafeGuaranteedRef { $0.runAlone(inputs: inputs, outputs: outputs, sound: plain) }
-  if code == .ok { return 0 }
-  if code != .busy { w.say(w.workspace.message) }
+  if !ck_lane_plain(w.lane, inputs, outputs), let o = p.overlap(inputs, outputs, w.aliases) { return refuse(w, o) }
+  let code = w.running._withUnsafeGuaranteedRef { $0.runAlone(inputs: inputs, outputs: outputs) }
+  if case .ok = code { return 0 }
+  w.say(w.workspace.message)
   return code.rawValue
 }
 @inline(never) private func refuse(_ w: WorkspaceHandle, _ o: (output: Int, other: Int, isInput: Bool)) -> camber_status {
@@ -210,7 +206,9 @@ private func describe(_ types: [TensorType], _ i: Int, _ dtype: UnsafeMutablePoi
 ) -> camber_status {
   // Nothing here is counted: a run of ten numbers takes less time than a few counts.
   let status = lend(program, .program, as: ProgramHandle.self) { p in
-    lend(workspace, .workspace, as: WorkspaceHandle.self) { w in run(p, w, inputs, outputs) } ?? CAMBER_EHANDLE.raw
+    lend(workspace, .workspace, as: WorkspaceHandle.self) { w in
+      p.isDirect && ck_lane_run(w.lane, p.identity, inputs, outputs) ? 0 : run(p, w, inputs, outputs)
+    } ?? CAMBER_EHANDLE.raw
   }
   return status ?? CAMBER_EHANDLE.raw
 }

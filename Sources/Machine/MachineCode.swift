@@ -22,7 +22,7 @@ package final class MachineCode {
       self.kept = kept
     }
   }
-  package typealias Function = @convention(c) (UnsafeMutablePointer<UInt64>, UnsafePointer<UnsafeRawPointer?>?, UnsafePointer<UnsafeMutableRawPointer?>?) -> Void
+  package typealias Function = @convention(c) (UnsafeMutablePointer<UInt64>?, UnsafePointer<UnsafeRawPointer?>?, UnsafePointer<UnsafeMutableRawPointer?>?) -> Void
   private let pages: Pages
   /// By part, as long as this lives.
   package let entries: UnsafePointer<Function>

@@ -52,6 +52,25 @@ final class PlaceTests: XCTestCase {
     }
   }
 
+  /// Constants with computed numbers between them, and one number many times: wide stores may run over what is stored later, and over nothing else.
+  func testStoresThatOverlap() throws {
+    var r = Random(state: 46)
+    for d in [DType.f64, .f32, .i64, .i32, .f16] {
+      for _ in 0 ..< 40 {
+        let t = Tape(), x = t.input(TensorType(d, [3])), own = t.input(TensorType(d, [3]))
+        let e = (0 ..< 3).map { t.reshape(t.slice(x, axis: -1, start: $0, count: 1), []) }
+        let pool = [t.constant(d, 0), t.constant(d, 1), t.mul(e[0], e[1]), t.add(e[1], e[2]), e[2], t.reshape(t.slice(own, axis: -1, start: 1, count: 1), [])]
+        var parts: [NodeID] = []
+        while parts.count < 60 {
+          let k = [0, 0, 0, 1, 2, 3, 2, 4, 5][Int(r.next() % 9)], n = [1, 1, 2, 3, 4, 5, 9][Int(r.next() % 7)]
+          for _ in 0 ..< n { parts.append(pool[k]) }
+        }
+        let a = t.concat(parts.map { t.reshape($0, [1]) }, axis: -1), b = t.concat((parts.reversed() + parts).map { t.reshape($0, [1]) }, axis: -1)
+        try check(t, [x: r.array(t.type(x)), own: r.array(t.type(own))], [a, t.neg(pool[2]), b])
+      }
+    }
+  }
+
   /// Numbers stacked: the program stores them and does nothing else.
   func testStacks() throws {
     var r = Random(state: 45)

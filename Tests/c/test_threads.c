@@ -63,6 +63,36 @@ static void *own_tape(void *arg) {
   return NULL;
 }
 
+/* Single numbers, more of them alive at once than a machine has registers: what two threads inside one workspace would spoil. */
+enum { LIVE = 48, ROUNDS = 400, TURNS = 20 };
+static camber_program *numbers;
+static camber_workspace *volatile fresh[ROUNDS];
+static double expected[THREADS];
+static pthread_barrier_t start;
+
+static camber_status run_numbers(camber_workspace *w, size_t me, double *y) {
+  double x = 0.5 + (double)me;
+  const void *in[1] = {&x};
+  void *results[1] = {y};
+  return camber_run(numbers, w, in, results);
+}
+
+/* The first thread of a workspace may own its door until another comes: they meet there in every order. */
+static void *handed_over(void *arg) {
+  size_t me = (size_t)arg;
+  for (int r = 0; r < ROUNDS; r++) {
+    pthread_barrier_wait(&start);
+    for (int i = 0; i < TURNS; i++) {
+      double y = 0;
+      camber_status s = run_numbers(fresh[r], me, &y);
+      if (s == CAMBER_EBUSY) busy[me]++;
+      else if (s != CAMBER_OK || y != expected[me]) odd[me]++;
+      else fine[me]++;
+    }
+  }
+  return NULL;
+}
+
 static void in_threads(void *(*body)(void *)) {
   pthread_t threads[THREADS];
   memset(odd, 0, sizeof odd), memset(busy, 0, sizeof busy), memset(fine, 0, sizeof fine);
@@ -101,5 +131,31 @@ int main(void) {
   in_threads(own_tape);
   for (int i = 0; i < THREADS; i++) CHECK(odd[i] == 0 && got[i][0][0] == got[0][0][0] && got[i][0][1] == got[0][0][1]);
   camber_workspace_free(shared), camber_program_free(program);
+
+  t = camber_tape_new();
+  camber_node x = camber_input(t, CAMBER_F64, NULL, 0), part[LIVE], total = camber_constant(t, CAMBER_F64, 0);
+  for (int i = 0; i < LIVE; i++) part[i] = camber_mul(t, camber_add(t, i ? part[i - 1] : x, camber_constant(t, CAMBER_F64, i)), x);
+  for (int i = LIVE - 1; i >= 0; i--) total = camber_div(t, camber_add(t, total, part[i]), camber_constant(t, CAMBER_F64, 3 + i));
+  numbers = camber_program_new(t, &x, 1, &total, 1);
+  camber_easy_check(stderr, t);
+  camber_tape_free(t);
+  for (int r = 0; r < ROUNDS; r++) fresh[r] = camber_workspace_new(numbers);
+  for (size_t i = 0; i < THREADS; i++) {
+    camber_workspace *w = camber_workspace_new(numbers);
+    STATUS(run_numbers(w, i, &expected[i]), CAMBER_OK);
+    camber_workspace_free(w);
+  }
+  CHECK(expected[0] > 0 && expected[0] != expected[1]);
+  pthread_barrier_init(&start, NULL, THREADS);
+  in_threads(handed_over);
+  for (int i = 0; i < THREADS; i++) CHECK(odd[i] == 0 && busy[i] + fine[i] == ROUNDS * TURNS && fine[i] > 0);
+  printf("%d workspaces handed over: %d runs done, %d busy\n", ROUNDS, fine[0] + fine[1], busy[0] + busy[1]);
+  for (int r = 0; r < ROUNDS; r++) {
+    double y = 0;
+    STATUS(run_numbers(fresh[r], 1, &y), CAMBER_OK);
+    camber_workspace_free(fresh[r]);
+  }
+  pthread_barrier_destroy(&start);
+  camber_program_free(numbers);
   return check_done();
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "../../../include/camber_ops.h"
+#include "gate.h"
 
 #define CK_CLOSED __attribute__((enum_extensibility(closed)))
 #define X(name, class, value) Unary_##name,
@@ -169,11 +170,6 @@ int ck_cholesky(int dtype, size_t n, const void *a, void *l);      /* lower fact
 int ck_triangular_solve(int dtype, bool lower, bool transpose, bool unit, size_t n, size_t m, const void *a, const void *b, void *x);
 /* Solve op(A) X = B by LU with partial pivoting. lu: n*n elements of scratch; pivots: n of them; t: n*m elements. */
 int ck_solve(int dtype, bool transpose, size_t n, size_t m, const void *a, const void *b, void *x, void *lu, int32_t *pivots, void *t);
-
-/* ---- Floating-point environment -------------------------------------------------------------------------------------- */
-/* Sets round-to-nearest, no flush to zero, all exceptions masked on this thread; returns what stood there. */
-uint64_t ck_fenv_enter(void);
-void ck_fenv_leave(uint64_t saved);
 
 /* ---- Threads ------------------------------------------------------------------------------------------------------------ */
 int ck_processors(void);   /* those that this process may use (its affinity); at least 1 */

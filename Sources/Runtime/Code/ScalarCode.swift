@@ -87,7 +87,7 @@ struct ScalarCode: ~Copyable {
     }
     range.near = min(top, Int32(slots))
     e = first
-    var known: [(slot: Int32, place: Int)] = []
+    var known: [(slot: Int32, place: Int)] = [], later: [Target] = []
     while e >= 0 {
       let x = places.stores[e], q = Int(x.source), next = Int(x.next)
       if items[q].step < -1 {
@@ -97,10 +97,11 @@ struct ScalarCode: ~Copyable {
       } else {
         same[e] = head[q]
         head[q] = Int32(e)
+        later.append(Target(x))
       }
       e = next
     }
-    try fill(g, places, &known, &range)
+    try fill(g, places, &known, &later, &range)
     e = first
     while e >= 0 {
       let q = Int(places.stores[e].source)
@@ -142,10 +143,7 @@ struct ScalarCode: ~Copyable {
         range.stores += 1
         range.storing += 1
       }
-      while head[p] >= 0 {
-        try store(g, places.stores[Int(head[p])], out, &range)
-        head[p] = same[Int(head[p])]
-      }
+      try repeated(g, places, p, out, head, same, &range)
       if last[p] < 0 { try free.add(out) }
     }
     for m in 0 ..< Int(info.count) { slot[Int(members[m])] = -1 }
@@ -176,27 +174,73 @@ struct ScalarCode: ~Copyable {
     range.storing += 1
   }
 
-  /// Stores constants, those that lie side by side at once.
-  private mutating func fill(_ g: Graph, _ places: Places, _ known: inout [(slot: Int32, place: Int)], _ range: inout ScalarRange) throws(Failure) {
-    known.sort { a, b in
-      let x = places.stores[a.place], y = places.stores[b.place]
-      return (a.slot, x.target, x.offset) < (b.slot, y.target, y.offset)
-    }
+  /// An element of a joined array.
+  private struct Target: Comparable {
+    let array: Int32, offset: Int
+    init(_ s: Places.Store) { (array, offset) = (s.target, s.offset) }
+    init(_ s: Places.Store, plus n: Int) { (array, offset) = (s.target, s.offset + n) }
+    static func < (a: Self, b: Self) -> Bool { (a.array, a.offset) < (b.array, b.offset) }
+  }
+
+  /// Stores constants, those that lie side by side at once. `later`: what members store afterwards; one or two such elements between equal constants
+  /// are written twice, since one wide store costs less than two narrow ones.
+  private mutating func fill(_ g: Graph, _ places: Places, _ known: inout [(slot: Int32, place: Int)], _ later: inout [Target], _ range: inout ScalarRange) throws(Failure) {
+    known.sort { a, b in (a.slot, Target(places.stores[a.place])) < (b.slot, Target(places.stores[b.place])) }
+    later.sort()
     var i = 0
     while i < known.count {
-      let x = places.stores[known[i].place], code = Rows.fill[Int(g.dtype(Int(x.target)))]
+      let x = places.stores[known[i].place], wide = Rows.fill[Int(g.dtype(Int(x.target)))] >= 0
+      var n = 1, members = 1
+      while wide, i + members < known.count, known[i + members].slot == known[i].slot {
+        let y = places.stores[known[i + members].place], gap = y.offset - x.offset - n
+        if y.target != x.target || gap > 2 || n + gap >= MachineCode.mostFilled || gap > 0 && !Self.contains(later, x, n, gap) { break }
+        n += gap + 1
+        members += 1
+      }
+      try fill(g, x, known[i].slot, n, numbers: members, &range)
+      i += members
+    }
+  }
+
+  /// Whether `count` elements from the n-th behind a place stand in a sorted list.
+  private static func contains(_ list: [Target], _ x: Places.Store, _ n: Int, _ count: Int) -> Bool {
+    let first = Target(x, plus: n)
+    var low = 0, high = list.count
+    while low < high {
+      let middle = (low + high) / 2
+      if list[middle] < first { low = middle + 1 } else { high = middle }
+    }
+    return low + count <= list.count && (0 ..< count).allSatisfy { list[low + $0] == Target(x, plus: n + $0) }
+  }
+
+  /// n numbers from a place on, in one instruction.
+  private mutating func fill(_ g: Graph, _ x: Places.Store, _ slot: Int32, _ n: Int, numbers: Int, _ range: inout ScalarRange) throws(Failure) {
+    try store(g, x, slot, &range)
+    if n == 1 { return }
+    self.code[self.code.count - 1].code = UInt16(truncatingIfNeeded: Rows.fill[Int(g.dtype(Int(x.target)))])
+    self.code[self.code.count - 1].z = Int32(n)
+    range.stores += numbers - 1
+  }
+
+  /// Stores a member wherever it is wanted; four times and more side by side at once.
+  private mutating func repeated(_ g: Graph, _ places: Places, _ p: Int, _ out: Int32, _ head: UnsafeMutablePointer<Int32>, _ same: UnsafeMutablePointer<Int32>,
+                                 _ range: inout ScalarRange) throws(Failure) {
+    var few = 0, e = head[p]
+    while e >= 0, few < 4 { (few, e) = (few + 1, same[Int(e)]) }
+    var all: [Places.Store] = []
+    while head[p] >= 0 {
+      let x = places.stores[Int(head[p])]
+      if few < 4 { try store(g, x, out, &range) } else { all.append(x) }
+      head[p] = same[Int(head[p])]
+    }
+    if few < 4 { return }
+    all.sort { Target($0) < Target($1) }
+    var i = 0
+    while i < all.count {
       var n = 1
-      while code >= 0, n < MachineCode.mostFilled, i + n < known.count, known[i + n].slot == known[i].slot {
-        let y = places.stores[known[i + n].place]
-        if y.target != x.target || y.offset != x.offset + n { break }
-        n += 1
-      }
-      try store(g, x, known[i].slot, &range)
-      if n > 1 {   // the store just written becomes a fill
-        self.code[self.code.count - 1].code = UInt16(truncatingIfNeeded: code)
-        self.code[self.code.count - 1].z = Int32(n)
-        range.stores += n - 1
-      }
+      while n < MachineCode.mostFilled, i + n < all.count, Target(all[i + n]) == Target(all[i], plus: n) { n += 1 }
+      if n < 4 || Rows.fill[Int(g.dtype(Int(all[i].target)))] < 0 { n = 1 }
+      try fill(g, all[i], out, n, numbers: n, &range)
       i += n
     }
   }

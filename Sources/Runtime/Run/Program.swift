@@ -10,7 +10,7 @@ package final class Program {
   private(set) var structure: Structure
   /// What it was made from, kept where there are loops, whose stacks options may change.
   private let recorded: (tape: Tape, stages: [Stage])?
-  private(set) var checkFinite = false
+  package private(set) var checkFinite = false
   private(set) var backend = Backend.auto
   private var threads = 0
   private var aliases: [Alias] = []

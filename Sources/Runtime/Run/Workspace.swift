@@ -1,6 +1,5 @@
-import CKernels
-import Machine
-import Synchronization
+package import CKernels
+package import Machine
 package import Tape
 
 /// The memory of one running thread. Its runs allocate nothing.
@@ -10,13 +9,14 @@ package final class Workspace {
   package private(set) var message = ""
   private let arena: UnsafeMutableRawPointer
   let instance: Instance
-  private let busy = Atomic<Bool>(false)
+  private let gate: UnsafeMutablePointer<ck_gate>
   /// Stages that have run, as bits; then by stage: inputs, outputs, and the stages it needs.
   private let done: UnsafeMutablePointer<UInt64>
   private let counts: UnsafeMutablePointer<(inputs: Int, outputs: Int, needs: UInt64)>
   private let stages: Int
-  /// Of a program that is one step of single numbers in machine code: that code.
-  private let direct: MachineCode.Function?
+  /// Of a program that is one step of single numbers in machine code: that code, and the slots it wants.
+  package let direct: MachineCode.Function?
+  package var slots: UnsafeMutablePointer<UInt64> { arena.assumingMemoryBound(to: UInt64.self) }
 
   package init(_ program: Program) throws(Failure) {
     self.program = program
@@ -27,6 +27,8 @@ package final class Workspace {
     stages = s.stages
     done = .allocate(capacity: 1)
     done.initialize(to: 0)
+    gate = .allocate(capacity: 1)
+    gate.initialize(to: ck_gate())
     counts = .allocate(capacity: s.stages)
     for k in 0 ..< s.stages { (counts + k).initialize(to: (s.inputCount[k], s.outputCount[k], s.values.needs[k])) }
     do throws(Failure) {
@@ -35,6 +37,7 @@ package final class Workspace {
     } catch {
       ck_free(a)
       done.deallocate()
+      gate.deallocate()
       counts.deallocate()
       throw error
     }
@@ -43,24 +46,20 @@ package final class Workspace {
   deinit {
     ck_free(arena)
     done.deallocate()
+    gate.deallocate()
     counts.deallocate()
   }
 
   /// inputs[i] and outputs[i] are the stage's arrays, borrowed for the call.
   package func run(stage: Int = 0, inputs: UnsafePointer<UnsafeRawPointer?>, outputs: UnsafePointer<UnsafeMutableRawPointer?>) -> Code {
-    guard busy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else { return .busy }
-    defer { busy.store(false, ordering: .releasing) }
+    let way = ck_gate_enter(gate)
+    guard way != 0 else { return .busy }
+    defer { ck_gate_leave(gate, way) }
     return runAlone(stage: stage, inputs: inputs, outputs: outputs)
   }
 
-  /// The same by a caller that sees to it that no two threads run the workspace; `sound`: no pointer is null.
-  package func runAlone(stage: Int = 0, inputs: UnsafePointer<UnsafeRawPointer?>, outputs: UnsafePointer<UnsafeMutableRawPointer?>, sound: Bool = false) -> Code {
-    if sound, stage == 0, let direct, !program.checkFinite {
-      let saved = ck_fenv_enter()
-      direct(arena.assumingMemoryBound(to: UInt64.self), inputs, outputs)
-      ck_fenv_leave(saved)
-      return .ok
-    }
+  /// The same by a caller that sees to it that no two threads run the workspace.
+  package func runAlone(stage: Int = 0, inputs: UnsafePointer<UnsafeRawPointer?>, outputs: UnsafePointer<UnsafeMutableRawPointer?>) -> Code {
     guard stage >= 0, stage < stages else { return fail(.invalid, "run: stage \(stage) of \(stages)") }
     let (inCount, outCount, needs) = counts[stage], missing = needs & ~done.pointee
     guard missing == 0 else { return fail(.invalid, "run: stage \(stage) needs what stage \(missing.trailingZeroBitCount) keeps; run that first") }
