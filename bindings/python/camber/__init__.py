@@ -33,6 +33,7 @@ from .linear import linearize, vjp
 from .loops import fori_loop, map, scan
 from .optim import LossScaler
 from .program import Program
+from .saved import Saved, SavedFunction, dumps, load, loads, save
 from .tensors import load_tensors, save_tensors
 from .transforms import (
     checkpoint,
@@ -52,8 +53,8 @@ from .transforms import (
 __version__ = ".".join(str(part) for part in HEADER.version)
 __all__ = [
     "HEADER", "Array", "BusyError", "DerivativeError", "DtypeError", "Error", "FileError", "Function", "HandleError",
-    "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "ShapeError", "Tape", "TracedError",
-    "bfloat16", "checkpoint", "fori_loop", "from_bf16", "function", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
-    "linearize", "load_tensors", "map", "numpy", "ops", "optim", "precision", "pytree", "random", "save_tensors", "scan",
+    "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "Saved", "SavedFunction", "ShapeError", "Tape", "TracedError",
+    "bfloat16", "checkpoint", "dumps", "fori_loop", "from_bf16", "function", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
+    "linearize", "load", "load_tensors", "loads", "map", "numpy", "ops", "optim", "precision", "pytree", "random", "save", "save_tensors", "scan",
     "simplify", "special", "stop_gradient", "tape_hash", "to_bf16", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip

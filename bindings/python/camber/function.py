@@ -123,6 +123,16 @@ class Compiled:
         self.slots: dict[int, Slot] = {}
         self.single = self.tree is pytree.LEAF
 
+    @classmethod
+    def of(cls, program: Program, places: list[int], tree: pytree.Tree) -> Compiled:
+        """A program whose outputs are the leaves of a result, in order."""
+        made = cls.__new__(cls)
+        made.program, made.places, made.tree = program, places, tree
+        made.picks = list(range(tree.size))
+        made.slots = {}
+        made.single = tree is pytree.LEAF
+        return made
+
     def __call__(self, leaves: Any) -> Any:
         """Runs on the leaves that are inputs, already of the right types."""
         slot = self.slots.get(get_ident())

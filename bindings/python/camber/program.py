@@ -51,13 +51,24 @@ class Program:
         self.handle = lib.program_new(tape.handle, nodes(inputs), len(inputs), nodes(outputs), len(outputs))
         if not self.handle:
             tape.fail()
-        self.inputs = [self._type(lib.program_input_type, i) for i in range(lib.program_input_count(self.handle))]
-        self.outputs = [self._type(lib.program_output_type, i) for i in range(lib.program_output_count(self.handle))]
-        self._local = threading.local()
+        self._describe()
         if check_finite:
             self.set("check_finite", 1)
         for name, value in options.items():
             self.set(name, value)
+
+    @classmethod
+    def of(cls, handle: Any) -> Program:
+        """Takes over a program of the C interface."""
+        made = cls.__new__(cls)
+        made.handle = handle
+        made._describe()
+        return made
+
+    def _describe(self) -> None:
+        self.inputs = [self._type(lib.program_input_type, i) for i in range(lib.program_input_count(self.handle))]
+        self.outputs = [self._type(lib.program_output_type, i) for i in range(lib.program_output_count(self.handle))]
+        self._local = threading.local()
 
     def __del__(self, free: Any = lib.program_free) -> None:
         if getattr(self, "handle", None):
