@@ -1,12 +1,12 @@
 #!/bin/sh
 # Builds and runs the C and C++ tests against a library: Tests/run-native.sh [folder of libcamber.so] [test ...]
 # Each test's closing line is printed after its name; the exit status is non-zero when one fails. Tests: headers, api, easy,
-# bad_input, regressions, archive, threads, noalloc, cpp, adbench, quickstart, package, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
+# bad_input, regressions, archive, threads, noalloc, cpp, adbench, quickstart, saved, package, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 lib=$(cd "${1:-$root/build}" && pwd) || exit 2
 [ $# -gt 0 ] && shift
-tests=${*:-headers api easy bad_input regressions archive threads noalloc cpp adbench quickstart package fashion}
+tests=${*:-headers api easy bad_input regressions archive threads noalloc cpp adbench quickstart saved package fashion}
 data=${CAMBER_SHARED:-$root/../shared}/data/adbench
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -83,6 +83,29 @@ quickstart() {
   say quickstart $((all - right)) "$right passed, $((all - right)) failed"
 }
 
+# A network that Python trains and saves with its derivatives, loaded and run in every language: the same digits.
+saved() {
+  cd "$root/examples/saved" || exit 2
+  python_has_camber || { say saved 0 "skipped: no python with numpy"; return; }
+  build saved_c $cc -std=c99 main.c && build saved_cpp $cxx -std=c++17 main.cpp || return
+  right=0 all=1
+  $python main.py save "$work/saved.camber" && $python main.py "$work/saved.camber" >"$work/saved.py" && grep -q '^0.75 0x1.8c3' "$work/saved.py" && right=1
+  for language in c cpp swift; do
+    case $language in
+      swift) [ -n "$SWIFT_EXAMPLES" ] || continue; set -- "$SWIFT_EXAMPLES/saved" ;;
+      *) set -- "$work/saved_$language" ;;
+    esac
+    all=$((all + 1))
+    # Python pads hexadecimal floats with zeros; C does not.
+    "$@" "$work/saved.camber" >"$work/saved.out" && python3 - "$work/saved.py" "$work/saved.out" <<'P' && right=$((right + 1))
+import sys
+a, b = ([[float.fromhex(w) if "0x" in w else w for w in line.split()] for line in open(p)] for p in sys.argv[1:])
+sys.exit(a != b or len(a) != 5)
+P
+  done
+  say saved $((all - right)) "$right passed, $((all - right)) failed"
+}
+
 # What is installed serves from wherever it lies: by pkg-config and by CMake, in C and C++, from outside the tree.
 package() {
   version=$(awk '/define CAMBER_VERSION_(MAJOR|MINOR|PATCH)/ {v = v sep $3; sep = "."} END {print v}' "$root/include/camber.h")
@@ -148,6 +171,7 @@ for t in $tests; do
   case $t in
     headers) headers ;;
     quickstart) quickstart ;;
+    saved) saved ;;
     package) package ;;
     fashion) fashion ;;
     api) build $t $cc -std=c11 -O1 "$here/c/test_api.c" -lm && run $t "$work/$t" "$root/include" ;;

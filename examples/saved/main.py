@@ -27,9 +27,9 @@ def train(path):
         "w2": np.zeros(8),
     }
     step = cb.value_and_grad(loss)
-    for _ in range(400):
+    for _ in range(5000):
         _, slope = step(model, grid, target)
-        model = cb.pytree.map(lambda p, g: p - 0.05 * g, model, slope)
+        model = cb.pytree.map(lambda p, g: p - 0.2 * g, model, slope)
 
     # What is known now is a constant of the file: the model. What will be asked for later is an input: x.
     def value(x):

@@ -30,7 +30,8 @@ package func mayLoad(_ s: Structural, _ x: [TensorType], _ a: [Int]) -> Bool? {
   case .triangularSolve: return takes(2, 3) && flags(a[...])
   case .solve: return takes(2, 1) && flags(a[...])
   case .random: return x.count == 1 && a.count >= 1 && a[0] >= 0 && a[0] < DType.allCases.count && extents(a[1...])
-  // Leaves, loops and their members are read by themselves: Decode.swift.
+  case .after: return takes(2, 0)
+  // Leaves, loops, marks and their members are read by themselves: Decode.swift.
   default: return row(s).loads?(x, a)
   }
 }

@@ -339,19 +339,22 @@ extension Tape {
 
   /// A node of a file, its bodies' numbers being this tape's.
   func restored(_ s: Structural, _ x: [NodeID], _ a: [Int], _ wrong: (String) -> Failure) throws(Failure) -> NodeID {
-    if s == .scan { return try restoredScan(x, a, wrong) }
     for (i, n) in x.enumerated() where isTuple(n) { throw wrong("operand \(i) is a tuple") }
+    if s == .scan { return try restoredScan(x, a, wrong) }
+    if s == .checkpoint {
+      guard a.count == 2, a[0] >= 1, a[0] < x.count, a[1] >= 0, a[1] < 2 else { throw wrong("attributes \(text(a.prefix(16)))") }
+      return marked(Array(x[..<a[0]]), Array(x[a[0]...]), a[1])
+    }
     guard let fits = mayLoad(s, x.map { type($0) }, a) else { throw wrong("cannot be read from files") }
     guard fits else { throw wrong("\(x.count) operands with attributes \(text(a.prefix(16))) do not fit") }
     return apply(s, x, a)
   }
 
   private func restoredScan(_ x: [NodeID], _ a: [Int], _ wrong: (String) -> Failure) throws(Failure) -> NodeID {
-    guard a.count == 7, a[1...].allSatisfy({ $0 >= 0 && $0 <= TensorType.countLimit }), a[6] < 2 else { throw wrong("attributes \(text(a.prefix(16)))") }
+    guard a.count == 7 || a.count == 8, a[1...].allSatisfy({ $0 >= 0 && $0 <= TensorType.countLimit }), a[6] < 2 else { throw wrong("attributes \(text(a.prefix(16)))") }
     let b = bodies[a[0]], (carries, xs, consts, ys, length) = (a[1], a[2], a[3], a[4], a[5])
     guard carries + xs + consts == x.count, b.inputs.count == x.count, b.outputs.count == carries + ys else { throw wrong("its body does not have its numbers of operands and results") }
     for (i, n) in x.enumerated() {
-      guard !isTuple(n) else { throw wrong("operand \(i) is a tuple") }
       let have = type(n), want = b.tape.type(b.inputs[i])
       let slice = i >= carries && i < carries + xs
       guard slice ? have.shape.first == length && have.dtype == want.dtype && Array(have.shape.dropFirst()) == want.shape : have == want else {
