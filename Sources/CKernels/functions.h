@@ -142,6 +142,36 @@ INLINE V FN(sigmoid)(V x) {
 }
 INLINE V FN(softplus)(V x) { return FN(relu)(x) + FN(log1p)(FN(exp)(-ABS_(x))); }
 
+INLINE V FN(log1mexp)(V x) { return SEL(x > -LN2, FN(log)(-FN(expm1)(x)), FN(log1p)(-FN(exp)(x))); }
+
+/* Lane by lane where a condition holds, which is rare. */
+#define RARELY_EACH(condition, f, x, y)                                                        \
+  do {                                                                                         \
+    const I c_ = (condition);                                                                  \
+    if (ANY(c_))                                                                               \
+      for (int l = 0; l < (int)(sizeof(V) / sizeof(E)); l++)                                   \
+        if (c_[l]) r[l] = (E)f((double)(x)[l], (double)(y)[l]);                                \
+  } while (0)
+INLINE V FN(logaddexp)(V x, V y) {
+  const V high = FN(max)(x, y), low = FN(min)(x, y), apart = SEL(high == low, (E)0, low - high);
+  V r = high + FN(log1p)(FN(exp)(apart));
+  RARELY_EACH((high < 0) & (ABS_(r) < (E)-0.5 * high), ck_logaddexp_near, x, y);
+  return r;
+}
+INLINE V FN(logaddexp2)(V x, V y) {
+  const V high = FN(max)(x, y), low = FN(min)(x, y), apart = SEL(high == low, (E)0, low - high);
+  V r = high + FN(log1p)(FN(exp2)(apart)) * (E)1.4426950408889634;
+  RARELY_EACH((high < 0) & (ABS_(r) < (E)-0.5 * high), ck_logaddexp2_near, x, y);
+  return r;
+}
+
+#define EACH_LANE(f, x, y) ({ V r_ = (x); for (int l = 0; l < (int)(sizeof(V) / sizeof(E)); l++) r_[l] = (E)f((double)(x)[l], (double)(y)[l]); r_; })
+INLINE V FN(fmod)(V x, V y) { return EACH_LANE(ck_fmod, x, y); }
+INLINE V FN(mod)(V x, V y) { return EACH_LANE(ck_mod, x, y); }
+INLINE V FN(floor_divide)(V x, V y) { return EACH_LANE(ck_floor_divide, x, y); }
+#undef EACH_LANE
+#undef RARELY_EACH
+
 /* Below TAIL e^x would be subnormal before it is multiplied by x: e^(x + STEP) is used, where x + STEP is exact;
  * f32 goes through f64 there. */
 #if WIDE == 64
@@ -216,6 +246,23 @@ INLINE V FN(gelu)(V x) {
       if (far[l]) r[l] = ck_gelu_tail(x[l]);
 #else
   RARELY(x < LOW, BY_HALVES(gelu_f64, x));
+#endif
+  return r;
+}
+/* Phi(x) = erfc(t) / 2, in the same way; right of 0 it is 1 less the value at -x. */
+INLINE V FN(normal_cdf)(V x) {
+  const V m = -ABS_(x), c = SEL(m < LOW, LOW, m), t = c * -ROOT_HALF;
+  const V rest = FN(product_error)(c, (V)-ROOT_HALF, t) - c * ROOT_HALF_REST;
+  const V slope = t + __builtin_elementwise_sqrt(t * t + (E)1.2732395447351628), half = (E)0.5 * RAW(erfc)(t);
+  const V p = half - half * slope * rest;
+  V r = SEL(x > 0, (E)1 - p, SEL(x == x, p, x));
+#if WIDE == 64
+  const I far = x < LOW;
+  if (ANY(far))
+    for (int l = 0; l < (int)(sizeof(V) / sizeof(E)); l++)
+      if (far[l]) r[l] = ck_normal_cdf_tail(x[l]);
+#else
+  RARELY(x < LOW, BY_HALVES(normal_cdf_f64, x));
 #endif
   return r;
 }

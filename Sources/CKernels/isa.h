@@ -92,7 +92,21 @@ typedef float h_f32 __attribute__((ext_vector_type(WIDTH / 8)));
   INLINE V PASTE(max, DT)(V x, V y) { return x > y ? x : y; }                       \
   INLINE V PASTE(min, DT)(V x, V y) { return x < y ? x : y; }                       \
   INLINE V PASTE(sign, DT)(V x) { return x > 0 ? (V)1 : (x < 0 ? (V)-1 : (V)0); }   \
-  INLINE V PASTE(relu, DT)(V x) { return x > 0 ? x : (V)0; }
+  INLINE V PASTE(relu, DT)(V x) { return x > 0 ? x : (V)0; }                        \
+  /* 0 where the divisor is 0, as numpy has it; -1 is kept from the division, which would trap at the lowest number. */ \
+  INLINE V PASTE(fmod, DT)(V x, V y) {                                              \
+    const V odd = (y == 0) | (y == -1), r = x % (odd ? (V)1 : y);                   \
+    return odd ? (V)0 : r;                                                          \
+  }                                                                                 \
+  INLINE V PASTE(mod, DT)(V x, V y) {                                               \
+    const V r = PASTE(fmod, DT)(x, y);                                              \
+    return ((r != 0) & ((r ^ y) < 0)) ? r + y : r;                                  \
+  }                                                                                 \
+  INLINE V PASTE(floor_divide, DT)(V x, V y) {                                      \
+    const V odd = (y == 0) | (y == -1), d = odd ? (V)1 : y, q = x / d, r = x % d;   \
+    const V down = ((r != 0) & ((r ^ y) < 0)) ? q - 1 : q;                          \
+    return y == 0 ? (V)0 : y == -1 ? -x : down;                                     \
+  }
 INTEGERS(v_i64, int64_t, _i64)
 INTEGERS(v_i32, int32_t, _i32)
 #undef INTEGERS
@@ -109,6 +123,14 @@ INTEGERS(v_i32, int32_t, _i32)
 #define SILU(x) PASTE(silu, DT)(x)
 #define SECH_SQUARED(x) PASTE(sech_squared, DT)(x)
 #define LOGISTIC_DENSITY(x) PASTE(logistic_density, DT)(x)
+#define LOG1MEXP(x) PASTE(log1mexp, DT)(x)
+#define NORMAL_CDF(x) PASTE(normal_cdf, DT)(x)
+#define LOGADDEXP(x, y) PASTE(logaddexp, DT)(x, y)
+#define LOGADDEXP2(x, y) PASTE(logaddexp2, DT)(x, y)
+#define FMOD(x, y) PASTE(fmod, DT)(x, y)
+#define MOD(x, y) PASTE(mod, DT)(x, y)
+#define FLOOR_DIVIDE(x, y) PASTE(floor_divide, DT)(x, y)
+#define FUSED(x, y, z) __builtin_elementwise_fma(x, y, z)
 #define ABS(x) __builtin_elementwise_abs(x)
 #define SQRT(x) __builtin_elementwise_sqrt(x)
 #define FLOOR(x) __builtin_elementwise_floor(x)
@@ -118,6 +140,8 @@ INTEGERS(v_i32, int32_t, _i32)
 #define EACH1(f, x) ({ V r_ = (x); for (int l = 0; l < live; l++) r_[l] = (E)ck_##f((double)(x)[l]); r_; })
 #define EACH2(f, x, y) \
   ({ V r_ = (x); for (int l = 0; l < live; l++) r_[l] = (E)ck_##f((double)(x)[l], (double)(y)[l]); r_; })
+#define EACH3(f, x, y, z) \
+  ({ V r_ = (x); for (int l = 0; l < live; l++) r_[l] = (E)ck_##f((double)(x)[l], (double)(y)[l], (double)(z)[l]); r_; })
 #define FOLD_KEY(x, y) ({ V r_ = (x); for (int l = 0; l < live; l++) r_[l] = ck_fold_key((x)[l], (y)[l]); r_; })
 #define cbrt(x) PASTE(cbrt, DT)(x)
 #define exp(x) PASTE(exp, DT)(x)

@@ -101,6 +101,37 @@ double ck_lgamma_far(double x);
 double ck_pow(double x, double y);
 double ck_digamma(double x);
 double ck_polygamma(double n, double x);
+double ck_polygamma_drop(double n, double a, double b);
+double ck_zeta(double s, double q);
+double ck_gamma(double x);
+double ck_beta(double a, double b);
+double ck_betaln(double a, double b);
+double ck_gammainc(double a, double x);
+double ck_gammaincc(double a, double x);
+double ck_gamma_density(double a, double x);
+double ck_betainc(double a, double b, double x);
+double ck_beta_density(double a, double b, double x);
+double ck_erfcx(double x);
+double ck_ierfcx(double n, double x);
+double ck_erfinv(double x);
+double ck_erfcinv(double q);
+double ck_normal_quantile(double p);
+double ck_normal_cdf_tail(double x);
+double ck_log_normal_cdf(double x);
+double ck_logit(double p);
+double ck_logaddexp_near(double x, double y);
+double ck_logaddexp2_near(double x, double y);
+double ck_sinc(double x);
+double ck_i0(double x);
+double ck_i1(double x);
+double ck_i0e(double x);
+double ck_i1e(double x);
+double ck_i0e_slope(double n, double x);
+double ck_iv(double n, double x);
+double ck_spherical_jn(double n, double x);
+double ck_fmod(double x, double y);
+double ck_mod(double x, double y);
+double ck_floor_divide(double x, double y);
 
 /* ---- Bits and 16-bit formats ------------------------------------------------------------------------------------ */
 static inline uint32_t ck_bits32(float x) { uint32_t u; memcpy(&u, &x, 4); return u; }

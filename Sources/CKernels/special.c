@@ -43,6 +43,20 @@ double ck_lgamma_far(double x) { return (double)((wide)x * (logl(x) - 1)); }
 
 double ck_pow(double x, double y) { return pow(x, y); }
 
+/* Remainders with the sign of the dividend (C's) and of the divisor (Python's), and the quotient that goes with the second. */
+double ck_fmod(double x, double y) { return fmod(x, y); }
+double ck_mod(double x, double y) {
+  const double r = fmod(x, y);
+  if (y == 0 || r != r) return r;
+  return r == 0 ? copysign(0, y) : (r < 0) != (y < 0) ? r + y : r;
+}
+double ck_floor_divide(double x, double y) {
+  const double r = fmod(x, y);
+  if (y == 0) return x / y;
+  const double q = (x - r) / y - (r != 0 && (r < 0) != (y < 0) ? 1 : 0), whole = floor(q);
+  return q == 0 ? copysign(0, x / y) : whole + (q - whole > 0.5 ? 1 : 0);
+}
+
 /* ---- digamma ------------------------------------------------------------------------------------------------------ */
 static wide digamma_positive(wide x) {
   if (x > 1.25L && x < 1.7L) {
@@ -69,16 +83,16 @@ double ck_digamma(double x) {
 }
 
 /* ---- polygamma ---------------------------------------------------------------------------------------------------- */
-/* base^s for a whole s >= 1, base in (0, 1]. */
+/* base^s for s >= 1, base in (0, 1]. */
 static wide power(wide base, double s) {
-  if (s > 40) return powl(base, s);
+  if (s > 40 || s != floor(s)) return powl(base, s);
   wide r = 1;
   for (unsigned e = (unsigned)s; e; e >>= 1, base *= base)
     if (e & 1) r *= base;
   return r;
 }
 
-/* a^s zeta(s, a) for a > 0 and a whole s >= 2: the first terms, then Euler and Maclaurin's formula from where it converges. */
+/* a^s zeta(s, a) for a > 0 and s > 1: the first terms, then Euler and Maclaurin's formula from where it converges. */
 static wide scaled_zeta(double s, wide a) {
   wide sum = 0, b = a, term = 1;
   if (a > 0x1p40L && a < (wide)s + 20) return -1 / expm1l(-(wide)s / a);   /* steps of 1 are far below a: a geometric series */
@@ -120,4 +134,44 @@ double ck_polygamma(double n, double x) {
   const wide a = -(wide)x, f = a - floorl(a);
   const wide negative = term(n, f) - term(n, a + 1);
   return (double)(sign * ((odd ? negative : -negative) + term(n, 1 - f)));
+}
+
+/* The Hurwitz zeta function, the sum of (q + k)^-s. */
+double ck_zeta(double s, double q) {
+  if (s != s || q != q) return s + q;
+  if (s == 1) return INFINITY;
+  if (s < 1 || q <= 0) return NAN;
+  if (q == INFINITY) return 0;
+  if (s == INFINITY) return q < 1 ? INFINITY : q == 1 ? 1 : 0;
+  return (double)(scaled_zeta(s, (wide)q) * powl((wide)q, -(wide)s));
+}
+
+/* ---- Differences of polygamma -------------------------------------------------------------------------------------- */
+/* a^-p - (a + b)^-p. */
+static wide power_drop(wide a, wide log_ratio, wide p) { return powl(a, -p) * -expm1l(-p * log_ratio); }
+
+/* psi^(n)(a) - psi^(n)(a + b), from the differences of the terms of their sums: no digit is lost where b is far below a. */
+double ck_polygamma_drop(double n, double given_a, double given_b) {
+  wide a = (wide)given_a, sum = 0;
+  const wide b = (wide)given_b;
+  if (!(n >= 0 && n <= 60 && n == floor(n)) || given_a != given_a || given_b != given_b) return NAN;
+  if (!(a > 0 && a + b > 0) || isinf(given_a) || isinf(given_b)) return ck_polygamma(n, given_a) - ck_polygamma(n, given_a + given_b);
+  const wide start = (wide)n + 20;
+  if (n == 0) {
+    for (; a < start || a + b < start; a += 1) sum += b / (a * (a + b));
+    const wide l = log1pl(b / a);
+    sum += l + 0.5L * b / (a * (a + b));
+    for (int j = 1; j <= COUNT_INDEX; j++) sum += bernoulli_over_index[j - 1] * power_drop(a, l, 2 * (wide)j);
+    return (double)-sum;
+  }
+  const wide s = (wide)n + 1;
+  for (; a < start || a + b < start; a += 1) sum += power_drop(a, log1pl(b / a), s);
+  const wide l = log1pl(b / a);
+  sum += power_drop(a, l, s - 1) / (s - 1) + 0.5L * power_drop(a, l, s);
+  wide factor = s;
+  for (int j = 1; j <= COUNT_FACTORIAL; j++) {
+    sum += factor * bernoulli_over_factorial[j - 1] * power_drop(a, l, s + (wide)(2 * j - 1));
+    factor *= (s + 2 * j - 1) * (s + 2 * j);
+  }
+  return (double)((fmod(n, 2) == 1 ? 1 : -1) * tgammal((wide)n + 1) * sum);
 }

@@ -105,6 +105,7 @@ public func trunc(_ x: Node) -> Node { unary(.trunc, x) }
 public func square(_ x: Node) -> Node { unary(.square, x) }
 public func reciprocal(_ x: Node) -> Node { unary(.reciprocal, x) }
 public func sqrt(_ x: Node) -> Node { unary(.sqrt, x) }
+public func rsqrt(_ x: Node) -> Node { unary(.rsqrt, x) }
 public func cbrt(_ x: Node) -> Node { unary(.cbrt, x) }
 public func exp(_ x: Node) -> Node { unary(.exp, x) }
 public func exp2(_ x: Node) -> Node { unary(.exp2, x) }
@@ -127,13 +128,28 @@ public func acosh(_ x: Node) -> Node { unary(.acosh, x) }
 public func atanh(_ x: Node) -> Node { unary(.atanh, x) }
 public func sigmoid(_ x: Node) -> Node { unary(.sigmoid, x) }
 public func softplus(_ x: Node) -> Node { unary(.softplus, x) }
+public func logSigmoid(_ x: Node) -> Node { unary(.log_sigmoid, x) }
+public func logit(_ x: Node) -> Node { unary(.logit, x) }
+public func log1mexp(_ x: Node) -> Node { unary(.log1mexp, x) }
 public func relu(_ x: Node) -> Node { unary(.relu, x) }
 public func gelu(_ x: Node) -> Node { unary(.gelu, x) }
 public func silu(_ x: Node) -> Node { unary(.silu, x) }
 public func erf(_ x: Node) -> Node { unary(.erf, x) }
 public func erfc(_ x: Node) -> Node { unary(.erfc, x) }
+public func erfcx(_ x: Node) -> Node { unary(.erfcx, x) }
+public func erfinv(_ x: Node) -> Node { unary(.erfinv, x) }
+public func erfcinv(_ x: Node) -> Node { unary(.erfcinv, x) }
+public func normalCdf(_ x: Node) -> Node { unary(.normal_cdf, x) }
+public func logNormalCdf(_ x: Node) -> Node { unary(.log_normal_cdf, x) }
+public func normalQuantile(_ x: Node) -> Node { unary(.normal_quantile, x) }
+public func gamma(_ x: Node) -> Node { unary(.gamma, x) }
 public func lgamma(_ x: Node) -> Node { unary(.lgamma, x) }
 public func digamma(_ x: Node) -> Node { unary(.digamma, x) }
+public func i0(_ x: Node) -> Node { unary(.i0, x) }
+public func i1(_ x: Node) -> Node { unary(.i1, x) }
+public func i0e(_ x: Node) -> Node { unary(.i0e, x) }
+public func i1e(_ x: Node) -> Node { unary(.i1e, x) }
+public func sinc(_ x: Node) -> Node { unary(.sinc, x) }
 public func sechSquared(_ x: Node) -> Node { unary(.sech_squared, x) }
 public func logisticDensity(_ x: Node) -> Node { unary(.logistic_density, x) }
 public func stopGradient(_ x: Node) -> Node { unary(.stop_gradient, x) }
@@ -148,9 +164,30 @@ public func fmax(_ x: Node, _ y: Node) -> Node { binary(.fmax, x, y) }
 public func fmin(_ x: Node, _ y: Node) -> Node { binary(.fmin, x, y) }
 public func atan2(_ x: Node, _ y: Node) -> Node { binary(.atan2, x, y) }
 public func hypot(_ x: Node, _ y: Node) -> Node { binary(.hypot, x, y) }
+public func fmod(_ x: Node, _ y: Node) -> Node { binary(.fmod, x, y) }
+public func mod(_ x: Node, _ y: Node) -> Node { binary(.mod, x, y) }
+public func floorDivide(_ x: Node, _ y: Node) -> Node { binary(.floor_divide, x, y) }
+public func logaddexp(_ x: Node, _ y: Node) -> Node { binary(.logaddexp, x, y) }
+public func logaddexp2(_ x: Node, _ y: Node) -> Node { binary(.logaddexp2, x, y) }
+public func xlogy(_ x: Node, _ y: Node) -> Node { binary(.xlogy, x, y) }
+public func xlog1py(_ x: Node, _ y: Node) -> Node { binary(.xlog1py, x, y) }
+public func beta(_ a: Node, _ b: Node) -> Node { binary(.beta, a, b) }
+public func betaln(_ a: Node, _ b: Node) -> Node { binary(.betaln, a, b) }
+public func gammainc(_ a: Node, _ x: Node) -> Node { binary(.gammainc, a, x) }
+public func gammaincc(_ a: Node, _ x: Node) -> Node { binary(.gammaincc, a, x) }
+public func gammaDensity(_ a: Node, _ x: Node) -> Node { binary(.gamma_density, a, x) }
+public func zeta(_ s: Node, _ q: Node) -> Node { binary(.zeta, s, q) }
+public func iv(_ n: Node, _ x: Node) -> Node { binary(.iv, n, x) }
+public func i0eSlope(_ n: Node, _ x: Node) -> Node { binary(.i0e_slope, n, x) }
+public func sphericalJn(_ n: Node, _ x: Node) -> Node { binary(.spherical_jn, n, x) }
+public func ierfcx(_ n: Node, _ x: Node) -> Node { binary(.ierfcx, n, x) }
 public func polygamma(_ n: Node, _ x: Node) -> Node { binary(.polygamma, n, x) }
 public func foldKey(_ key: Node, _ data: Node) -> Node { binary(.fold_key, key, data) }
 public func logicalXor(_ x: Node, _ y: Node) -> Node { binary(.logical_xor, x, y) }
 public func select(_ condition: Node, _ x: Node, _ y: Node) -> Node { Node.apply(OpCode(Ternary.select), [condition, x, y]) }
 public func gate(_ mask: Node, _ x: Node, _ y: Node) -> Node { Node.apply(OpCode(Ternary.gate), [mask, x, y]) }
 public func clamp(_ x: Node, _ low: Node, _ high: Node) -> Node { Node.apply(OpCode(Ternary.clamp), [x, low, high]) }
+public func fma(_ x: Node, _ y: Node, _ z: Node) -> Node { Node.apply(OpCode(Ternary.fma), [x, y, z]) }
+public func betainc(_ a: Node, _ b: Node, _ x: Node) -> Node { Node.apply(OpCode(Ternary.betainc), [a, b, x]) }
+public func betaDensity(_ a: Node, _ b: Node, _ x: Node) -> Node { Node.apply(OpCode(Ternary.beta_density), [a, b, x]) }
+public func polygammaDrop(_ n: Node, _ a: Node, _ b: Node) -> Node { Node.apply(OpCode(Ternary.polygamma_drop), [n, a, b]) }

@@ -9,7 +9,7 @@ extension Tape {
     switch OpCode(raw: r.op).elementwise {
     case .unary(let op): return partial(op, a, y)
     case .binary(let op): return partial(op, slot, a, b, y)
-    case .ternary(let op): return partial(op, slot, a, b, c)
+    case .ternary(let op): return partial(op, slot, a, b, c, y)
     }
   }
 
@@ -21,6 +21,7 @@ extension Tape {
     case .square: .factor(scale(x, 2))
     case .reciprocal: .factor(neg(unary(.square, y)))
     case .sqrt: .factor(div(like(y, 0.5), y))
+    case .rsqrt: .factor(div(scale(y, -0.5), x))
     case .cbrt: .factor(div(like(y, 1.0 / 3), unary(.square, y)))
     case .exp: .factor(y)
     case .exp2: .factor(scale(y, 0.6931471805599453))
@@ -43,21 +44,44 @@ extension Tape {
     case .atanh: .factor(unary(.reciprocal, oneMinusSquare(x)))
     case .sigmoid: .factor(unary(.logistic_density, x))
     case .softplus: .factor(unary(.sigmoid, x))
+    case .log_sigmoid: .factor(unary(.sigmoid, neg(x)))
+    case .logit: .factor(unary(.reciprocal, mul(x, sub(like(x, 1), x))))
+    case .log1mexp: .factor(div(unary(.exp, x), unary(.expm1, x)))
     case .relu: .route(binary(.gt, x, like(x, 0)))
-    case .gelu: .factor(add(normalCdf(x), mul(x, normalPdf(x))))
+    case .gelu: .factor(add(unary(.normal_cdf, x), mul(x, normalPdf(x))))
     case .silu: .factor(add(unary(.sigmoid, x), mul(x, unary(.logistic_density, x))))
     case .erf: .factor(scale(unary(.exp, neg(unary(.square, x))), 1.1283791670955126))
     case .erfc: .factor(scale(unary(.exp, neg(unary(.square, x))), -1.1283791670955126))
+    case .erfcx: .factor(scale(binary(.ierfcx, like(x, 1), x), -2))
+    case .erfinv: .factor(scale(unary(.exp, unary(.square, y)), 0.886226925452758))
+    // e^(y^2) = erfcx(y) / erfc(y), which loses no digits far out.
+    case .erfcinv: .factor(scale(div(unary(.erfcx, y), x), -0.886226925452758))
+    case .normal_cdf: .factor(normalPdf(x))
+    case .normal_quantile: .factor(scale(div(unary(.erfcx, scale(y, -0.7071067811865476)), x), 1.2533141373155003))
+    case .log_normal_cdf: .factor(hazard(x))
+    case .gamma: .factor(mul(y, unary(.digamma, x)))
     case .lgamma: .factor(unary(.digamma, x))
     case .digamma: .factor(binary(.polygamma, like(x, 1), x))
+    case .i0: .factor(unary(.i1, x))
+    case .i1: .factor(scale(add(unary(.i0, x), binary(.iv, like(x, 2), x)), 0.5))
+    case .i0e: .factor(neg(mul(unary(.sign, x), binary(.i0e_slope, like(x, 1), x))))
+    case .i1e: .factor(sub(binary(.i0e_slope, like(x, 2), x), binary(.i0e_slope, like(x, 1), x)))
+    case .sinc: .factor(scale(binary(.spherical_jn, like(x, 1), scale(x, .pi)), -.pi))
     case .sech_squared: .factor(scale(mul(unary(.tanh, x), y), -2))
     case .logistic_density: .factor(neg(mul(y, unary(.tanh, scale(x, 0.5)))))
     }
   }
 
   private func oneMinusSquare(_ x: NodeID) -> NodeID { sub(like(x, 1), unary(.square, x)) }
-  private func normalCdf(_ x: NodeID) -> NodeID { scale(unary(.erfc, scale(x, -0.7071067811865476)), 0.5) }
   private func normalPdf(_ x: NodeID) -> NodeID { scale(unary(.exp, scale(unary(.square, x), -0.5)), 0.3989422804014327) }
+
+  /// The density of the normal distribution over the distribution: on the left by erfcx, which neither under- nor overflows there.
+  private func hazard(_ x: NodeID) -> NodeID {
+    let zero = like(x, 0), left = binary(.minimum, x, zero), right = binary(.maximum, x, zero)
+    return select(binary(.lt, x, zero), div(like(x, 0.7978845608028654), unary(.erfcx, scale(left, -0.7071067811865476))),
+                  div(normalPdf(right), unary(.normal_cdf, right)))
+  }
+  private func up(_ n: NodeID, by k: Double = 1) -> NodeID { add(n, like(n, k)) }
 
   private func partial(_ op: Binary, _ slot: Int, _ a: NodeID, _ b: NodeID, _ y: NodeID) -> Partial? {
     let first = slot == 0
@@ -82,7 +106,31 @@ extension Tape {
       let h = binary(.hypot, a, b)
       return .gated(binary(.ne, h, like(h, 0)), div(div(first ? b : neg(a), h), h))
     case .hypot: return .gated(binary(.ne, y, like(y, 0)), cosine(first ? a : b, first ? b : a, y))
-    case .polygamma: return first ? nil : .factor(binary(.polygamma, add(a, like(a, 1)), b))
+    case .fmod, .mod: return first ? .one : .factor(neg(unary(.round, div(sub(a, y), b))))
+    case .floor_divide: return .zero
+    case .logaddexp: return .gated(or(binary(.ne, a, b), unary(.isfinite, a)), unary(.sigmoid, first ? sub(a, b) : sub(b, a)))
+    case .logaddexp2:
+      return .gated(or(binary(.ne, a, b), unary(.isfinite, a)), unary(.sigmoid, scale(first ? sub(a, b) : sub(b, a), 0.6931471805599453)))
+    case .xlogy, .xlog1py:
+      let argument = op == .xlogy ? b : up(b)
+      let zero = binary(.eq, a, like(a, 0))
+      if !first { return .gated(not(zero), div(a, argument)) }
+      return .gated(not(and(zero, binary(.eq, argument, like(b, 0)))), unary(op == .xlogy ? .log : .log1p, b))
+    case .beta, .betaln:
+      let drop = ternary(.polygamma_drop, like(a, 0), first ? a : b, first ? b : a)
+      return .factor(op == .beta ? mul(y, drop) : drop)
+    case .gammainc: return first ? nil : .factor(binary(.gamma_density, a, b))
+    case .gammaincc: return first ? nil : .factor(neg(binary(.gamma_density, a, b)))
+    case .gamma_density: return .factor(mul(y, first ? sub(unary(.log, b), unary(.digamma, a)) : div(sub(up(a, by: -1), b), b)))
+    case .zeta: return first ? nil : .factor(neg(mul(a, binary(.zeta, up(a), b))))
+    case .iv: return first ? nil : .factor(scale(add(binary(.iv, unary(.abs, up(a, by: -1)), b), binary(.iv, up(a), b)), 0.5))
+    case .i0e_slope: return first ? nil : .factor(neg(mul(unary(.sign, b), binary(.i0e_slope, up(a), b))))
+    case .spherical_jn:
+      if first { return nil }
+      let below = mul(a, binary(.spherical_jn, unary(.abs, up(a, by: -1)), b)), above = mul(up(a), binary(.spherical_jn, up(a), b))
+      return .factor(div(sub(below, above), up(scale(a, 2))))
+    case .ierfcx: return first ? nil : .factor(mul(scale(up(a), -2), binary(.ierfcx, up(a), b)))
+    case .polygamma: return first ? nil : .factor(binary(.polygamma, up(a), b))
     case .fold_key, .eq, .ne, .lt, .le, .gt, .ge, .logical_and, .logical_or, .logical_xor: return .zero
     }
   }
@@ -100,12 +148,22 @@ extension Tape {
     return .gated(wins, select(binary(.eq, x, other), like(x, 0.5), like(x, 1)))
   }
 
-  private func partial(_ op: Ternary, _ slot: Int, _ a: NodeID, _ b: NodeID, _ c: NodeID) -> Partial? {
+  private func partial(_ op: Ternary, _ slot: Int, _ a: NodeID, _ b: NodeID, _ c: NodeID, _ y: NodeID) -> Partial? {
     switch (op, slot) {
     case (.select, 1): .route(a)
     case (.select, 2): .route(not(a))
     case (.gate, 1): .gated(a, c)
     case (.gate, 2): .gated(a, b)
+    case (.fma, 0): .factor(b)
+    case (.fma, 1): .factor(a)
+    case (.fma, 2): .one
+    case (.betainc, 2): .factor(ternary(.beta_density, a, b, c))
+    case (.beta_density, 0): .factor(mul(y, sub(unary(.log, c), ternary(.polygamma_drop, like(a, 0), a, b))))
+    case (.beta_density, 1): .factor(mul(y, sub(unary(.log1p, neg(c)), ternary(.polygamma_drop, like(a, 0), b, a))))
+    case (.beta_density, 2): .factor(mul(y, sub(div(up(a, by: -1), c), div(up(b, by: -1), sub(like(c, 1), c)))))
+    case (.polygamma_drop, 1): .factor(ternary(.polygamma_drop, up(a), b, c))
+    case (.polygamma_drop, 2): .factor(neg(binary(.polygamma, up(a), add(b, c))))
+    case (.betainc, _), (.polygamma_drop, _): nil
     case (.clamp, 0): .route(and(binary(.ge, a, b), binary(.le, a, c)))
     case (.clamp, 1): .route(binary(.lt, a, b))
     case (.clamp, 2): .route(binary(.gt, a, c))
@@ -128,26 +186,36 @@ package func domain(_ op: OpCode, slot: Int) -> Domain {
   switch op.elementwise {
   case .unary(let u):
     switch u {
-    case .sqrt: Domain(0, .infinity)
+    case .sqrt, .rsqrt: Domain(0, .infinity)
     case .log, .log2, .log10: Domain(0, .infinity)
+    case .log1mexp: Domain(-.infinity, 0)
+    case .logit, .normal_quantile: Domain(0, 1)
+    case .erfcinv: Domain(0, 2)
     case .log1p: Domain(-1, .infinity)
-    case .asin, .acos, .atanh: Domain(-1, 1)
+    case .asin, .acos, .atanh, .erfinv: Domain(-1, 1)
     case .acosh: Domain(1, .infinity)
     // Left of 0, near the roots between the poles, the error is bounded absolutely: by 2 ulp of 1.
-    case .lgamma, .digamma: Domain(0, .infinity)
+    case .lgamma, .digamma, .gamma: Domain(0, .infinity)
     case .logical_not: Domain(0, 1)
     default: .all
     }
   case .binary(let b):
     switch b {
     case .pow: slot == 0 ? Domain(0, .infinity) : .all
+    case .xlogy: slot == 0 ? .all : Domain(0, .infinity)
+    case .xlog1py: slot == 0 ? .all : Domain(-1, .infinity)
     case .polygamma: slot == 0 ? Domain(0, 30) : Domain(0, .infinity)
+    case .beta, .betaln, .gammainc, .gammaincc, .gamma_density: Domain(0, .infinity)
+    case .zeta: Domain(slot == 0 ? 1 : 0, .infinity)
+    case .iv, .i0e_slope, .spherical_jn, .ierfcx: slot == 0 ? Domain(0, 30) : .all
     case .logical_and, .logical_or, .logical_xor: Domain(0, 1)
     default: .all
     }
   case .ternary(let t):
     switch t {
     case .select, .gate: slot == 0 ? Domain(0, 1) : .all
+    case .betainc, .beta_density: slot == 2 ? Domain(0, 1) : Domain(0, .infinity)
+    case .polygamma_drop: slot == 0 ? Domain(0, 30) : Domain(0, .infinity)
     default: .all
     }
   }
@@ -166,8 +234,19 @@ package func ulpBound(_ op: OpCode) -> Double {
     switch b {
     case .add, .sub, .mul, .div: 0.5
     case .pow, .atan2, .hypot, .polygamma: 2
+    case .floor_divide, .xlogy, .xlog1py, .beta, .betaln, .zeta, .iv, .i0e_slope, .spherical_jn, .ierfcx: 2
+    case .mod: 0.5
+    // Where they pass through 0 the error is bounded absolutely, by 2^-62.
+    case .logaddexp, .logaddexp2: 3
+    case .gammainc, .gammaincc, .gamma_density: 4
     default: 0
     }
-  case .ternary(let t): t == .gate ? 0.5 : 0
+  case .ternary(let t):
+    switch t {
+    case .gate, .fma: 0.5
+    case .polygamma_drop: 2
+    case .betainc, .beta_density: 4
+    default: 0
+    }
   }
 }

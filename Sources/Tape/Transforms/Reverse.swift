@@ -124,7 +124,8 @@ extension Tape {
       switch t {
       case .select: true
       case .gate: !active(3 - slot)
-      case .clamp: false
+      case .fma: slot == 2 || !active(1 - slot)
+      case .clamp, .betainc, .beta_density, .polygamma_drop: false
       }
     }
   }

@@ -92,7 +92,7 @@ extension Tape {
     case .gate:
       if isUniform(x, 1) { return isUniform(y, 1) ? z : isUniform(z, 1) ? y : binary(.mul, y, z) }
       return isUniform(x, 0) ? zeros(y) : nil
-    case .clamp: return nil
+    default: return nil
     }
   }
 

@@ -112,7 +112,7 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
 
 
 def _call(ufunc: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    function = UFUNCS.get(ufunc)
+    function = UFUNCS.get(ufunc) or _of_scipy(ufunc)
     if function is None:
         raise TypeError(f"np.{ufunc.__name__} cannot be traced; {_hint()}")
     dtype = kwargs.pop("dtype", None)
@@ -122,6 +122,14 @@ def _call(ufunc: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         kwargs.pop(name, None)
     out = function(*inputs, **kwargs)
     return out if dtype is None else out.astype(dtype)
+
+
+def _of_scipy(ufunc: Any) -> Any:
+    """scipy.special's ufuncs by their names: SciPy itself is not imported."""
+    from . import special
+
+    name = ufunc.__name__
+    return getattr(special, name) if name in special.__all__ and getattr(np, name, None) is not ufunc else None
 
 
 def array_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from . import _dtypes as dt
-from ._dispatch import FUNCTIONS, UFUNCS, own
+from ._dispatch import FUNCTIONS, own
 from ._library import lib
 from ._tape import cast, joint, lift, made, tape_of
 from .numpy import reductions
+from .ops import ROWS
 from .ops import traced as _row
 
 
@@ -26,9 +27,11 @@ def _float(x: Any) -> Any:
     return x if x._code in dt.FLOATS else cast(x, dt.F64)
 
 
-def _by_row(name: str, row: str, text: str) -> Callable[[Any], Any]:
-    def call(x: Any) -> Any:
-        return _row(row, x)
+def _by_row(name: str, row: str, text: str) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        if len(args) != ROWS[row].arity:
+            raise TypeError(f"{name}: takes {ROWS[row].arity} operands, not {len(args)}")
+        return _row(row, *args)
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = text
@@ -48,6 +51,28 @@ softplus = _by_row("softplus", "softplus", "log(1 + exp(x)).")
 gelu = _by_row("gelu", "gelu", "x Phi(x), Phi the normal distribution.")
 silu = _by_row("silu", "silu", "x expit(x).")
 relu = _by_row("relu", "relu", "max(x, 0).")
+log_expit = _by_row("log_expit", "log_sigmoid", "log(expit(x)), accurate everywhere.")
+logit = _by_row("logit", "logit", "log(p / (1 - p)).")
+log1mexp = _by_row("log1mexp", "log1mexp", "log(1 - exp(x)), of x <= 0.")
+erfcx = _by_row("erfcx", "erfcx", "exp(x**2) erfc(x).")
+erfinv = _by_row("erfinv", "erfinv", "The x whose erf it is.")
+erfcinv = _by_row("erfcinv", "erfcinv", "The x whose erfc it is.")
+ndtr = _by_row("ndtr", "normal_cdf", "The normal distribution function.")
+log_ndtr = _by_row("log_ndtr", "log_normal_cdf", "log(ndtr(x)), accurate in both tails.")
+ndtri = _by_row("ndtri", "normal_quantile", "The x whose ndtr it is.")
+gamma = _by_row("gamma", "gamma", "Gamma(x), with its sign left of 0.")
+beta = _by_row("beta", "beta", "Gamma(a) Gamma(b) / Gamma(a + b).")
+betaln = _by_row("betaln", "betaln", "log |beta(a, b)|; no digits are lost where a and b are far apart.")
+gammainc = _by_row("gammainc", "gammainc", "The regularised lower incomplete gamma function of a, x; differentiable in x.")
+gammaincc = _by_row("gammaincc", "gammaincc", "1 - gammainc(a, x), accurate in the tail.")
+betainc = _by_row("betainc", "betainc", "The regularised incomplete beta function of a, b, x; differentiable in x.")
+xlogy = _by_row("xlogy", "xlogy", "x log(y), and 0 where x is 0.")
+xlog1py = _by_row("xlog1py", "xlog1py", "x log(1 + y), and 0 where x is 0.")
+i0 = _by_row("i0", "i0", "The modified Bessel function of order 0.")
+i1 = _by_row("i1", "i1", "The modified Bessel function of order 1.")
+i0e = _by_row("i0e", "i0e", "exp(-|x|) i0(x).")
+i1e = _by_row("i1e", "i1e", "exp(-|x|) i1(x).")
+iv = _by_row("iv", "iv", "The modified Bessel function of whole order n <= 60; differentiable in x.")
 
 
 @own
@@ -57,46 +82,109 @@ def exp10(x: Any) -> Any:
 
 
 @own
-def log_expit(x: Any) -> Any:
-    """log(expit(x)), accurate everywhere."""
-    return -_row("softplus", -_float(x))
-
-
-@own
-def logit(p: Any) -> Any:
-    """log(p / (1 - p))."""
-    p = _float(p)
-    middle = _row("log1p", (p - 0.5) / 0.5) - _row("log1p", -(p - 0.5) / 0.5)
-    inside = _row("logical_and", _row("ge", p, 0.3), _row("le", p, 0.65))
-    return _row("select", inside, middle, _row("log", p / (1.0 - p)))
-
-
-@own
 def polygamma(n: Any, x: Any) -> Any:
     """The n-th derivative of digamma; n >= 0."""
     return _row("polygamma", n, _float(x))
 
 
 @own
-def gamma(x: Any) -> Any:
-    """Gamma(x) from its logarithm, with its sign: good to |log Gamma| ulp."""
+def zeta(x: Any, q: Any = 1.0) -> Any:
+    """The Hurwitz zeta function, the sum of (q + k)**-x; Riemann's without q. Differentiable in q."""
+    return _row("zeta", _float(x), _float(q))
+
+
+@own
+def gammasgn(x: Any) -> Any:
+    """The sign of gamma(x); NaN at its poles left of 0."""
     x = _float(x)
-    odd = _row("ne", UFUNCS[np.remainder](_row("floor", x), 2.0), 0.0)
-    size = _row("exp", _row("lgamma", x))
-    return _row("select", _row("logical_and", _row("lt", x, 0.0), odd), -size, size)
+    odd = _row("ne", _row("mod", _row("floor", x), 2.0), 0.0)
+    one = FUNCTIONS[np.ones_like](x)
+    size = _row("select", _row("logical_and", _row("lt", x, 0.0), odd), -one, one)
+    pole = _row("logical_and", _row("lt", x, 0.0), _row("eq", x, _row("floor", x)))
+    return _row("select", pole, math.nan, _row("select", _row("isnan", x), x, size))
 
 
 @own
-def beta(a: Any, b: Any) -> Any:
-    """Gamma(a) Gamma(b) / Gamma(a + b), of positive numbers."""
-    return _row("exp", betaln(a, b))
+def rgamma(x: Any) -> Any:
+    """1 / gamma(x), 0 at its poles."""
+    x = _float(x)
+    pole = _row("logical_and", _row("le", x, 0.0), _row("eq", x, _row("floor", x)))
+    return _row("select", pole, 0.0, _row("reciprocal", _row("gamma", _row("select", pole, 1.0, x))))
 
 
 @own
-def betaln(a: Any, b: Any) -> Any:
-    """log |beta(a, b)|."""
-    (a, b), _ = joint([_float(a), _float(b)])
-    return _row("lgamma", a) + _row("lgamma", b) - _row("lgamma", a + b)
+def spherical_jn(n: Any, z: Any, derivative: bool = False) -> Any:
+    """The spherical Bessel function of the first kind, of whole order n <= 60, or its derivative; differentiable in z."""
+    n, z = _float(n), _float(z)
+    if not derivative:
+        return _row("spherical_jn", n, z)
+    below, above = _row("spherical_jn", _row("abs", n - 1.0), z), _row("spherical_jn", n + 1.0, z)
+    return (n * below - (n + 1.0) * above) / (2.0 * n + 1.0)
+
+
+@own
+def betaincc(a: Any, b: Any, x: Any) -> Any:
+    """1 - betainc(a, b, x)."""
+    return _row("betainc", b, a, 1.0 - _float(x))
+
+
+@own
+def chdtr(v: Any, x: Any) -> Any:
+    """The chi-square distribution function with v degrees of freedom."""
+    return _row("gammainc", 0.5 * _float(v), 0.5 * _float(x))
+
+
+@own
+def chdtrc(v: Any, x: Any) -> Any:
+    """1 - chdtr(v, x)."""
+    return _row("gammaincc", 0.5 * _float(v), 0.5 * _float(x))
+
+
+@own
+def gdtr(a: Any, b: Any, x: Any) -> Any:
+    """The distribution function of the gamma distribution with rate a and shape b."""
+    return _row("gammainc", b, _float(a) * _float(x))
+
+
+@own
+def gdtrc(a: Any, b: Any, x: Any) -> Any:
+    """1 - gdtr(a, b, x)."""
+    return _row("gammaincc", b, _float(a) * _float(x))
+
+
+@own
+def pdtr(k: Any, m: Any) -> Any:
+    """The distribution function of Poisson's distribution with mean m."""
+    return _row("gammaincc", _row("floor", _float(k)) + 1.0, m)
+
+
+@own
+def pdtrc(k: Any, m: Any) -> Any:
+    """1 - pdtr(k, m)."""
+    return _row("gammainc", _row("floor", _float(k)) + 1.0, m)
+
+
+@own
+def fdtr(dfn: Any, dfd: Any, x: Any) -> Any:
+    """The distribution function of the F distribution."""
+    dfn, dfd, x = _float(dfn), _float(dfd), _float(x)
+    return _row("betainc", 0.5 * dfn, 0.5 * dfd, dfn * x / (dfd + dfn * x))
+
+
+@own
+def fdtrc(dfn: Any, dfd: Any, x: Any) -> Any:
+    """1 - fdtr(dfn, dfd, x)."""
+    dfn, dfd, x = _float(dfn), _float(dfd), _float(x)
+    return _row("betainc", 0.5 * dfd, 0.5 * dfn, dfd / (dfd + dfn * x))
+
+
+@own
+def stdtr(df: Any, t: Any) -> Any:
+    """Student's distribution function."""
+    df, t = _float(df), _float(t)
+    s = _row("square", t)
+    tail = 0.5 * _row("betainc", 0.5 * df, 0.5, df / (df + s))
+    return _row("select", _row("lt", t, 0.0), tail, 1.0 - tail)
 
 
 @own
@@ -123,57 +211,14 @@ def binom(n: Any, k: Any) -> Any:
     return _row("exp", _row("lgamma", n + 1.0) - _row("lgamma", k + 1.0) - _row("lgamma", n - k + 1.0))
 
 
-# ---- Normal distribution -----------------------------------------------------------------------------------------------------
-
-
-@own
-def ndtr(x: Any) -> Any:
-    """The normal distribution function."""
-    return 0.5 * _row("erfc", _float(x) * -math.sqrt(0.5))
-
-
-@own
-def log_ndtr(x: Any) -> Any:
-    """log(ndtr(x)); far out (x < -20) by its asymptotic series."""
-    x = _float(x)
-    far = _row("lt", x, -20.0)
-    tail = _row("select", far, x, -20.0)
-    s = _row("reciprocal", _row("square", tail))
-    series = 1.0 + s * (-1.0 + s * (3.0 + s * (-15.0 + s * (105.0 + s * (-945.0 + s * (10395.0 - s * 135135.0))))))
-    outer = -0.5 * _row("square", tail) - _row("log", -tail) - 0.5 * math.log(2 * math.pi) + _row("log", series)
-    near = _row("select", far, -20.0, x)
-    half = 0.5 * _row("erfc", _row("abs", near) * math.sqrt(0.5))
-    inner = _row("select", _row("lt", near, 0.0), _row("log", half), _row("log1p", -half))
-    return _row("select", far, outer, inner)
-
-
 # ---- Entropies ---------------------------------------------------------------------------------------------------------------
-
-
-def _times_log(x: Any, y: Any, log: str) -> Any:
-    (x, y), code = joint([_float(x), _float(y)])
-    (x, y), _ = joint([x, y], code)
-    zero = _row("logical_and", _row("eq", x, 0.0), _row("logical_not", _row("isnan", y)))
-    return _row("select", zero, 0.0, _row("mul", x, _row(log, _row("select", zero, 1.0, y))))
-
-
-@own
-def xlogy(x: Any, y: Any) -> Any:
-    """x log(y), and 0 where x is 0."""
-    return _times_log(x, y, "log")
-
-
-@own
-def xlog1py(x: Any, y: Any) -> Any:
-    """x log(1 + y), and 0 where x is 0."""
-    return _times_log(x, y, "log1p")
 
 
 @own
 def entr(x: Any) -> Any:
     """-x log(x); 0 at 0 and -inf below."""
     x = _float(x)
-    return _row("select", _row("lt", x, 0.0), -math.inf, -_times_log(x, x, "log"))
+    return _row("select", _row("lt", x, 0.0), -math.inf, -_row("xlogy", x, x))
 
 
 @own

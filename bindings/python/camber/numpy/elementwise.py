@@ -21,7 +21,7 @@ RENAMED = {
     "negative": "neg", "absolute": "abs", "rint": "round", "arcsin": "asin", "arccos": "acos", "arctan": "atan",
     "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "subtract": "sub", "multiply": "mul", "divide": "div",
     "arctan2": "atan2", "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt",
-    "greater_equal": "ge", "fabs": "abs",
+    "greater_equal": "ge", "fabs": "abs", "remainder": "mod",
 }  # fmt: skip
 _SAME = [name for name in ops.ROWS if isinstance(getattr(np, name, None), np.ufunc) and name not in ("pow", "round", "abs")]
 ROW_NAMES: dict[str, str] = {name: name for name in _SAME} | RENAMED
@@ -123,36 +123,8 @@ def float_power(x: Any, y: Any) -> Any:
     return ops.traced("pow", cast(lift(x), dt.F64), cast(lift(y), dt.F64))
 
 
-@implements(np.floor_divide)
-def floor_divide(x: Any, y: Any) -> Any:
-    """``np.floor_divide``; exact for integers, derivative zero."""
-    (x, y), code = joint([x, y])
-    if code in dt.FLOATS:
-        return ops.traced("floor", ops.traced("div", x, y))
-    x, y = (cast(v, dt.I64) for v in (x, y))
-    first = cast(ops.traced("floor", ops.traced("div", x, y)), dt.I64)
-    left = ops.traced("sub", x, ops.traced("mul", first, y))
-    more = cast(ops.traced("floor", ops.traced("div", left, y)), dt.I64)
-    return cast(ops.traced("add", first, more), dt.I64 if code == dt.BOOL else code)
-
-
-@implements(np.remainder)
-def remainder(x: Any, y: Any) -> Any:
-    """``np.remainder``: x - floor(x / y) y, with y's sign. Large quotients lose digits that NumPy keeps."""
-    (x, y), _ = joint([x, y])
-    return ops.traced("sub", x, ops.traced("mul", floor_divide(x, y), y))
-
-
+floor_divide, remainder = globals()["floor_divide"], globals()["remainder"]
 mod = remainder
-
-
-@implements(np.fmod)
-def fmod(x: Any, y: Any) -> Any:
-    """``np.fmod``: x - trunc(x / y) y, with x's sign."""
-    (x, y), code = joint([x, y])
-    if code not in dt.FLOATS:
-        return ops.traced("mul", ops.traced("sign", x), remainder(ops.traced("abs", x), ops.traced("abs", y)))
-    return ops.traced("sub", x, ops.traced("mul", ops.traced("trunc", ops.traced("div", x, y)), y))
 
 
 @implements(np.divmod)
@@ -219,31 +191,10 @@ radians, degrees = deg2rad, rad2deg
 UFUNCS[np.radians], UFUNCS[np.degrees] = UFUNCS[np.deg2rad], UFUNCS[np.rad2deg]
 
 
-@implements(np.logaddexp)
-def logaddexp(x: Any, y: Any) -> Any:
-    """``np.logaddexp``; -inf with -inf is -inf with gradient 0."""
-    from .reductions import logsumexp
-
-    (x, y), code = joint([x, y])
-    return logsumexp(FUNCTIONS[np.stack](FUNCTIONS[np.broadcast_arrays](_floating(x), _floating(y))), axis=0)
-
-
-@implements(np.logaddexp2)
-def logaddexp2(x: Any, y: Any) -> Any:
-    """``np.logaddexp2``."""
-    ln2 = float(np.log(2.0))
-    return ops.traced("div", logaddexp(ops.traced("mul", _floating(x), ln2), ops.traced("mul", _floating(y), ln2)), ln2)
-
-
 @implements(np.sinc)
 def sinc(x: Any) -> Any:
     """``np.sinc``: sin(pi x) / (pi x), 1 at 0, with derivatives there too."""
-    t = ops.traced("mul", _floating(x), np.pi)
-    small = ops.traced("lt", ops.traced("abs", t), 1e-3)
-    safe = ops.traced("select", small, 1.0, t)
-    s = ops.traced("square", t)
-    series = 1.0 + s * (-1 / 6 + s * (1 / 120 + s * (-1 / 5040)))
-    return ops.traced("select", small, series, ops.traced("div", ops.traced("sin", safe), safe))
+    return ops.traced("sinc", x)
 
 
 @implements(np.nan_to_num)
