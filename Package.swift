@@ -16,7 +16,7 @@ let package = Package(
     // The contract: include/camber.h as a module.
     .systemLibrary(name: "CCamber", path: "include"),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-    .target(name: "CKernels", dependencies: ["COpenBLAS"], exclude: ["kernels.inc", "gemm.inc"],
+    .target(name: "CKernels", dependencies: ["COpenBLAS"], exclude: ["kernels.inc", "gemm.inc", "conv.inc"],
             linkerSettings: [.linkedLibrary("sleef"), .linkedLibrary("m")]),
     .target(name: "CBuilders", dependencies: ["CCamber"]),
     .target(name: "Tape", dependencies: ["CKernels"], swiftSettings: swift),

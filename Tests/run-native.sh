@@ -1,12 +1,12 @@
 #!/bin/sh
 # Builds and runs the C and C++ tests against a library: Tests/run-native.sh [folder of libcamber.so] [test ...]
 # Each test's closing line is printed after its name; the exit status is non-zero when one fails. Tests: headers, api, easy,
-# bad_input, regressions, archive, threads, noalloc, cpp, adbench, quickstart, saved, package, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
+# bad_input, regressions, archive, threads, noalloc, cpp, generic, eigen, adbench, quickstart, saved, package, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 lib=$(cd "${1:-$root/build}" && pwd) || exit 2
 [ $# -gt 0 ] && shift
-tests=${*:-headers api easy bad_input regressions archive threads noalloc cpp adbench quickstart saved package fashion}
+tests=${*:-headers api easy bad_input regressions archive threads noalloc cpp generic eigen adbench quickstart saved package fashion}
 data=${CAMBER_SHARED:-$root/../shared}/data/adbench
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -58,13 +58,23 @@ headers() {
   done
   for c in g++ clang++; do
     command -v $c >/dev/null || continue
-    for h in camber.h camber_easy.h camber.hpp camber/base.hpp camber/node.hpp camber/ops.hpp camber/shapes.hpp camber/transforms.hpp camber/program.hpp camber/training.hpp camber/tensors.hpp camber/archive.hpp; do
+    for h in camber.h camber_easy.h camber.hpp camber/base.hpp camber/node.hpp camber/ops.hpp camber/shapes.hpp camber/generic.hpp camber/windows.hpp camber/transforms.hpp camber/program.hpp camber/training.hpp camber/tensors.hpp camber/archive.hpp; do
       for std in c++17 c++20; do
         if $c -std=$std $strict $include -DHEADER="<$h>" -x c++ "$here/c/header_a.c" "$here/c/header_b.c" -o "$work/header" $link; then passed=$((passed + 1)); else wrong=$((wrong + 1)); fi
       done
     done
   done
   say headers $wrong "$passed passed, $wrong failed"
+}
+
+# A branch on a traced value is an error of the compiler that names the line and what to use instead.
+branch() {
+  said=$($cxx -std=c++17 $include -fsyntax-only "$here/cpp/branch.cpp" 2>&1) && said=""
+  right=0
+  echo "$said" | grep -q "branch.cpp:$(grep -n 'the line' "$here/cpp/branch.cpp" | cut -d: -f1)" && right=$((right + 1))
+  echo "$said" | grep -q 'camber: a branch .* use select' && right=$((right + 1))
+  [ $right -eq 2 ] || echo "$said" | head -20
+  say branch $((2 - right)) "$right passed, $((2 - right)) failed"
 }
 
 quickstart() {
@@ -176,6 +186,10 @@ for t in $tests; do
     fashion) fashion ;;
     api) build $t $cc -std=c11 -O1 "$here/c/test_api.c" -lm && run $t "$work/$t" "$root/include" ;;
     easy | bad_input | regressions | archive | memory | threads | noalloc) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
+    generic) build $t $cxx -std=c++17 -O1 "$here/cpp/test_generic.cpp" && run $t "$work/$t" && branch ;;
+    eigen)
+      if [ -d /usr/include/eigen3 ]; then build $t $cxx -std=c++17 -O1 -isystem /usr/include/eigen3 "$here/cpp/test_eigen.cpp" && run $t "$work/$t"
+      else say $t 0 "skipped: no Eigen"; fi ;;
     cpp) build $t $cxx -std=c++17 -O1 "$here/cpp/test_cpp.cpp" -lpthread && run $t "$work/$t" ;;
     adbench)
       if [ -d "$data" ]; then build $t $cxx -std=c++17 -O1 "$here/cpp/adbench.cpp" && run $t "$work/$t" "$data"

@@ -236,6 +236,52 @@ camber_node camber_log_softmax(camber_tape *tape, camber_node x, int64_t axis);
 /* Running sum from the front (or, reverse != 0, from the end). */
 camber_node camber_cumsum(camber_tape *tape, camber_node x, int64_t axis, int32_t reverse);
 
+/* ---- Convolutions and pooling ------------------------------------------------------------------------------------------ */
+/* One to three spatial axes, the last ones; each array has an entry a spatial axis. NULL: strides and dilations of 1, no padding (negative
+ * padding cuts). f64, f32, integers; 16-bit dtypes sum in f32 and round once. Same bits for any number of threads. Padding adds zeros: a weight
+ * that is infinite makes NaN there, as it does in other libraries; derivatives never multiply by structural zeros. */
+
+/* y[b, o, p] = sum of x[b, c, p stride + k dilation - low] w[o, c, k]: the cross-correlation that networks call convolution. x [batch, channels,
+ * spatial...], w [outputs, channels / groups, spatial...] -> [batch, outputs, (n - 1) input_dilation + 1 + low + high, less the window's span,
+ * by stride, plus 1]. Output channels and channels are divided into `groups`; as many as channels: depthwise. input_dilation - 1 zeros stand
+ * between elements of x. */
+camber_node camber_conv(camber_tape *tape, camber_node x, camber_node w, const int64_t *stride, const int64_t *low, const int64_t *high,
+                        const int64_t *dilation, const int64_t *input_dilation, int64_t groups);
+/* The transpose of camber_conv in x, with the same stride, padding, dilation and groups: x [batch, channels, spatial...], w [channels,
+ * outputs / groups, spatial...] -> [batch, outputs, (n - 1) stride - low - high + (k - 1) dilation + extra + 1]. `extra` chooses among the
+ * extents that a stride maps to one: 0 <= extra < stride or dilation. */
+camber_node camber_conv_transpose(camber_tape *tape, camber_node x, camber_node w, const int64_t *stride, const int64_t *low, const int64_t *high,
+                                  const int64_t *extra, const int64_t *dilation, int64_t groups);
+/* The largest element of each window over the last `rank` axes. NaN wins; of equals the first one has the derivative; padding, below the
+ * window's span, is never chosen. stride NULL: the window. */
+camber_node camber_max_pool(camber_tape *tape, camber_node x, const int64_t *window, const int64_t *stride, const int64_t *low, const int64_t *high,
+                            const int64_t *dilation, size_t rank);
+/* Where that element stands: its place in the last `rank` axes taken as one, i32 (i64 where they have 2^31 elements). */
+camber_node camber_max_pool_index(camber_tape *tape, camber_node x, const int64_t *window, const int64_t *stride, const int64_t *low, const int64_t *high,
+                                  const int64_t *dilation, size_t rank);
+/* The mean of each window. count_padding != 0: padding counts as zeros; 0: the mean of what is there. */
+camber_node camber_avg_pool(camber_tape *tape, camber_node x, const int64_t *window, const int64_t *stride, const int64_t *low, const int64_t *high,
+                            const int64_t *dilation, size_t rank, int32_t count_padding);
+
+/* ---- Interpolation ------------------------------------------------------------------------------------------------------------ */
+
+/* How many of the ascending knots (one axis) lie below each x (right != 0: or are equal to it), i64; a NaN lies above all. */
+camber_node camber_searchsorted(camber_tape *tape, camber_node knots, camber_node x, int32_t right);
+
+enum { CAMBER_NEAREST = 0, CAMBER_LINEAR = 1, CAMBER_CUBIC = 3 };
+/* Ends of cubic splines: third derivative continuous at the second knot; second derivative 0; first derivative 0; all as of a period (the last
+ * value is taken to be the first one). */
+enum { CAMBER_NOT_A_KNOT = 0, CAMBER_NATURAL = 1, CAMBER_CLAMPED = 2, CAMBER_PERIODIC = 3 };
+/* Outside the knots: the value at the nearest end; the outermost piece continued; NaN; an error of the run; the knots repeated as a period. */
+enum { CAMBER_CLAMP = 0, CAMBER_EXTRAPOLATE = 1, CAMBER_NAN = 2, CAMBER_ERROR = 3, CAMBER_WRAP = 4 };
+/* Values [n, any...] at ascending knots [n], at x (any shape) -> x.shape + any. Floats; derivatives in x (of the piece at the right of a knot),
+ * values and knots, of any order. Linear wants 2 knots, not-a-knot ends make a parabola of 3 and a line of 2. Knots that are constants are
+ * checked when this is built. 16-bit dtypes compute in f32. */
+camber_node camber_interp(camber_tape *tape, camber_node x, camber_node knots, camber_node values, int32_t method, int32_t ends, int32_t outside);
+/* The same on a rectilinear grid of up to 6 axes: values [n0, n1, ..., any...] at knots[i] [ni], at x [points..., axes] -> points + any. Cubic: the tensor product of
+ * splines, up to 3 axes. */
+camber_node camber_interpn(camber_tape *tape, camber_node x, const camber_node *knots, size_t axes, camber_node values, int32_t method, int32_t ends, int32_t outside);
+
 /* ---- Linear algebra --------------------------------------------------------------------------------------------------- */
 
 /* NumPy's rule: the last two axes are the matrices, leading ones broadcast; rank 1 is a row on the left, a column on the

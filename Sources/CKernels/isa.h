@@ -248,7 +248,7 @@ const ck_table TABLE = {
     [CK_FOLD_EQUALS] = {[CK_F64] = equals_fold_f64, [CK_F32] = equals_fold_f32},
   },
   .gemm = {[CK_I64] = gemm_i64, [CK_I32] = gemm_i32},
-  .products = {{product_f64, product_row_f64, product_dots_f64, product_few_f64}, {product_f32, product_row_f32, product_dots_f32, product_few_f32}},
+  .products = {{product_f64, product_row_f64, product_dots_f64, product_few_f64, convolve_f64}, {product_f32, product_row_f32, product_dots_f32, product_few_f32, convolve_f32}},
   .finite = {[CK_F64] = finite_f64, [CK_F32] = finite_f32, [CK_F16] = finite_f16, [CK_BF16] = finite_bf16},
   .philox = philox,
   .uniform = {[CK_F64] = uniform_f64, [CK_F32] = uniform_f32, [CK_F16] = uniform_f16, [CK_BF16] = uniform_bf16},

@@ -55,11 +55,36 @@ typedef struct ck_product {
   /* In scratch: a panel of b, a block of a, both before they are packed, a block of c in f32 or turned. 0: not needed. */
   size_t panel, left, wide_a, wide_b, sums, bytes;
 } ck_product;
+
+/* A convolution as the loops run it; all in elements. x[i] w[k] is added to y[p] where b i = s p + d k - low, along each of three axes. */
+typedef struct ck_conv_axis { int64_t i, k, p, s, d, b, low; } ck_conv_axis;
+typedef struct ck_conv {
+  int64_t batch, groups, n, o, c;                      /* the last three of one group */
+  int64_t x_batch, x_group, x_n, x_c, w_batch, w_group, w_o, w_c, y_batch, y_group, y_n, y_o;
+  ck_conv_axis axis[3];
+  /* Not in the geometry that the host gives: */
+  int half;                                            /* CK_F16, CK_BF16, or 0 */
+  enum { CK_CONV_TILES, CK_CONV_LINES, CK_CONV_DOTS, CK_CONV_ONES } way;
+} ck_conv;
+enum { CK_CONV_GEOMETRY = 17 + 3 * 7 };
+/* Where b > 1, outputs of one remainder, p = p_first + q p_step, and the taps that reach them, k = k_first + t k_step: i = q s + t d + at. */
+typedef struct ck_conv_part {
+  int64_t p_first[3], p_step[3], p[3], k_first[3], k_step[3], k[3], s[3], d[3], at[3];
+  bool along_taps;                                     /* runs of taps are longer than runs of places */
+} ck_conv_part;
+/* `count` places along the last axis: where their x begins without taps, the first of them, and where their y begins. */
+typedef struct ck_run { int64_t x, i0, i1, q2, y, count; } ck_run;
+void ck_conv_run(const ck_conv *g, const ck_conv_part *q, size_t column, size_t most, ck_run *run);
+size_t ck_conv_runs(const ck_conv *g, const ck_conv_part *q, size_t column, size_t width, ck_run *runs);
+void ck_conv_depth(const ck_conv_part *q, int64_t p, int64_t *c, int64_t t[3]);
+
 typedef struct ck_products {
   void (*product)(const ck_product *q, ck_range r);
   void (*row)(size_t n, size_t k, const void *a, const void *b, size_t b_row, void *c);
   void (*dots)(size_t m, size_t k, const void *a, size_t a_row, const void *x, void *c);
   void (*few)(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_step, const void *b, size_t b_step, size_t b_column, void *c, size_t c_row);
+  /* Rows [i0, i1), columns [j0, j1) of one part of one group. */
+  void (*conv)(const ck_conv *g, const ck_conv_part *q, const void *x, const void *w, void *y, size_t i0, size_t i1, size_t j0, size_t j1, void *scratch);
 } ck_products;
 
 /* Of 1, 2, 4 or 8 bytes. */
@@ -163,6 +188,8 @@ static inline float ck_f32_of_f16(uint16_t h) {
   u = a >= 0x7C00u ? ((a << 13) | 0x7F800000u | (a > 0x7C00u ? 0x400000u : 0u)) : u;
   return ck_float32(sign | u);
 }
+
+static inline float ck_half(int dtype, const uint16_t *h) { return dtype == CK_F16 ? ck_f32_of_f16(*h) : ck_f32_of_bf16(*h); }
 
 /* To f32 by rounding to odd: a later rounding to 22 bits or fewer is then as if done once. */
 static inline float ck_odd_f32_of_f64(double x) {

@@ -10,6 +10,7 @@ package enum Structural: UInt16, CaseIterable, Sendable {
   case random, scan, part
   case roll
   case checkpoint, after
+  case conv, poolIndex, searchsorted
 }
 
 /// A row's number: elementwise rows as in camber_ops.h, then `Structural`.

@@ -102,6 +102,7 @@ private let rows: [Row] = Structural.allCases.map { s in
   case .gather, .scatterAdd: indexRow(s)
   case .sum, .prod, .max, .min, .logsumexp, .norm, .argmax, .argmin, .softmax, .cumsum: reductionRow(s)
   case .matmul, .cholesky, .triangularSolve, .solve: linearAlgebraRow(s)
+  case .conv, .poolIndex, .searchsorted: windowRow(s)
   case .random: randomRow(s)
   case .scan, .part: loopRow(s)
   case .checkpoint, .after: checkpointRow(s)

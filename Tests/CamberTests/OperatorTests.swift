@@ -26,6 +26,22 @@ final class OperatorTests: XCTestCase {
     XCTAssertEqual(Array(r[14...]), [[9, 16], [8, 0.0625], [2.5]])
   }
 
+  func testWindows() throws {
+    let t = Tape(), x = t.array([1, 2, 3, 4, 5, 6], [1, 2, 3]), w = t.array([1, 0, -1, 2], [1, 2, 2]), none: [(Node, [Double])] = []
+    let y = t.array([1, 2], [1, 1, 2]), u = t.array([1, 10], [1, 1, 2]), k = t.array([0, 1, 3, 4], [4]), z = t.array([0, 1, 27, 64], [4]), at = t.array([-1, 0.5, 2, 9], [4])
+    XCTAssertEqual(try evaluate(t, none, [x.conv(w), x.conv(w, Windows(stride: [2], padding: [1])), x.conv(w, Windows(inputDilation: [2])), y.convTranspose(u, Windows(stride: [2], extra: [1]))]),
+                   [[7, 9], [8, 9], [-3, 10, -3, 12], [1, 10, 2, 20, 0]])
+    let one = Windows(stride: [1], low: [1], high: [0])
+    XCTAssertEqual(try evaluate(t, none, [x.maxPool([2], Windows(stride: [1])), x.maxPoolIndex([2]), x.avgPool([2], one), x.avgPool([2], one, countPadding: false)]),
+                   [[2, 3, 5, 6], [1, 1], [0.5, 1.5, 2.5, 2, 4.5, 5.5], [1, 1.5, 2.5, 4, 4.5, 5.5]])
+    XCTAssertEqual(try evaluate(t, none, [k.searchsorted(at), k.searchsorted(k, right: true), at.interp(k, z), at.interp(k, z, .nearest)]), [[0, 1, 2, 4], [1, 2, 3, 4], [0, 0.5, 14, 64], [0, 0, 1, 64]])
+    for (a, b) in zip(try evaluate(t, none, [at.interp(k, z, .cubic, outside: .extrapolate)])[0], [-1, 0.125, 8, 729]) { XCTAssertEqual(a, b, accuracy: 1e-12) }
+    let p = t.array([0.5, 0.5, 1, 2], [2, 2]).interpn([t.array([0, 1], [2]), t.array([0, 2], [2])], t.array([0, 4, 2, 6], [2, 2]), outside: .error)
+    XCTAssertEqual(try evaluate(t, none, [p]), [[2, 6]])
+    _ = x.conv(y)
+    XCTAssertTrue(t.error?.description.contains("2 channels") ?? false)
+  }
+
   func testBroadcasting() throws {
     let t = Tape(), a = t.input(.f64, [2, 1]), b = t.input(.f64, [3]), s = a + b
     XCTAssertEqual(s.shape, [2, 3])

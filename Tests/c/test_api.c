@@ -226,6 +226,45 @@ static void shapes(void) {
   EXPECT(camber_one_hot(t, camber_integer(t, CAMBER_I64, 1), 3, CAMBER_F32), 0, 1, 0);
 }
 
+static void windows(void) {
+  int64_t s[3] = {1, 2, 3}, f[3] = {1, 2, 2}, one[1] = {1}, two[1] = {2}, zero[1] = {0}, five[1] = {5};
+  double v[6] = {1, 2, 3, 4, 5, 6};
+  camber_node x = camber_array(t, CAMBER_F64, s, 3, v), w = camber_array(t, CAMBER_F64, f, 3, LIST(1, 0, -1, 2));
+  EXPECT(camber_conv(t, x, w, NULL, NULL, NULL, NULL, NULL, 1), 7, 9);
+  EXPECT(camber_conv(t, x, w, two, one, one, NULL, NULL, 1), 8, 9);
+  EXPECT(camber_conv(t, x, w, NULL, zero, zero, two, NULL, 1), 9);
+  EXPECT(camber_conv(t, x, w, NULL, NULL, NULL, NULL, two, 1), -3, 10, -3, 12);
+  s[1] = 1, s[2] = 2, f[1] = 1;
+  camber_node y = camber_array(t, CAMBER_F64, s, 3, v), u = camber_array(t, CAMBER_F64, f, 3, LIST(1, 10));
+  EXPECT(camber_conv_transpose(t, y, u, two, NULL, NULL, one, NULL, 1), 1, 10, 2, 20, 0);
+  EXPECT(camber_max_pool(t, x, two, one, NULL, NULL, NULL, 1), 2, 3, 5, 6);
+  EXPECT(camber_max_pool_index(t, x, two, NULL, NULL, NULL, NULL, 1), 1, 1);
+  EXPECT(camber_avg_pool(t, x, two, one, one, zero, NULL, 1, 0), 1, 1.5, 2.5, 4, 4.5, 5.5);
+  EXPECT(camber_avg_pool(t, x, two, one, one, zero, NULL, 1, 1), 0.5, 1.5, 2.5, 2, 4.5, 5.5);
+  camber_node k = array(LIST(0, 1, 3, 4), 4, 0), z = array(LIST(0, 1, 27, 64), 4, 0), at = array(LIST(-1, 0.5, 2, 9), 4, 0);
+  EXPECT(camber_searchsorted(t, k, at, 0), 0, 1, 2, 4); EXPECT(camber_searchsorted(t, k, k, 1), 1, 2, 3, 4);
+  EXPECT(camber_interp(t, at, k, z, CAMBER_LINEAR, CAMBER_NOT_A_KNOT, CAMBER_CLAMP), 0, 0.5, 14, 64);
+  EXPECT(camber_interp(t, at, k, z, CAMBER_NEAREST, CAMBER_NOT_A_KNOT, CAMBER_CLAMP), 0, 0, 1, 64);
+  ABOUT(camber_interp(t, at, k, z, CAMBER_CUBIC, CAMBER_NOT_A_KNOT, CAMBER_EXTRAPOLATE), -1, 0.125, 8, 729);
+  camber_node axes[2] = {array(LIST(0, 1), 2, 0), array(LIST(0, 2), 2, 0)};
+  EXPECT(camber_interpn(t, array(LIST(0.5, 0.5, 1, 2), 2, 2), axes, 2, array(LIST(0, 4, 2, 6), 2, 2), CAMBER_LINEAR, CAMBER_NATURAL, CAMBER_ERROR), 2, 6);
+#define REFUSED(node, status, word)                                                  \
+  CHECK((node) == CAMBER_NONE && camber_tape_status(t) == (status) && strstr(camber_tape_message(t), (word))); \
+  camber_tape_clear(t)
+  REFUSED(camber_conv(t, x, y, NULL, NULL, NULL, NULL, NULL, 1), CAMBER_ESHAPE, "2 channels");
+  REFUSED(camber_conv(t, x, w, NULL, NULL, NULL, five, NULL, 1), CAMBER_ESHAPE, "window of 6");
+  REFUSED(camber_conv(t, x, w, NULL, NULL, NULL, NULL, NULL, INT64_MIN), CAMBER_EINVAL, "groups");
+  REFUSED(camber_conv(t, at, w, NULL, NULL, NULL, NULL, NULL, 1), CAMBER_ESHAPE, "spatial");
+  REFUSED(camber_conv_transpose(t, y, u, NULL, NULL, NULL, one, NULL, 1), CAMBER_EINVAL, "more places");
+  REFUSED(camber_max_pool(t, x, NULL, NULL, NULL, NULL, NULL, 1), CAMBER_EINVAL, "NULL");
+  REFUSED(camber_max_pool(t, x, two, NULL, NULL, NULL, NULL, 4), CAMBER_EINVAL, "4 axes");
+  REFUSED(camber_avg_pool(t, camber_cast(t, x, CAMBER_I64), two, NULL, NULL, NULL, NULL, 1, 0), CAMBER_EDTYPE, "i64");
+  REFUSED(camber_interp(t, at, k, z, 2, 0, 0), CAMBER_EINVAL, "method 2");
+  REFUSED(camber_interp(t, at, z, at, CAMBER_LINEAR, 0, 9), CAMBER_EINVAL, "outside 9");
+  REFUSED(camber_interp(t, at, array(LIST(0, 2, 1, 3), 4, 0), z, CAMBER_LINEAR, 0, 0), CAMBER_EINVAL, "knot 2");
+  REFUSED(camber_interpn(t, at, axes, 2, z, CAMBER_LINEAR, 0, 0), CAMBER_ESHAPE, "2 axes");
+}
+
 static void reductions(void) {
   camber_node x = array(LIST(1, 2, 3, 4, 5, 6), 2, 3), z = array(LIST(0, 2, 3), 3, 0), m = camber_gt(t, x, array(LIST(2, 2, 2, 2, 2, 9), 2, 3));
   int64_t first[1] = {0}, last[1] = {-1};
@@ -479,7 +518,7 @@ static void files(void) {
 int main(int argc, char **argv) {
   t = camber_tape_new();
   library(argc > 1 ? argv[1] : "include");
-  tapes_and_leaves(), rows(), shapes(), reductions(), algebra(), randomness(), loops(), derivatives(), programs(), training(), files();
+  tapes_and_leaves(), rows(), shapes(), windows(), reductions(), algebra(), randomness(), loops(), derivatives(), programs(), training(), files();
   STATUS(camber_tape_status(t), CAMBER_OK);
   if (camber_tape_status(t) < 0) fprintf(stderr, "%s\n", camber_tape_message(t));
   camber_tape_free(t);

@@ -218,10 +218,39 @@ void training() {
   THROWS(CAMBER_EIO, "/nowhere", camber::Tensors("/nowhere")); THROWS(CAMBER_EIO, "/nowhere", camber::save_tensors("/nowhere/x", {}));
 }
 
+void windows() {
+  camber::Tape t;
+  Node x = t.array(Doubles{1, 2, 3, 4, 5, 6}, {1, 2, 3}), w = t.array(Doubles{1, 0, -1, 2}, {1, 2, 2});
+  camber::Windows o;
+  IS(conv(x, w), 1 * 1 + 2 * 0 - 4 + 2 * 5, 2 - 5 + 2 * 6);
+  o.low = o.high = 1;
+  IS(conv(x, w, o), 8, 7, 9, -3);
+  o = {}, o.groups = 2;
+  IS(conv(x, t.array(Doubles{1, 1, 2, 0}, {2, 1, 2}), o), 3, 5, 8, 10);
+  o = {}, o.stride = 2;
+  IS(conv_transpose(t.array(Doubles{1, 2}, {1, 1, 2}), t.array(Doubles{1, 10}, {1, 1, 2}), o), 1, 10, 2, 20);
+  IS(max_pool(x, {2}), 2, 5);
+  IS(max_pool_index(x, {2}), 1, 1);
+  o = {}, o.stride = 1, o.high = 1;
+  IS(avg_pool(x, {2}, o), 1.5, 2.5, 1.5, 4.5, 5.5, 3);
+  IS(avg_pool(x, {2}, o, false), 1.5, 2.5, 3, 4.5, 5.5, 6);
+  Node k = t.array(Doubles{0, 1, 3, 4}), v = t.array(Doubles{0, 1, 27, 64});
+  IS(searchsorted(k, t.array(Doubles{-1, 1, 3.5, 9})), 0, 1, 3, 4);
+  IS(searchsorted(k, t.array(Doubles{1}), true), 2);
+  IS(interp(t.array(Doubles{-1, 0.5, 2, 9}), k, v), 0, 0.5, 14, 64);
+  is(interp(t.constant(2.0), k, v, camber::Method::cubic), {8}, __LINE__, 1e-13);
+  is(interp(t.constant(5.0), k, v, camber::Method::cubic, camber::Outside::extrapolate), {125}, __LINE__, 1e-12);
+  IS(interpn(t.array(Doubles{0.5, 0.25}), {t.array(Doubles{0, 1}), t.array(Doubles{0, 1})}, t.array(Doubles{0, 4, 2, 6}, {2, 2})), 2);
+  THROWS(CAMBER_ESHAPE, "channels", conv(x, t.array(Doubles{1, 2}, {1, 1, 2})));
+  THROWS(CAMBER_EINVAL, "2 entries", conv(x, w, [] { camber::Windows p; p.stride = {1, 1}; return p; }()));
+  THROWS(CAMBER_ESHAPE, "window of 4", max_pool(x, {4}));
+  THROWS(CAMBER_EINVAL, "knot 1", interp(t.constant(1), t.array(Doubles{0, 0}), t.array(Doubles{0, 0})));
+}
+
 }  // namespace
 
 int main() try {
-  operators(), shapes(), transforms(), programs(), training();
+  operators(), shapes(), windows(), transforms(), programs(), training();
   return check_done();
 } catch (const std::exception &e) {
   std::fprintf(stderr, "test_cpp: %s\n", e.what());

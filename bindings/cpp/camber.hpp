@@ -25,6 +25,8 @@
 #include "camber/node.hpp"
 #include "camber/ops.hpp"
 #include "camber/shapes.hpp"
+#include "camber/generic.hpp"
+#include "camber/windows.hpp"
 #include "camber/transforms.hpp"
 #include "camber/program.hpp"
 #include "camber/training.hpp"

@@ -164,6 +164,22 @@ void ck_gemm_batch(int dtype, bool transpose_a, bool transpose_b, size_t m, size
 /* What ck_gemm_masked does after the product, in rows [i0, i1). */
 void ck_gemm_mend(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a, const uint8_t *mask_a,
                   const void *b, const uint8_t *mask_b, void *c, size_t i0, size_t i1);
+/* Convolutions. geometry (38 numbers): batch, groups, then n, o, c of one group; strides in elements of x by batch, group, n, c, of w by batch,
+ * group, o, c, of y by batch, group, n, o; then of each of three spatial axes, innermost last, i k p s d b low: the extents of x, w, y, and
+ * x[i] w[k] is added to y[p] where b i = s p + d k - low, b > 0. Spatial axes are dense and innermost. f64 f32 f16 bf16 (sums in f32,
+ * rounded once) i64 i32 bool ("or" of "and"). Units are independent; any cut gives the bits of the whole. scratch: ck_conv_scratch bytes a thread. */
+size_t ck_conv_scratch(int dtype, const int64_t *geometry);
+size_t ck_conv_units(int dtype, const int64_t *geometry);
+void ck_convolve(int dtype, const int64_t *geometry, const void *x, const void *w, void *y, size_t from, size_t to, void *scratch);
+/* Repeats in f64 the results that are not finite, counting products only where both masks (bytes as their operand; NULL = all) are set. */
+void ck_conv_mend(int dtype, const int64_t *geometry, const void *x, const uint8_t *mask_x, const void *w, const uint8_t *mask_w, void *y);
+/* The place in its plane of the first largest element of each window (NaN wins), planes [from, to). geometry (18 numbers), of each of three
+ * axes: i p window step dilation low. out: i32, or i64 where `wide`. */
+void ck_pool_index(int dtype, const int64_t *geometry, const void *x, bool wide, void *out, size_t from, size_t to);
+/* How many of the n ascending knots lie below x (right: or equal it); NaN above all. out: i64. */
+void ck_searchsorted(int dtype, const void *knots, size_t n, const void *x, int64_t *out, size_t count, bool right);
+/* The first x that is not between the first and the last knot, -1 where there is none; NaN lies outside. f64 and f32. */
+int64_t ck_outside(int dtype, const void *knots, size_t n, const void *x, size_t count);
 /* LAPACK (OpenBLAS's) on one row-major matrix, dtype f64 or f32. Return 0, or the 1-based pivot that failed (then out is all NaN). */
 int ck_cholesky(int dtype, size_t n, const void *a, void *l);      /* lower factor, zeros above */
 /* Solve op(A) X = B, A triangular n x n, B and X n x m. */

@@ -67,6 +67,27 @@ extension Split {
     return Double(s.type.count) * (s.type.dtype == .f64 ? 1 : 0.5)
   }
 
+  /// Panels of columns; with masks one thread does all.
+  mutating func conv(_ s: KernelStep, _ threads: Int) -> Double {
+    guard s.attrs[5] + s.attrs[6] == 0 else { return 0 }
+    let g = s.geometry.map { Int64($0) }, taps = g[18] * g[25] * g[32] * g[4]
+    units = ck_conv_units(dtype, g)
+    inner = ck_conv_scratch(dtype, g)
+    way = .conv
+    let float = s.type.dtype.isFloat, each = float && inner > 0 ? (s.type.dtype == .f64 ? 0.03 : 0.015) : float ? 0.15 : 1
+    let work = Double(s.type.count) * (Double(taps) * each + 2)
+    scratch = inner * (max(Threads.lanes(work, pieces: units, threads: threads), 1) - 1)
+    return work
+  }
+
+  mutating func pool(_ s: KernelStep) -> Double {
+    let g = s.geometry
+    dtype = s.types[0].dtype.rawValue
+    units = s.type.count / max(g[1] * g[7] * g[13], 1)
+    way = .pool
+    return Double(s.type.count) * Double(g[2] * g[8] * g[14])
+  }
+
   // MARK: running
 
   func copy(_ from: Int, _ to: Int, _ x: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer) {

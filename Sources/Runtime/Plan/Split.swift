@@ -3,7 +3,7 @@ import Tape
 
 /// How the step of a row's kernel is shared between threads: units that do not depend on each other, of which a piece takes some.
 struct Split: BitwiseCopyable {
-  enum Way: UInt8 { case serial, reduce, line, argmax, softmax, cumsum, gather, product, copy, scatter, random }
+  enum Way: UInt8 { case serial, reduce, line, argmax, softmax, cumsum, gather, product, copy, scatter, random, conv, pool }
   var way = Way.serial
   var op: Int32 = 0
   var dtype: Int32 = 0, size = 0
@@ -37,6 +37,8 @@ struct Split: BitwiseCopyable {
     case .transpose, .slice, .broadcast: x.copy(s)
     case .scatterAdd: x.scatter(s, threads)
     case .random: x.random(s)
+    case .conv: x.conv(s, threads)
+    case .poolIndex: x.pool(s)
     default: 0
     }
     x.lanes = Threads.lanes(work, pieces: x.units, threads: threads)
@@ -147,7 +149,8 @@ struct Split: BitwiseCopyable {
   // MARK: running
 
   /// A range of units, on `lane`. False when an index lies outside.
-  func run(_ from: Int, _ to: Int, _ x: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer?, lane: Int) -> Bool {
+  func run(_ from: Int, _ to: Int, _ x: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer?, _ geometry: UnsafePointer<Int64>?,
+           lane: Int) -> Bool {
     switch way {
     case .reduce: if let r = Reduction(rawValue: UInt32(op)) { ck_reduce_strips(r, dtype, x[0], out, outer, n, inner, from, to) }
     case .line: if let r = Reduction(rawValue: UInt32(op)) { for p in from ..< to { ck_reduce_part(r, dtype, x[0], n, p, scratch) } }
@@ -165,6 +168,8 @@ struct Split: BitwiseCopyable {
     case .copy: copy(from, to, x, out)
     case .scatter: return scatter(from, to, x, out, scratch)
     case .random: random(from, to, x, out)
+    case .conv: if let g = geometry { ck_convolve(dtype, g, x[0], x[1], out, from, to, scratch.map { $0 + lane * inner }) }
+    case .pool: if let g = geometry { ck_pool_index(dtype, g, x[0], size == 8, out, from, to) }
     case .serial: break
     }
     return true

@@ -250,7 +250,7 @@ final class Instance {
 
   private func kernel(_ s: RunStep) -> Bool {
     let n = Int(s.code)
-    if s.lanes > 1, share(splits[n], calls[n].x, calls[n].out, calls[n].scratch) { return true }
+    if s.lanes > 1, calls[n].geometry.withUnsafeBytes({ share(splits[n], calls[n].x, calls[n].out, calls[n].scratch, $0.baseAddress?.assumingMemoryBound(to: Int64.self)) }) { return true }
     if let sentence = kernels[n].run(calls[n]) {
       message = sentence
       return false
@@ -267,6 +267,7 @@ final class Instance {
     var units: Int, pieces: Int
     var operands: UnsafePointer<UnsafeRawPointer>?
     var out: UnsafeMutableRawPointer?, scratch: UnsafeMutableRawPointer?
+    var geometry: UnsafePointer<Int64>?
   }
 
   private func share(_ lanes: Int, _ j: Job) {
@@ -299,7 +300,7 @@ final class Instance {
         own = mine
         run(b, mine, from * b.block, min(to * b.block, b.count))
       case .split(let x):
-        if let operands = j.operands, let out = j.out, !x.run(from, to, operands, out, j.scratch, lane: lane) { failed.store(true, ordering: .relaxed) }
+        if let operands = j.operands, let out = j.out, !x.run(from, to, operands, out, j.scratch, j.geometry, lane: lane) { failed.store(true, ordering: .relaxed) }
       }
     }
   }
@@ -319,9 +320,10 @@ final class Instance {
   }
 
   /// False when an index lies outside: the row's own kernel then says which.
-  private func share(_ x: Split, _ operands: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer?) -> Bool {
+  private func share(_ x: Split, _ operands: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer?,
+                     _ geometry: UnsafePointer<Int64>?) -> Bool {
     failed.store(false, ordering: .relaxed)
-    share(x.lanes, Job(work: .split(x), units: x.units, pieces: min(x.units, x.lanes * 8), operands: operands, out: out, scratch: scratch))
+    share(x.lanes, Job(work: .split(x), units: x.units, pieces: min(x.units, x.lanes * 8), operands: operands, out: out, scratch: scratch, geometry: geometry))
     x.finish(out, scratch)
     return !failed.load(ordering: .relaxed)
   }

@@ -62,7 +62,7 @@ extension Tape {
     case .linear: d[n] = linear(n, s, x, tangents, rule.masks)
     case .bilinear:
       var total: Masked?
-      for slot in 0 ..< 2 { if let t = tangents[slot] { total = plus(total, matmulForward(n, slot, t)) } }
+      for slot in 0 ..< 2 { if let t = tangents[slot] { total = plus(total, s == .conv ? convForward(n, slot, t) : matmulForward(n, slot, t)) } }
       d[n] = total
     case .custom(let jvp, _): d[n] = jvp(self, n, tangents)
     case .loop: d.tuples[n] = s == .checkpoint ? checkpointForward(n, tangents) : scanForward(n, tangents)

@@ -113,6 +113,9 @@ extension Tape {
     case .matmul:
       let a = shape(input(of: r, 0))
       return a[a.count - 1 - attrs(n)[0]] >= 32
+    case .conv:
+      let w = shape(input(of: r, 1))
+      return w.suffix(ConvAttrs(attrs(n)).rank + 1).reduce(1, &*) >= 32
     case .cholesky, .triangularSolve, .solve: return true
     default: return false
     }

@@ -103,6 +103,31 @@ func cases(_ s: Structural) -> [Case] {
       return Case(name: "solve \(k)", types: types, active: [0, 1], slack: 8, dtypes: [.f64, .f32],
                   sample: { g in [matrices(&g, k == 2 ? 2 : 1, 3), g.signed(k == 2 ? 12 : 6)] }) { t, x in [t.apply(s, [x[0], x[1]], [k & 1])] }
     }
+  case .conv:
+    // attributes behind the layouts: masks, then s, d, b, low, p of each axis.
+    return [(f(2, 2, 4), f(3, 2, 2), [1, 1, 2, 0, 2, 0, 0, 1, 1, 1, 0, 3]), (f(1, 2, 5), f(2, 1, 3), [1, 2, 2, 0, 2, 0, 0, 2, 1, 1, 1, 3]),
+            (f(1, 1, 3), f(1, 1, 2), [1, 1, 2, 0, 2, 0, 0, 1, 1, 2, 1, 6]), (f(2, 1, 3), f(2, 3, 2), [1, 1, 3, 1, 3, 0, 0, 2, -1, 1, -1, 2]),
+            (f(2, 1, 2, 4), f(2, 1, 2, 2), [1, 1, 2, 0, 2, 0, 0, 1, 2, 1, 1, 3]), (f(2, 1, 1, 4), f(1, 1, 2), [1, 1, 2, 0, 2, 0, 0, 1, 1, 1, 0, 3]),
+            (f(1, 1, 4), f(2, 1, 1, 2), [1, 1, 2, 0, 2, 0, 0, 1, 1, 1, 0, 3]), (f(1, 2, 3, 3), f(2, 2, 2, 2), [2, 1, 2, 0, 2, 0, 0, 1, 1, 1, 0, 2, 1, 1, 1, 1, 3]),
+            (f(1, 1, 2, 2, 3), f(1, 1, 2, 1, 2), [3, 1, 2, 0, 2, 0, 0, 1, 1, 1, 1, 3, 1, 1, 1, 0, 2, 1, 1, 1, 0, 2])].map { x, w, attrs in
+      Case(name: "conv \(text(x.shape)) \(text(w.shape)) \(text(attrs))", types: [x, w], active: [0, 1], sample: draw([x, w])) { t, n in [t.apply(s, [n[0], n[1]], attrs)] }
+    } + [Case(name: "conv masked", types: [f(1, 2, 4), f(2, 2, 2), TensorType(.bool, [1, 2, 4]), TensorType(.bool, [2, 2, 2])], active: [0, 1],
+              sample: { g in [g.signed(8), g.signed(8), (0 ..< 8).map { _ in Double(g.below(2)) }, (0 ..< 8).map { _ in Double(g.below(2)) }] }) { t, x in
+      [t.apply(s, [t.select(x[2], x[0], t.zeros(x[0])), t.select(x[3], x[1], t.zeros(x[1])), x[2], x[3]], [1, 1, 2, 0, 2, 1, 1, 1, 1, 1, 1, 5])]
+    }]
+  case .poolIndex:
+    let types = [f(2, 4, 5)]
+    return [Case(name: "max_pool", types: types, active: [0], sample: { g in [(0 ..< 40).map { Double($0 * 7 % 40) / 20 - 1 }.shuffled(using: &g)] }) { t, x in
+      [t.maxPool(x[0], window: [2, 3], stride: [1, 2], low: [1, 0], high: [0, 1], dilation: [2, 1])]
+    }, Case(name: "avg_pool", types: types, active: [0], slack: 4, sample: draw(types)) { t, x in
+      [t.averagePool(x[0], window: [2, 3], stride: [1, 2], low: [1, 0], high: [0, 1], dilation: [2, 1], countPadding: false)]
+    }]
+  case .searchsorted:
+    let types = [f(3), f(4), f(4, 2)]
+    return [(Tape.Method.linear, Tape.Ends.natural), (.cubic, .notAKnot), (.cubic, .periodic)].map { method, ends in
+      Case(name: "interpolation \(method) \(ends)", types: types, active: [0, 1, 2], slack: 64,
+           sample: { g in [[0.3, 1.4, 2.6], [0, 0.9, 2.1, 3.3], g.signed(8)] }) { t, x in [t.interpolate(x[0], x[1], x[2], method, ends, .extrapolate)] }
+    }
   case .random:
     return [Case(name: "random_uniform", types: [f(2, 3), TensorType(.i64, [])], active: [0], elementwise: true, sample: { g in [g.signed(6), [Double(g.below(1000))]] }) { t, x in
       [t.mul(t.unary(.square, x[0]), t.randomUniform(x[1], t.dtype(x[0]), [2, 3]))]

@@ -2,6 +2,9 @@
 #ifndef CAMBER_NODE_HPP
 #define CAMBER_NODE_HPP
 
+#include <cstring>
+#include <limits>
+
 #include "base.hpp"
 
 namespace camber {
@@ -14,23 +17,54 @@ namespace detail {
 /* What nodes point at: it stays in place when its Tape is moved. */
 struct TapeRef {
   Handle<camber_tape, camber_tape_free> handle;
+  /* The point that branches are taken at: Tape::at. */
+  std::vector<camber_node> given;
+  std::vector<std::vector<double>> point;
   int depth = 0; /* 0 for a tape of its own, 1 for the body of a loop in it, ... */
 };
 }  // namespace detail
 
-/* A value on a tape: an index, cheap to copy. Default-constructed it is no node, and using it is CAMBER_ENODE. */
+/* A value on a tape: an index, cheap to copy. Default-constructed it is no node, and using it is CAMBER_ENODE. Made from a number it is that
+ * number and on no tape: it becomes a constant of the node that it meets, in its dtype. So `T sum = 0;` is the same text for double and var. */
 class Node {
  public:
   Node() = default;
   Node(detail::TapeRef *tape, camber_node id) : tape_(tape), id_(id) {}
+  template <class T, std::enable_if_t<std::is_arithmetic<T>::value, int> = 0>
+  Node(T number) {
+    double v = static_cast<double>(number);
+    if (v != v) v = std::numeric_limits<double>::quiet_NaN(); /* -1's bits are a NaN: it is kept for "none" */
+    std::memcpy(&id_, &v, sizeof v);
+  }
+  bool is_number() const noexcept { return !tape_ && id_ != CAMBER_NONE; }
+  double number() const noexcept {
+    double v;
+    std::memcpy(&v, &id_, sizeof v);
+    return v;
+  }
 
   camber_node id() const noexcept { return id_; }
   detail::TapeRef *tape_ref() const noexcept { return tape_; }
   camber_tape *tape() const noexcept { return tape_ ? tape_->handle.get() : nullptr; }
-  explicit operator bool() const = delete; /* a comparison of nodes is a node: use select */
 
-  DType dtype() const { return static_cast<DType>(check(camber_node_dtype(tape(), id_))); }
-  std::int64_t rank() const { return check(camber_node_rank(tape(), id_)); }
+  /* A branch (if, while, ?:) on a traced value. It has no value until its program runs, so this does not compile, and the compiler names the
+   * line. Where CAMBER_GUARDS is defined before camber.hpp is included, branches on numbers that have met no tape are taken as they are, and
+   * those on traced values as they go at the point given to `Tape::at`, with a guard: runs that would go the other way return CAMBER_FLIPPED.
+   * Without a point they throw. */
+  template <class T, std::enable_if_t<std::is_same<T, bool>::value, int> = 0>
+  explicit operator T() const {
+#ifdef CAMBER_GUARDS
+    return branch();
+#else
+    static_assert(!std::is_same<T, bool>::value,
+                  "camber: a branch (if, while, ?:) on a traced value, which has no value until its program runs; use select(condition, a, b), "
+                  "maximum or minimum, cond for branches of which one runs, scan or while_loop for loops; or define CAMBER_GUARDS, see Tape::at");
+    return false;
+#endif
+  }
+
+  DType dtype() const { return is_number() ? f64 : static_cast<DType>(check(camber_node_dtype(tape(), id_))); }
+  std::int64_t rank() const { return is_number() ? 0 : check(camber_node_rank(tape(), id_)); }
   std::int64_t dim(std::int64_t axis) const {
     std::int64_t d = camber_node_dim(tape(), id_, axis);
     if (d < 0) throw error(CAMBER_EINVAL, "dim: axis " + std::to_string(axis) + " of a node of rank " + std::to_string(rank()));
@@ -38,7 +72,7 @@ class Node {
   }
   Shape shape() const {
     Shape s(static_cast<std::size_t>(rank()));
-    camber_node_shape(tape(), id_, s.data());
+    if (tape_) camber_node_shape(tape(), id_, s.data());
     return s;
   }
   std::size_t size() const { return elements(shape()); }
@@ -55,6 +89,7 @@ class Node {
   Node mean(const Axes &axes = {}, bool keep = false) const;
 
  private:
+  bool branch() const;
   template <class I>
   static I check(I value) {
     if (value < 0) throw error(CAMBER_ENODE, "a node of no tape");
@@ -91,9 +126,17 @@ inline TapeRef *inner(const Nodes &nodes) noexcept {
   return tape;
 }
 
+/* Numbers among them become constants of f64. */
 inline std::vector<camber_node> ids(const Nodes &nodes) {
   std::vector<camber_node> out(nodes.size());
-  for (std::size_t i = 0; i < nodes.size(); i++) out[i] = nodes[i].id();
+  TapeRef *tape = nullptr;
+  for (std::size_t i = 0; i < nodes.size(); i++) {
+    out[i] = nodes[i].id();
+    if (!nodes[i].is_number()) continue;
+    if (!tape) tape = inner(nodes);
+    if (!tape) throw error(CAMBER_ENODE, "a number that has met no node of a tape");
+    out[i] = camber_constant(tape->handle.get(), CAMBER_F64, nodes[i].number());
+  }
   return out;
 }
 

@@ -28,7 +28,9 @@ struct Operand {
   double real = 0;
   std::int64_t whole = 0;
 
-  Operand(const Node &n) : node(n) {}
+  Operand(const Node &n) : node(n) {
+    if (n.is_number()) node = Node(), number = true, real = n.number();
+  }
   template <class T, std::enable_if_t<std::is_arithmetic<T>::value, int> = 0>
   Operand(T v)
       : number(true),
@@ -92,7 +94,28 @@ using Unary = camber_node (*)(camber_tape *, camber_node);
 using Binary = camber_node (*)(camber_tape *, camber_node, camber_node);
 using Ternary = camber_node (*)(camber_tape *, camber_node, camber_node, camber_node);
 
+/* A row of numbers alone: computed at once, on a tape that is gone again. */
+template <class F, std::size_t N>
+Node computed(F f, const double (&v)[N]) {
+  Handle<camber_tape, camber_tape_free> tape(camber_tape_new());
+  camber_tape *t = tape.get();
+  camber_node n[N];
+  for (std::size_t i = 0; i < N; i++) n[i] = camber_constant(t, CAMBER_F64, v[i]);
+  camber_node y = camber_cast(t, f(t, n), CAMBER_F64);
+  Handle<camber_program, camber_program_free> program(camber_program_new(t, nullptr, 0, &y, 1));
+  if (!program) throw error(camber_tape_status(t), camber_tape_message(t));
+  Handle<camber_workspace, camber_workspace_free> workspace(camber_workspace_new(program.get()));
+  double result = 0;
+  void *out[1] = {&result};
+  check(camber_run(program.get(), workspace.get(), nullptr, out), camber_workspace_message(workspace.get()));
+  return Node(result);
+}
+/* A condition among numbers is a bool. */
+inline camber_node truth(camber_tape *t, camber_node x) { return camber_cast(t, x, CAMBER_BOOL); }
+
 inline Node apply(Class c, Unary f, const Node &x) {
+  if (x.is_number())
+    return computed([=](camber_tape *t, const camber_node *n) { return f(t, c == Class::LOGIC ? truth(t, n[0]) : n[0]); }, {x.number()});
   if (!x.tape_ref()) fail(nullptr);
   Node n = Operand(x).on(x.tape_ref(), computes(c, x.dtype()));
   return made(n.tape_ref(), f(n.tape(), n.id()));
@@ -100,6 +123,8 @@ inline Node apply(Class c, Unary f, const Node &x) {
 
 inline Node apply(Class c, Binary f, const Operand &x, const Operand &y) {
   TapeRef *tape = inner(x.node, y.node);
+  if (!tape && x.number && y.number)
+    return computed([=](camber_tape *t, const camber_node *n) { return c == Class::LOGIC ? f(t, truth(t, n[0]), truth(t, n[1])) : f(t, n[0], n[1]); }, {x.real, y.real});
   if (!tape) fail(tape);
   DType d = computes(c, x.number ? x.with(y.node.dtype()) : y.with(x.node.dtype()));
   Node n[2] = {x.on(tape, d), y.on(tape, d)};
@@ -109,8 +134,10 @@ inline Node apply(Class c, Binary f, const Operand &x, const Operand &y) {
 
 inline Node apply(Class c, Ternary f, const Operand &x, const Operand &y, const Operand &z) {
   TapeRef *tape = inner(inner(x.node, y.node), z.node.tape_ref());
-  if (!tape) fail(tape);
   bool masked = c == Class::SELECT || c == Class::GATE, known = false; /* a mask takes no part in the dtype */
+  if (!tape && x.number && y.number && z.number)
+    return computed([=](camber_tape *t, const camber_node *n) { return f(t, masked ? truth(t, n[0]) : n[0], n[1], n[2]); }, {x.real, y.real, z.real});
+  if (!tape) fail(tape);
   DType d = promote(y.kind, z.kind);
   auto see = [&](const Operand &o) {
     if (!o.number) d = known ? promote(d, o.node.dtype()) : o.node.dtype(), known = true;

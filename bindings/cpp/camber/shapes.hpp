@@ -22,8 +22,11 @@ inline Node reduce(Reduction f, const Node &x, const Axes &axes, bool keep) {
 inline Nodes common(const Nodes &nodes) {
   if (nodes.empty()) return nodes;
   TapeRef *tape = inner(nodes);
-  DType d = nodes[0].dtype();
-  for (const Node &n : nodes) d = promote(d, n.dtype());
+  DType d = f64;
+  bool known = false;
+  for (const Node &n : nodes)
+    if (!n.is_number()) d = known ? promote(d, n.dtype()) : n.dtype(), known = true;
+  if (!tape) fail(tape);
   Nodes out;
   for (const Node &n : nodes) out.push_back(Operand(n).on(tape, d));
   return out;

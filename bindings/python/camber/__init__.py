@@ -8,7 +8,7 @@ Write NumPy, wrap it in a transform, call it: the function is traced once, diffe
 array([ 0.        , -3.14159265])
 """
 
-from . import numpy, ops, optim, pytree, random, special
+from . import interpolate, nn, numpy, ops, optim, pytree, random, special
 from ._array import Array
 from ._dtypes import bfloat16, from_bf16, to_bf16
 from ._errors import (
@@ -54,7 +54,7 @@ __version__ = ".".join(str(part) for part in HEADER.version)
 __all__ = [
     "HEADER", "Array", "BusyError", "DerivativeError", "DtypeError", "Error", "FileError", "Function", "HandleError",
     "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "Saved", "SavedFunction", "ShapeError", "Tape", "TracedError",
-    "bfloat16", "checkpoint", "dumps", "fori_loop", "from_bf16", "function", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
-    "linearize", "load", "load_tensors", "loads", "map", "numpy", "ops", "optim", "precision", "pytree", "random", "save", "save_tensors", "scan",
+    "bfloat16", "checkpoint", "dumps", "fori_loop", "from_bf16", "function", "grad", "hessian", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
+    "linearize", "load", "load_tensors", "loads", "map", "nn", "numpy", "ops", "optim", "precision", "pytree", "random", "save", "save_tensors", "scan",
     "simplify", "special", "stop_gradient", "tape_hash", "to_bf16", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip

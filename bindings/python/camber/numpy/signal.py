@@ -10,7 +10,8 @@ from .. import _dtypes as dt
 from .. import ops
 from .._dispatch import FUNCTIONS, implements
 from .._indexing import gather, getitem
-from .._tape import cast, joint, lift, tape_of
+from .._library import constants, lib
+from .._tape import cast, joint, lift, made, tape_of, typed
 from .linalg import matmul
 from .shapes import _axis, _part, flip, ravel
 
@@ -43,26 +44,23 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     if period is not None:
         raise TypeError("interp: period= is not traced")
     (x, xp, fp), _ = joint([x, xp, fp], dt.F64)
-    shape, x = x.shape, ravel(x)
-    last = xp.shape[0] - 1
-    if last == 0:
-        return FUNCTIONS[np.broadcast_to](fp[0], shape)
-    at = FUNCTIONS[np.sum](ops.traced("ge", x[:, None], xp), axis=1) - 1
-    at = cast(FUNCTIONS[np.clip](at, 0, last - 1), dt.I64)
-    x0, x1, f0, f1 = gather(xp, at, 0), gather(xp, at + 1, 0), gather(fp, at, 0), gather(fp, at + 1, 0)
-    out = f0 + (x - x0) * ((f1 - f0) / (x1 - x0))
-    out = ops.traced("select", ops.traced("lt", x, xp[0]), fp[0] if left is None else left, out)
-    after = fp[last] if right is None else ops.traced("select", ops.traced("eq", x, xp[last]), fp[last], right)
-    out = ops.traced("select", ops.traced("ge", x, xp[last]), after, out)
-    return out.reshape(shape)
+    if xp.shape[0] == 1:
+        return FUNCTIONS[np.broadcast_to](fp[0], x.shape)
+    tape = tape_of((x, xp, fp))
+    out = typed(tape, lib.interp(tape.handle, x._node, xp._node, fp._node, constants["CAMBER_LINEAR"], constants["CAMBER_NOT_A_KNOT"], constants["CAMBER_CLAMP"]))
+    if left is not None:
+        out = ops.traced("select", ops.traced("lt", x, xp[0]), left, out)
+    return out if right is None else ops.traced("select", ops.traced("gt", x, xp[xp.shape[0] - 1]), right, out)
 
 
 @implements(np.searchsorted)
 def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
-    """``np.searchsorted`` by counting; a is sorted."""
+    """``np.searchsorted``; a is sorted."""
+    if sorter is not None:
+        raise TypeError("searchsorted: sorter= is not traced; index with it first")
+    (a, v), _ = joint([a, v])
     tape = tape_of((a, v))
-    a, v = lift(a, tape), lift(v, tape)
-    return FUNCTIONS[np.sum](ops.traced("lt" if side == "left" else "le", a, v.reshape((*v.shape, 1))), axis=-1)
+    return made(tape, lib.searchsorted(tape.handle, a._node, v._node, int(side == "right")), v.shape, dt.I64)
 
 
 @implements(np.digitize)
