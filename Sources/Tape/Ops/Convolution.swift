@@ -96,7 +96,7 @@ private let convRow = Row(
     let far = 1 << 31
     guard a.groups > 0, (l.shape + r.shape).allSatisfy({ $0 < far }) else { return .fail(.invalid, "\(a.groups) groups over shapes \(text(l.shape)) and \(text(r.shape))") }
     for v in a.axes {
-      guard v.s != 0, v.d != 0, v.b > 0, [v.s, v.d, v.b, v.low].allSatisfy({ abs($0) < far }), v.p >= 0, v.p < far else {
+      guard v.s != 0, v.d != 0, v.b > 0, [v.s, v.d, v.b, v.low].allSatisfy({ $0.magnitude < far }), v.p >= 0, v.p < far else {
         return .fail(.invalid, "strides and dilations are 1 and more and below 2^31, as are paddings and extents")
       }
     }
@@ -116,7 +116,11 @@ private let convRow = Row(
     let g = ConvAttrs(a).geometry(x[0], x[1], out).map { Int64($0) }
     return ck_conv_scratch(out.dtype.rawValue, g)
   },
-  geometry: { x, a, out in ConvAttrs(a).geometry(x[0], x[1], out) }
+  geometry: { x, a, out in ConvAttrs(a).geometry(x[0], x[1], out) },
+  loads: { x, a in
+    guard a.count >= 7, a[2 ... 4].allSatisfy({ (0 ... 3).contains($0) }), a[5 ... 6].allSatisfy({ (0 ... 1).contains($0) }), x.count == 2 + a[5] + a[6] else { return false }
+    return zip((a[5] == 1 ? [0] : []) + (a[6] == 1 ? [1] : []), x[2...]).allSatisfy { $1 == x[$0].with(.bool) }
+  }
 ) { c in
   let x = c.x, y = c.out, scratch = c.scratch, d = c.type.dtype.rawValue, a = c.attrs
   let masked = a[5] + a[6] > 0, mx = a[5] != 0 ? x[2] : nil, mw = a[6] != 0 ? x[2 + a[5]] : nil
@@ -137,10 +141,15 @@ private let poolIndexRow = Row(
     let tail = Array(x[0].shape.suffix(k)), far = 1 << 31
     for i in 0 ..< k {
       let w = a[1 + 5 * i], s = a[2 + 5 * i], d = a[3 + 5 * i], low = a[4 + 5 * i], p = a[5 + 5 * i]
-      guard w > 0, s > 0, d > 0, [w, s, d, abs(low), p, tail[i]].allSatisfy({ $0 < far }), p >= 0, w &* d < far else { return .fail(.invalid, "windows, strides and dilations are 1 and more and below 2^31") }
-      for q in 0 ..< p {
-        let first = q * s - low, skip = first < 0 ? (d - 1 - first) / d : 0
-        guard skip < w, first + skip * d < tail[i] else { return .fail(.shape, "axis \(i - k): window \(q) of \(w) covers nothing but padding") }
+      guard w > 0, s > 0, d > 0, p >= 0, [w, s, d, p, tail[i]].allSatisfy({ $0 < far }), low >= 0, low <= (w - 1) * d, low < far else {
+        return .fail(.invalid, "windows, strides and dilations are 1 and more and below 2^31, paddings below what a window spans")
+      }
+      func alone(_ q: Int) -> Inferred { .fail(.shape, "axis \(i - k): window \(q) of \(w) covers nothing but padding") }
+      // The last one begins furthest on; one that begins in the padding may step over a short axis.
+      if p > 0, (p - 1) * s - low >= tail[i] { return alone(p - 1) }
+      if tail[i] < d {
+        guard low <= 1 << 24 else { return .fail(.invalid, "axis \(i - k): padding \(low) with a dilation beyond the axis") }
+        for q in 0 ..< min(p, low / s + 1) where q * s < low && (d - (low - q * s) % d) % d >= tail[i] { return alone(q) }
       }
     }
     let shape = x[0].shape.dropLast(k) + (0 ..< k).map { a[5 + 5 * $0] }
@@ -153,7 +162,8 @@ private let poolIndexRow = Row(
     for i in 0 ..< 3 - k { g[6 * i + 5] = 0 }
     for i in 0 ..< k { g += [tail[i], a[5 + 5 * i], a[1 + 5 * i], a[2 + 5 * i], a[3 + 5 * i], a[4 + 5 * i]] }
     return g
-  }
+  },
+  loads: { x, _ in x.count == 1 }
 ) { c in
   let x = c.x[0], y = c.out, d = c.types[0].dtype.rawValue, wide = c.type.dtype == .i64
   let planes = c.type.shape.dropLast(c.attrs[0]).reduce(1, &*)
@@ -181,7 +191,8 @@ private let searchRow = Row(
     if ops[0] == nil, a[0] == 0 { return t.apply(.searchsorted, [x[0], ops[1] ?? x[1]], a) }
     return t.apply(.searchsorted, [ops[0] ?? t.addLeading(x[0], size), ops[1] ?? t.addLeading(x[1], size)], [a[0] + 1, a[1], a[2]])
   },
-  geometry: { x, a, _ in [x[0].shape.prefix(a[0]).reduce(1, &*), x[0].shape[a[0]], x[1].shape.dropFirst(a[0]).reduce(1, &*)] }
+  geometry: { x, a, _ in [x[0].shape.prefix(a[0]).reduce(1, &*), x[0].shape[a[0]], x[1].shape.dropFirst(a[0]).reduce(1, &*)] },
+  loads: { x, a in x.count == 2 && a.count == 3 && a[0] >= 0 && a[1...].allSatisfy { (0 ... 1).contains($0) } }
 ) { c in
   let (batch, n, m) = (c.geometry[0], c.geometry[1], c.geometry[2]), d = c.types[0].dtype, right = c.attrs[1] != 0
   for i in 0 ..< batch {

@@ -9,6 +9,7 @@ extension Tape {
     var axes: [ConvAxis] = []
     for i in 0 ..< k {
       let n = shape(x)[2 + i], m = shape(w)[2 + i]
+      guard n < 1 << 31 else { return fail(.memory, "conv: axis \(i) has \(n) elements; fewer than 2^31 are taken") }
       guard sound("conv", i, stride: stride[i], [dilation[i], inputDilation[i]], [low[i], high[i]], m) else { return .none }
       let wide = (n == 0 ? 0 : (n - 1) * inputDilation[i] + 1) + low[i] + high[i], window = (m - 1) * dilation[i] + 1
       guard wide >= window else { return fail(.shape, "conv: axis \(i): a window of \(window) over \(wide) elements, padding counted") }
@@ -23,6 +24,7 @@ extension Tape {
     var axes: [ConvAxis] = []
     for i in 0 ..< k {
       let n = shape(x)[2 + i], m = shape(w)[2 + i]
+      guard n < 1 << 31 else { return fail(.memory, "conv_transpose: axis \(i) has \(n) elements; fewer than 2^31 are taken") }
       guard sound("conv_transpose", i, stride: stride[i], [dilation[i]], [low[i], high[i], extra[i]], m) else { return .none }
       guard extra[i] >= 0, extra[i] < max(stride[i], dilation[i]) else { return fail(.invalid, "conv_transpose: axis \(i): \(extra[i]) more places; fewer than the stride or the dilation are taken") }
       let p = (n - 1) * stride[i] - low[i] - high[i] + (m - 1) * dilation[i] + extra[i] + 1
@@ -50,7 +52,7 @@ extension Tape {
 
   private func sound(_ name: String, _ i: Int, stride: Int, _ dilations: [Int], _ paddings: [Int], _ window: Int) -> Bool {
     let far = 1 << 31
-    guard stride > 0, stride < far, dilations.allSatisfy({ $0 > 0 && $0 < far }), paddings.allSatisfy({ abs($0) < far }), window > 0, window < far else {
+    guard stride > 0, stride < far, dilations.allSatisfy({ $0 > 0 && $0 < far }), paddings.allSatisfy({ $0.magnitude < far }), window > 0, window < far else {
       fail(.invalid, "\(name): axis \(i): stride \(stride), dilation \(dilations), padding \(paddings), \(window) taps")
       return false
     }
@@ -87,7 +89,12 @@ extension Tape {
     var count = full(TensorType(wide, p), countPadding ? Double(window.reduce(1, &*)) : 1)
     if !countPadding {
       for i in 0 ..< k {
-        let inside = (0 ..< p[i]).map { q in Double((0 ..< window[i]).reduce(0) { let at = q * stride[i] + $1 * dilation[i] - low[i]; return $0 + (at >= 0 && at < s[s.count - k + i] ? 1 : 0) }) }
+        guard p[i] < 1 << 26 else { return fail(.memory, "avg_pool: \(p[i]) windows along axis \(i)") }
+        let n = s[s.count - k + i]
+        let inside = (0 ..< p[i]).map { q in
+          let at = q * stride[i] - low[i], first = at < 0 ? (dilation[i] - 1 - at) / dilation[i] : 0
+          return Double(max(min((n - 1 - at) / dilation[i], window[i] - 1) - first + 1, 0))
+        }
         var t = [Int](repeating: 1, count: k)
         t[i] = p[i]
         let line = inside.withUnsafeBytes { raw in raw.baseAddress.map { array(TensorType(.f64, t), $0) } ?? full(TensorType(.f64, t), 1) }
@@ -112,6 +119,7 @@ extension Tape {
     for i in 0 ..< k {
       guard sound(name, i, stride: stride[i], [dilation[i]], [low[i], high[i]], window[i]) else { return nil }
       let n = s[s.count - k + i], span = (window[i] - 1) * dilation[i] + 1
+      guard n < 1 << 31 else { fail(.memory, "\(name): axis \(i) has \(n) elements; fewer than 2^31 are taken"); return nil }
       guard low[i] >= 0, high[i] >= 0, low[i] < span, high[i] < span else { fail(.invalid, "\(name): axis \(i): padding \(low[i]), \(high[i]) with a window that spans \(span)"); return nil }
       guard n + low[i] + high[i] >= span else { fail(.shape, "\(name): axis \(i): a window of \(span) over \(n + low[i] + high[i]) elements, padding counted"); return nil }
       p.append((n + low[i] + high[i] - span) / stride[i] + 1)
