@@ -39,10 +39,6 @@ template <class A, class B, detail::if_operands<A, B> = 0>
 Node fdim(const A &x, const B &y) {
   return maximum(Node(x) - Node(y), 0);
 }
-template <class A, class B, detail::if_operands<A, B> = 0>
-Node fmod(const A &x, const B &y) {
-  return Node(x) - trunc(Node(x) / Node(y)) * Node(y);
-}
 template <class A, class B, class C, detail::if_operands<A, B, C> = 0>
 Node hypot(const A &x, const B &y, const C &z) {
   return hypot(hypot(Node(x), Node(y)), Node(z));
