@@ -38,11 +38,13 @@ extension Tape {
       case .capture: mix(UInt64(UInt32(bitPattern: r.a)))
       case .constant: mix(constantBits(n))
       case .array: mix(arrays[Int(r.a)].hash)
-      case .scan:
-        let s = scanShape(n)
-        guard let b = s.body.tape.fingerprint(s.body.inputs.filter { s.body.tape.structural($0) == .input }, s.body.outputs) else { adopt(s.body.tape); return nil }
-        mix(b)
-        for v in attrs(n).dropFirst() { mix(UInt64(bitPattern: Int64(v))) }
+      case .scan, .cond, .whileLoop:
+        let list = bodies(of: n)
+        for body in list {
+          guard let b = body.tape.fingerprint(body.inputs.filter { body.tape.structural($0) == .input }, body.outputs) else { adopt(body.tape); return nil }
+          mix(b)
+        }
+        for v in attrs(n).dropFirst(list.count) { mix(UInt64(bitPattern: Int64(v))) }
       default:
         if r.attrs != 0 { for v in attributes[Int(r.attrs)] { mix(UInt64(bitPattern: Int64(v))) } }
       }

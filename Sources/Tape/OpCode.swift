@@ -11,6 +11,7 @@ package enum Structural: UInt16, CaseIterable, Sendable {
   case roll
   case checkpoint, after
   case conv, poolIndex, searchsorted
+  case cond, whileLoop, revolve
 }
 
 /// A row's number: elementwise rows as in camber_ops.h, then `Structural`.

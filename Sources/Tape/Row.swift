@@ -106,6 +106,7 @@ private let rows: [Row] = Structural.allCases.map { s in
   case .random: randomRow(s)
   case .scan, .part: loopRow(s)
   case .checkpoint, .after: checkpointRow(s)
+  case .cond, .whileLoop, .revolve: branchRow(s)
   }
 }
 

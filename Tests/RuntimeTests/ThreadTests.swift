@@ -43,7 +43,7 @@ final class ThreadTests: XCTestCase {
     return Bytes(b[..<t.bytes])
   }
   private func sharedSteps(_ p: Plan) -> Int {
-    (0 ..< p.steps.count).filter { p.steps[$0].lanes > 1 }.count + p.bodies.map(sharedSteps).reduce(0, +)
+    (0 ..< p.steps.count).filter { p.steps[$0].lanes > 1 }.count + p.bodies.joined().map(sharedSteps).reduce(0, +)
   }
   private func input(_ t: Tape, _ d: DType, _ shape: Int...) -> NodeID { t.input(TensorType(d, shape)) }
 

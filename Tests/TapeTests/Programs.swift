@@ -78,4 +78,4 @@ let programs: [Case] = [
     let y = outer.sum(r[1], axes: [-2], keep: false)
     return t.parts(t.scan(body: outer, inputs: [c, s], outputs: [r[0], outer.mul(y, s)], init: [x[0]], xs: [x[1]], ys: 1, length: 3, reverse: true))
   },
-] + scanCases()
+] + scanCases() + branchCases()

@@ -134,7 +134,7 @@ extension Tape {
       var again = n
       if op.isElementwise {
         again = elementwise(op, x[0], x.count > 1 ? x[1] : .none, x.count > 2 ? x[2] : .none)
-      } else if let s = op.structural, !x.isEmpty, s != .scan, s != .part {
+      } else if let s = op.structural, !x.isEmpty, ![.scan, .cond, .whileLoop, .part].contains(s) {
         again = apply(s, x, attrs(n))
       }
       XCTAssertEqual(again, n, "\(op.name) at \(i): \(failure?.message ?? "another node")", file: file, line: line)

@@ -216,7 +216,7 @@ final class Graph {
       case .after:
         waits = true
         try show(p, r)
-      case .scan: items[p].kind = .scan
+      case .scan, .cond, .whileLoop: items[p].kind = .scan
       case .part: items[p].kind = .part
       case nil: throw unsupported(p)
       default: break

@@ -58,8 +58,9 @@ final class Plan {
   let stages: Memory<RunStage>
   /// By number among the kernels' steps.
   let splits: Memory<Split>
-  /// By number among the loops.
-  private(set) var bodies: [Plan] = []
+  /// By number among the loops and branches, which share their memory.
+  private(set) var bodies: [[Plan]] = []
+  static func common(_ b: [Plan]) -> Int { b.reduce(0) { max($0, $1.memory) } }
   /// By loop, by refill.
   private(set) var refills: [[Plan]] = []
 
@@ -70,7 +71,9 @@ final class Plan {
     overlaps = !aliases.isEmpty
     transfers = try Memory(unset: s.scalars.transfers.count)
     for x in s.scans {
-      bodies.append(try Plan(x.body, aliases: [], threads: threads, fixed: x.carries + x.xs, backend))
+      var list: [Plan] = []
+      for b in x.bodies { list.append(try Plan(b, aliases: [], threads: threads, fixed: x.form == .branch ? Int.max : x.carries + x.xs, backend)) }
+      bodies.append(list)
       var again: [Plan] = []
       for r in x.refills { again.append(try Plan(r.body, aliases: [], threads: threads, fixed: r.carries + r.xs, backend)) }
       refills.append(again)
@@ -93,7 +96,7 @@ final class Plan {
         let b = vectors.blocks[n], l = b.lanes(threads)
         lanes[t] = Int32(l)
         needs[t] = l > 1 ? l &* b.laneBytes : b.scratch
-      case .scan: needs[t] = s.scans[n].scratch(bodies[n].memory, refills: refills[n].map(\.memory))
+      case .scan: needs[t] = s.scans[n].scratch(Plan.common(bodies[n]), refills: refills[n].map(\.memory))
       default: break
       }
     }
@@ -170,13 +173,13 @@ final class Plan {
       let x = s.scans[n]
       for v in x.operands { try add(place.ref[Int(v)]) }
       for v in x.members { try add(place.ref[Int(v)]) }
-      var at = scratch + up(bodies[n].memory, 64)
-      for k in 0 ..< x.carries {
+      var at = scratch + up(Plan.common(bodies[n]), 64)
+      for k in 0 ..< x.more.halves {
         try add(Ref(offset: at, region: .arena))
-        at += up(x.bytes[k], 64)
+        at += k < x.carries ? up(x.bytes[k], 64) : 64
       }
       // The body's inputs and outputs, then where its arena begins.
-      for _ in 0 ..< 2 * x.carries + x.xs + x.consts + x.ys { try table.add(Ref()) }
+      for _ in 0 ..< x.more.own { try table.add(Ref()) }
       try add(Ref(offset: scratch, region: .arena))
       if let k = x.kept { try add(place.ref[Int(k.buffer)]) }
       // Of each refill: operands, the kept states, the other halves, the body's arena, then the body's inputs and outputs.

@@ -17,7 +17,7 @@ struct Stack {
 extension Graph {
   func findStacks(slots given: Int?) throws(Failure) {
     var loops: [Int: ScanShape] = [:]
-    for p in 0 ..< count where items[p].kind == .scan {
+    for p in 0 ..< count where items[p].kind == .scan && record(p).op == Structural.scan.rawValue {
       let s = tape.scanShape(NodeID(items[p].node)), n = given ?? s.slots
       if n > 0, n < s.length { loops[p] = s }
     }
@@ -29,7 +29,7 @@ extension Graph {
       if items[h].kind == .part { readers[operand(record(h), 0), default: [:]][member(h, operand(record(h), 0))] = .some(nil) }
     }
     for p in 0 ..< count where items[p].kind != .part && items[p].kind != .view && items[p].kind != .piece && items[p].kind != .host {
-      let r = record(p), scan = items[p].kind == .scan ? tape.scanShape(NodeID(items[p].node)) : nil
+      let r = record(p), scan = record(p).op == Structural.scan.rawValue && items[p].kind == .scan ? tape.scanShape(NodeID(items[p].node)) : nil
       if items[p].kind == .constant || items[p].kind == .array { continue }
       for k in 0 ..< Int(r.arity) {
         let o = operand(r, k)

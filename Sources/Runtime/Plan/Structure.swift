@@ -16,8 +16,10 @@ struct KernelStep {
   let kernel: (borrowing Call) -> String?
 }
 
-/// A step that runs a body `length` times.
+/// A step that runs a body `length` times, or while it says so, or one of several.
 struct ScanStep {
+  enum Form { case scan, loop, branch }
+  var form = Form.scan
   let operands: [Int32]
   /// The values of its carries and y's; those that nothing needs are not among them.
   let members: [Int32]
@@ -25,19 +27,27 @@ struct ScanStep {
   let reverse: Bool
   /// Bytes: of each carry, then of a slice of each x, then of a slice of each y.
   let bytes: [Int]
-  let body: Structure
+  /// One, or the branches.
+  let bodies: [Structure]
+  /// Of branches: by body the place of its operands among `operands`, which begin with the choice; the choice's bytes, 1 for bool.
+  var starts: [Int] = [], choice = 0
+
+  var body: Structure { bodies[0] }
   /// Where its stacked carries are virtual.
   var kept: KeptStates?
   /// The virtual stacks that it reads.
   var refills: [Refill] = []
 
-  /// The other halves of the carries' ping-pong stand behind the body's arena of `memory` bytes; behind them, by refill: the other half of its states,
-  /// then its body's arena.
+  /// The other halves of the carries' ping-pong, then what a `while` says, stand behind the bodies' common arena of `memory` bytes.
+  /// By refill: the other half of its states, then its body's arena.
   func scratch(_ memory: Int, refills memories: [Int]) -> Int {
-    var n = carries == 0 ? memory : bytes[..<carries].reduce(up(memory, 64)) { $0 &+ up($1, 64) }
+    if form == .branch || form == .scan && carries == 0 && refills.isEmpty { return memory }
+    var n = bytes[..<carries].reduce(up(memory, 64)) { $0 &+ up($1, 64) } &+ (form == .loop ? 64 : 0)
     for (r, m) in zip(refills, memories) { n = up(n, 64) &+ r.stateSize &+ (r.backwards ? 0 : r.stateSize) &+ m }
     return n
   }
+  /// Entries of the table behind the operands and members: other halves, the body's inputs and outputs, the arena.
+  var more: (halves: Int, own: Int) { form == .branch ? (0, 0) : (carries + (form == .loop ? 1 : 0), operands.count + carries + ys) }
 }
 
 /// The states that a loop keeps of its carries as it runs, in the value `buffer`: one in each slot but the first (the loop begins with that one), and the
@@ -189,14 +199,35 @@ final class Structure {
   }
 
   private func scan(_ g: Graph, _ p: Int, _ info: StepInfo, reroll: Reroll.Mode, _ slots: Int?) throws(Failure) -> ScanStep {
-    let n = NodeID(g.items[p].node), s = g.tape.scanShape(n), needed = g.needed[p] ?? [], all = operands(g, p, info.stage)
-    let (body, inputs) = g.tape.bare(n, needed: needed), t = body.tape
+    let n = NodeID(g.items[p].node), needed = g.needed[p] ?? [], all = operands(g, p, info.stage)
+    let members = needed.indices.filter { needed[$0] }, values = members.map { g.items[p].value + Int32($0) }
+    if g.tape.structural(n) == .cond {
+      var bodies: [Structure] = [], starts: [Int] = [], list = [all[0]]
+      for (body, inputs) in g.tape.bareBranches(n, needed: needed) {
+        if let f = body.tape.failure { throw f }
+        starts.append(list.count)
+        list += inputs.map { all[$0 + 1] }
+        bodies.append(try Structure(body.tape, [(body.inputs, body.outputs)], reroll: reroll, slots: slots))
+      }
+      return ScanStep(form: .branch, operands: list, members: values, carries: 0, xs: 0, consts: 0, ys: members.count, length: 1, reverse: false, bytes: [],
+                      bodies: bodies, starts: starts, choice: g.tape.dtype(g.tape.input(n, 0)).size)
+    }
+    if g.tape.structural(n) == .whileLoop {
+      let s = g.tape.whileShape(n), (body, inputs) = g.tape.bareWhile(n, needed: needed)
+      if let f = body.tape.failure { throw f }
+      let C = members.count
+      // Behind what the body reads: whether to begin. Behind the carries it gives whether to go on.
+      return ScanStep(form: .loop, operands: inputs.map { all[$0] } + [all[s.carries + s.consts]], members: values, carries: C, xs: 0, consts: inputs.count - C, ys: 0,
+                      length: s.limit, reverse: false, bytes: body.inputs.prefix(C).map { body.tape.type($0).bytes },
+                      bodies: [try Structure(body.tape, [(body.inputs, body.outputs)], reroll: reroll, slots: slots)])
+    }
+    let s = g.tape.scanShape(n), (body, inputs) = g.tape.bare(n, needed: needed), t = body.tape
     if let f = t.failure { throw f }
-    let members = needed.indices.filter { needed[$0] }, carries = members.filter { $0 < s.carries }.count
+    let carries = members.filter { $0 < s.carries }.count
     let xs = inputs.filter { $0 >= s.carries && $0 < s.carries + s.xs }.count
     let bytes = body.inputs.prefix(carries + xs).map { t.type($0).bytes } + body.outputs.dropFirst(carries).map { t.type($0).bytes }
-    var step = ScanStep(operands: inputs.map { all[$0] }, members: members.map { g.items[p].value + Int32($0) }, carries: carries, xs: xs, consts: inputs.count - carries - xs,
-                    ys: members.count - carries, length: s.length, reverse: s.reverse, bytes: bytes, body: try Structure(t, [(body.inputs, body.outputs)], reroll: reroll, slots: slots))
+    var step = ScanStep(operands: inputs.map { all[$0] }, members: values, carries: carries, xs: xs, consts: inputs.count - carries - xs,
+                    ys: members.count - carries, length: s.length, reverse: s.reverse, bytes: bytes, bodies: [try Structure(t, [(body.inputs, body.outputs)], reroll: reroll, slots: slots)])
     if let stack = g.stacks[p] {
       let (offsets, size) = stateOffsets(g.stateBytes(p))
       step.kept = KeptStates(buffer: g.items[p].value + Int32(g.tape.memberCount(n)), slots: stack.slots, carries: stack.state.compactMap { members.firstIndex(of: $0) }, offsets: offsets, size: size)

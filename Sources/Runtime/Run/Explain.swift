@@ -31,8 +31,18 @@ func explain(_ plan: Plan, _ backend: Backend) -> String {
         text += b.outputs.map { " -> " + place(plan, r.table, b, $0.value) }.joined() + "\n"
       case .scan:
         let x = s.scans[n]
-        text += "scan: \(x.length) steps\(x.reverse ? " backwards" : ""), \(x.carries) carries, body of \(plan.bodies[n].steps.count) steps in \(plan.bodies[n].memory) bytes\(x.body.rerolled.isEmpty ? "" : ", " + x.body.rerolled)\(checkpoints(x))\n"
-        text += explain(plan.bodies[n], backend).split(separator: "\n").map { "  \($0)\n" }.joined()
+        let kind: String = switch x.form {
+        case .scan: "scan: \(x.length) steps\(x.reverse ? " backwards" : ""), \(x.carries) carries"
+        case .loop: "while: \(x.length < 0 ? "any number of" : "at most \(x.length)") steps, \(x.carries) carries"
+        case .branch: "cond: one of \(x.bodies.count) branches"
+        }
+        text += kind
+        for (k, b) in plan.bodies[n].enumerated() {
+          text += "\(x.form == .branch ? "\n  branch \(k)" : ", body") of \(b.steps.count) steps in \(b.memory) bytes\(x.bodies[k].rerolled.isEmpty ? "" : ", " + x.bodies[k].rerolled)\(checkpoints(x))"
+          let inner = explain(b, backend)
+          if !inner.isEmpty { text += "\n" + inner.split(separator: "\n").map { "\(x.form == .branch ? "    " : "  ")\($0)" }.joined(separator: "\n") }
+        }
+        text += "\n"
       default:
         let x = s.kernels[n]
         text += "\(x.name): \(x.types.map(\.description).joined(separator: ", ")) -> \(x.type.description) \(place(plan.table[r.table + x.operands.count]))\n"
@@ -92,7 +102,7 @@ extension Plan {
     let list = largest(3)
     if !list.isEmpty { text += "; most of it: " + list.map { "\($0.bytes) bytes, \($0.what)" }.joined(separator: "; ") }
     text += ". "
-    let loops = structure.scans.contains { $0.kept == nil && $0.ys > 0 && $0.length > 1 }
+    let loops = structure.scans.contains { $0.form == .scan && $0.kept == nil && $0.ys > 0 && $0.length > 1 }
     text += loops && least == nil ? "Fewer slots in loops (camber_scan_slots, scan_slots), recomputing parts (camber_checkpoint)" : "Recomputing parts (camber_checkpoint)"
     return Failure(.memory, text + ", fewer threads or a smaller batch take less")
   }
@@ -115,23 +125,25 @@ extension Plan {
     }
     for t in 0 ..< steps where s.code[t] >= 0 && s.clusters.steps[Int(s.clusters.schedule[t])].kind == .scan {
       let k = Int(s.code[t])
-      own[t] = s.scans[k].scratch(bodies[k].memory, refills: refills[k].map(\.memory))
+      own[t] = s.scans[k].scratch(Plan.common(bodies[k]), refills: refills[k].map(\.memory))
     }
     var now = 0, most = -1, peak = 0
     for t in 0 ..< steps {
       now += change[t]
       if now + own[t] > most { (most, peak) = (now + own[t], t) }
     }
-    var found: [(bytes: Int, what: String)] = own[peak] > 0 ? [(own[peak], "the body of a loop of \(s.scans[Int(s.code[peak])].length) steps")] : []
+    var found: [(bytes: Int, what: String)] = own[peak] > 0 ? [(own[peak], s.scans[Int(s.code[peak])].form == .branch ? "the larger branch of a cond" : "the body of a \(loop(s.scans[Int(s.code[peak])]))")] : []
     for v in 0 ..< s.values.list.count { if let r = lives(v), r.contains(peak) { found.append((s.values.list[v].bytes, maker(v))) } }
     return Array(found.sorted { $0.bytes > $1.bytes }.prefix(n))
   }
 
+  private func loop(_ x: ScanStep) -> String { x.form == .loop ? "while" : "loop of \(x.length) steps" }
+
   private func maker(_ v: Int) -> String {
     let s = structure, n = Int32(v)
     for x in s.scans {
-      if let k = x.kept, k.buffer == n { return "carries that a loop of \(x.length) steps keeps" }
-      if x.members.contains(n) { return "a result of a loop of \(x.length) steps" }
+      if let k = x.kept, k.buffer == n { return "carries that a \(loop(x)) keeps" }
+      if x.members.contains(n) { return x.form == .branch ? "a result of a cond" : "a result of a \(loop(x))" }
     }
     if let k = s.kernels.first(where: { $0.out == n }) { return "\(k.name) -> \(k.type.description)" }
     let x = s.values.list[v]

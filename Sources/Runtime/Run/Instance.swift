@@ -70,7 +70,7 @@ final class Instance {
   private let rowBlocks: UnsafeMutablePointer<RunRows>
   private let rowCount: Int
   private let blockMemory: [Memory<UInt64>]
-  let scans: [Instance]
+  let scans: [[Instance]]
   /// By loop, by refill.
   let refills: [[StackRun]]
   private let callCount: Int, blockCount: Int
@@ -107,12 +107,14 @@ final class Instance {
       default: table[i] = nil
       }
     }
-    var children: [Instance] = [], memory: [Memory<UInt64>] = [], runs: [RunBlock] = [], rows: [RunRows] = [], again: [[StackRun]] = []
+    var children: [[Instance]] = [], memory: [Memory<UInt64>] = [], runs: [RunBlock] = [], rows: [RunRows] = [], again: [[StackRun]] = []
     for t in 0 ..< plan.steps.count {
       let r = plan.steps[t]
       if r.kind == .scan {
-        let x = s.scans[Int(r.code)], at = r.table + x.operands.count + x.carries + x.ys + x.carries + x.operands.count + x.carries + x.ys
-        children.append(try Instance(plan.bodies[Int(r.code)], arena: table[at] ?? arena, backend))
+        let x = s.scans[Int(r.code)], at = r.table + x.operands.count + x.members.count + x.more.halves + x.more.own
+        var list: [Instance] = []
+        for b in plan.bodies[Int(r.code)] { list.append(try Instance(b, arena: table[at] ?? arena, backend)) }
+        children.append(list)
         var next = at + 1 + (x.kept == nil ? 0 : 1), made: [StackRun] = []
         for (f, p) in zip(x.refills, plan.refills[Int(r.code)]) {
           made.append(try StackRun(f, p, table + next, backend))
@@ -335,10 +337,15 @@ final class Instance {
     if let entries { entries[n](slots, inputs, outputs) } else { ck_scalar_run(code.map { UnsafePointer($0) + r.code }, r.codeCount, slots, transfers, inputs, outputs) }
   }
 
-  // MARK: loops
+  // MARK: loops and branches
 
   private func scan(_ s: RunStep) -> Bool {
-    let x = plan.structure.scans[Int(s.code)], body = scans[Int(s.code)]
+    switch plan.structure.scans[Int(s.code)].form {
+    case .branch: return branch(s)
+    case .loop: return loop(s)
+    case .scan: break
+    }
+    let x = plan.structure.scans[Int(s.code)], body = scans[Int(s.code)][0]
     let C = x.carries, X = x.xs, Y = x.ys, length = x.length, all = C + X + x.consts
     let operands = table + s.table, members = operands + all, other = members + C + Y
     let ins = other + C, outs = ins + all, stacks = refills[Int(s.code)]
@@ -414,5 +421,51 @@ final class Instance {
       for k in C ..< C + Y { outs[k] = outs[k].map { x.reverse ? $0 - x.bytes[X + k] : $0 + x.bytes[X + k] } }
     }
     return true
+  }
+
+  /// The branch that is chosen; no other runs.
+  private func branch(_ s: RunStep) -> Bool {
+    let n = Int(s.code), x = plan.structure.scans[n], operands = table + s.table
+    guard let choice = operands[0] else { return true }
+    let k: Int = switch x.choice {
+    case 1: choice.load(as: UInt8.self) != 0 ? 1 : 0
+    case 4: Int(choice.load(as: Int32.self))
+    default: Int(choice.load(as: Int64.self))
+    }
+    let b = max(0, min(k, scans[n].count - 1)), body = scans[n][b]
+    body.prepare()
+    let ins = UnsafeRawPointer(operands + x.starts[b]).assumingMemoryBound(to: UnsafeRawPointer?.self)
+    if body.execute(0, ins, UnsafePointer(operands + x.operands.count)) { return true }
+    message = body.message
+    return false
+  }
+
+  /// The body while it says so, `length` times at most where that is not negative.
+  private func loop(_ s: RunStep) -> Bool {
+    let x = plan.structure.scans[Int(s.code)], body = scans[Int(s.code)][0], C = x.carries, all = x.operands.count
+    let operands = table + s.table, members = operands + all, other = members + C, ins = other + C + 1, outs = ins + all - 1
+    return x.bytes.withUnsafeBufferPointer { bytes in
+      guard let begin = operands[all - 1], let flag = other[C] else { return true }
+      if begin.load(as: UInt8.self) == 0 || x.length == 0 {
+        for c in 0 ..< C { if let from = operands[c], let to = members[c] { memmove(to, from, bytes[c]) } }
+        return true
+      }
+      body.prepare()
+      for k in 0 ..< all - 1 { ins[k] = operands[k] }
+      outs[C] = flag
+      let i = UnsafeRawPointer(ins).assumingMemoryBound(to: UnsafeRawPointer?.self)
+      var step = 0
+      repeat {
+        for c in 0 ..< C { outs[c] = step & 1 == 0 ? members[c] : other[c] }
+        if !body.execute(0, i, UnsafePointer(outs), again: step > 0) {
+          message = body.message
+          return false
+        }
+        for c in 0 ..< C { ins[c] = outs[c] }
+        step += 1
+      } while step != x.length && flag.load(as: UInt8.self) != 0
+      if step & 1 == 0 { for c in 0 ..< C { if let from = other[c], let to = members[c] { memmove(to, from, bytes[c]) } } }
+      return true
+    }
   }
 }

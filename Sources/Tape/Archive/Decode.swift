@@ -341,6 +341,8 @@ extension Tape {
   func restored(_ s: Structural, _ x: [NodeID], _ a: [Int], _ wrong: (String) -> Failure) throws(Failure) -> NodeID {
     for (i, n) in x.enumerated() where isTuple(n) { throw wrong("operand \(i) is a tuple") }
     if s == .scan { return try restoredScan(x, a, wrong) }
+    if s == .cond { return try restoredCond(x, a, wrong) }
+    if s == .whileLoop { return try restoredWhile(x, a, wrong) }
     if s == .checkpoint {
       guard a.count == 2, a[0] >= 1, a[0] < x.count, a[1] >= 0, a[1] < 2 else { throw wrong("attributes \(text(a.prefix(16)))") }
       return marked(Array(x[..<a[0]]), Array(x[a[0]...]), a[1])
@@ -369,5 +371,34 @@ extension Tape {
       members.append(intern(m))
     }
     return add(OpCode(.scan), x, type: tupleType(members), attrs: a)
+  }
+
+  private func restoredCond(_ x: [NodeID], _ a: [Int], _ wrong: (String) -> Failure) throws(Failure) -> NodeID {
+    guard !x.isEmpty, !a.isEmpty, a.count <= Tape.branchLimit, !isTuple(x[0]) else { throw wrong("\(x.count) operands and \(a.count) branches") }
+    let c = type(x[0])
+    guard c.rank == 0, c.dtype == .bool ? a.count == 2 : c.dtype.isInteger else { throw wrong("\(c.description) chooses among \(a.count) branches") }
+    let list = a.map { bodies[$0] }
+    for b in list {
+      guard b.inputs.count == x.count - 1, b.outputs.count == list[0].outputs.count else { throw wrong("its branches do not have its numbers of operands and results") }
+      for (i, n) in x.dropFirst().enumerated() where isTuple(n) || type(n) != b.tape.type(b.inputs[i]) { throw wrong("operand \(i + 1) is not what a branch takes") }
+      for (o, p) in zip(b.outputs, list[0].outputs) where b.tape.type(o) != list[0].tape.type(p) { throw wrong("its branches give results of different types") }
+    }
+    return add(OpCode(.cond), x, type: tupleType(list[0].outputs.map { intern(list[0].tape.type($0)) }), attrs: a)
+  }
+
+  private func restoredWhile(_ x: [NodeID], _ a: [Int], _ wrong: (String) -> Failure) throws(Failure) -> NodeID {
+    guard a.count == 5, a[1] >= 1, a[2] >= 0, a[1] < x.count, a[2] < x.count, a[3] >= -1, a[3] < Int(Int32.max), a[4] >= 0, a[4] <= 1 << 20 else { throw wrong("attributes \(text(a.prefix(16)))") }
+    let b = bodies[a[0]], carries = a[1]
+    guard carries + a[2] + 1 == x.count, b.inputs.count == x.count - 1, b.outputs.count == carries + 1 else { throw wrong("its body does not have its numbers of operands and results") }
+    for (i, n) in x.enumerated() {
+      guard !isTuple(n) else { throw wrong("operand \(i) is a tuple") }
+      let want = i < b.inputs.count ? b.tape.type(b.inputs[i]) : TensorType(.bool, [])
+      guard type(n) == want else { throw wrong("operand \(i) is \(type(n).description), its body takes \(want.description)") }
+    }
+    for (i, o) in b.outputs.enumerated() {
+      let t = b.tape.type(o), want = i < carries ? type(x[i]) : TensorType(.bool, [])
+      guard t == want else { throw wrong("result \(i) of its body is \(t.description), not \(want.description)") }
+    }
+    return add(OpCode(.whileLoop), x, type: tupleType(x[..<carries].map { intern(type($0)) }), attrs: a)
   }
 }

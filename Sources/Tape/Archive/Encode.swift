@@ -199,4 +199,10 @@ private final class Encoder {
 }
 
 /// Which attributes of a row are numbers of bodies.
-func bodySlots(_ s: Structural, _ a: [Int]) -> Range<Int> { s == .scan ? 0 ..< 1 : 0 ..< 0 }
+func bodySlots(_ s: Structural, _ a: [Int]) -> Range<Int> {
+  switch s {
+  case .scan, .whileLoop: 0 ..< 1
+  case .cond: 0 ..< a.count
+  default: 0 ..< 0
+  }
+}

@@ -23,6 +23,15 @@ extension Tape {
     return ScanShape(body: bodies[a[0]], carries: a[1], xs: a[2], consts: a[3], ys: a[4], length: a[5], reverse: a[6] != 0, slots: a.count > 7 ? a[7] : 0)
   }
 
+  /// The bodies that a node runs: first in its attributes.
+  package func bodies(of n: NodeID) -> [Body] {
+    switch structural(n) {
+    case .scan, .whileLoop: [bodies[attrs(n)[0]]]
+    case .cond: attrs(n).map { bodies[$0] }
+    default: []
+    }
+  }
+
   func part(_ tuple: NodeID, _ k: Int) -> NodeID {
     guard contains(tuple) else { return .none }
     return add(OpCode(.part), [tuple], type: memberType(tuple, k), attrs: [k])
@@ -89,12 +98,6 @@ extension Tape {
     }
     let operands = carries + xs + consts
     let ys = body.outputs.count - carries.count
-    let h = body.hash
-    let number = bodyIndex[h]?.first { bodies[$0].equals(body) } ?? bodies.count
-    if number == bodies.count {
-      bodyIndex[h, default: []].append(number)
-      bodies.append(body)
-    }
-    return add(OpCode(.scan), operands, type: tupleType(members), attrs: [number, carries.count, xs.count, consts.count, ys, length, reverse ? 1 : 0, slots])
+    return add(OpCode(.scan), operands, type: tupleType(members), attrs: [file(body), carries.count, xs.count, consts.count, ys, length, reverse ? 1 : 0, slots])
   }
 }

@@ -27,14 +27,8 @@ extension Tape {
         continue
       }
       if r.type <= -2 {
-        let (y, reach) = scanBatch(n, b, size: size)
-        guard contains(y) else { return none }
-        let c = scanShape(n).carries
-        // A member that stayed as it was still comes from the new loop: the old one reads what the seeds replace.
-        tuples[n] = reach.indices.map { i in
-          let p = part(y, i)
-          return !reach[i] ? addLeading(p, size) : i < c ? p : swapLeading(p)
-        }
+        guard let members = tupleBatch(n, b, size: size) else { return none }
+        tuples[n] = members
         continue
       }
       let y: NodeID

@@ -65,7 +65,7 @@ extension Tape {
       for slot in 0 ..< 2 { if let t = tangents[slot] { total = plus(total, s == .conv ? convForward(n, slot, t) : matmulForward(n, slot, t)) } }
       d[n] = total
     case .custom(let jvp, _): d[n] = jvp(self, n, tangents)
-    case .loop: d.tuples[n] = s == .checkpoint ? checkpointForward(n, tangents) : scanForward(n, tangents)
+    case .loop: d.tuples[n] = tupleForward(n, tangents)
     }
   }
 

@@ -35,8 +35,8 @@ extension Tape {
     return (on, b.outputs.map { marked[$0] != 0 })
   }
 
-  /// Of a loop's members those that are `read`, and the carries that these depend on.
-  package func needed(_ n: NodeID, _ read: [Bool]) -> [Bool] {
+  /// Of a scan's members those that are `read`, and the carries that these depend on.
+  func scanNeeded(_ n: NodeID, _ read: [Bool]) -> [Bool] {
     let s = scanShape(n), C = s.carries, outs = s.body.outputs
     let others = outs.indices.dropFirst(C).filter { read[$0] }.map { outs[$0] }
     let carries = s.body.tape.comesBack(Array(s.body.inputs[..<C]), Array(outs[..<C]), on: outs[..<C].map { _ in true }, live: Array(read[..<C]), others: others, floats: false)

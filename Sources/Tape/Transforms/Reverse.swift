@@ -39,7 +39,7 @@ extension Tape {
             continue
           }
           let flags = (0 ..< Int(r.arity)).map(isActive)
-          for (slot, g) in scanReverse(n, cts, flags, linear: linear).enumerated() where g != nil { ct[input(of: r, slot)] = plus(ct[input(of: r, slot)], g) }
+          for (slot, g) in tupleReverse(n, cts, flags, linear: linear).enumerated() where g != nil { ct[input(of: r, slot)] = plus(ct[input(of: r, slot)], g) }
         }
       } else if let c = ct[n] {
         if OpCode(raw: r.op).isElementwise {

@@ -22,9 +22,7 @@ extension Tape {
     case .iota: return source === self ? n : iota(source.type(n), axis: source.attrs(n)[0])
     case .part: return part(x[0], source.attrs(n)[0])
     case .checkpoint: return marked(Array(x[..<source.attrs(n)[0]]), Array(x[source.attrs(n)[0]...]), source.attrs(n)[1])
-    case .scan:
-      let s = source.scanShape(n), c = s.carries
-      return scan(s.body, Array(x[..<c]), Array(x[c ..< c + s.xs]), Array(x[(c + s.xs)...]), length: s.length, reverse: s.reverse, slots: s.slots)
+    case .scan, .cond, .whileLoop: return tupleAgain(n, from: source, x)
     default: return apply(s, x, source.attrs(n))
     }
   }
@@ -91,18 +89,16 @@ extension Tape {
       // LAPACK knows f64 and f32.
       let wide = d.isHalf ? DType.f32 : d
       return cast(again(n, from: self, x.map { cast($0, wide) }), d)
-    case .scan:
-      let s = scanShape(n), inner = Tape()
-      let ins = s.body.inputs.map { inner.input(s.body.tape.type($0)) }
-      let outs = inner.inline(s.body, ins)
-      var low = inner.precision(outs, ins, compute: d, output: d)
-      low = zip(low, outs).map { inner.contains($0) && inner.contains($1) ? inner.cast($0, inner.dtype($1)) : .none }
-      if let f = inner.failure { return fail(f.code, f.message) }
-      // Carries keep their own dtype between steps.
+    case .scan, .cond, .whileLoop:
+      // What they read, and carries between steps, keep their own dtype.
       let operands = zip(x, inputs(n)).map { contains($0) && contains($1) ? cast($0, dtype($1)) : .none }
-      let c = s.carries
-      return scan(Body(tape: inner, inputs: ins, outputs: low), Array(operands[..<c]), Array(operands[c ..< c + s.xs]), Array(operands[(c + s.xs)...]),
-                  length: s.length, reverse: s.reverse, slots: s.slots)
+      return tupleAgain(n, from: self, operands) { b in
+        let inner = Tape(), ins = b.inputs.map { inner.input(b.tape.type($0)) }, outs = inner.inline(b, ins)
+        var low = inner.precision(outs, ins, compute: d, output: d)
+        low = zip(low, outs).map { inner.contains($0) && inner.contains($1) ? inner.cast($0, inner.dtype($1)) : .none }
+        if let f = inner.failure { fail(f.code, f.message); return nil }
+        return Body(tape: inner, inputs: ins, outputs: low)
+      }
     case .part: return cast(part(x[0], attrs(n)[0]), dtype(n).isFloat ? d : dtype(n))
     default: return nil
     }

@@ -49,7 +49,7 @@ extension Tape {
   }
 
   /// Whether the carries and x's of loop `b` begin with those of `a`.
-  package func mayContain(_ b: NodeID, _ a: NodeID) -> Bool {
+  func scanMayContain(_ b: NodeID, _ a: NodeID) -> Bool {
     let s = scanShape(a), t = scanShape(b)
     guard s.length == t.length, s.reverse == t.reverse, s.carries <= t.carries, s.xs <= t.xs, s.carries + s.ys <= t.carries + t.ys else { return false }
     return (0 ..< s.carries).allSatisfy { input(a, $0) == input(b, $0) } && (0 ..< s.xs).allSatisfy { input(a, s.carries + $0) == input(b, t.carries + $0) }
@@ -57,7 +57,7 @@ extension Tape {
 
   /// Where the members of loop `a` stand among those of `b`, which may contain it; nil where b does not compute them all.
   /// So do a loop's extensions: with stacked carries, with tangents, with both.
-  package func members(of a: NodeID, in b: NodeID) -> [Int]? {
+  func scanMembers(of a: NodeID, in b: NodeID) -> [Int]? {
     let s = scanShape(a), t = scanShape(b), p = inputs(a), q = inputs(b)
     let common = Tape(), ins = t.body.inputs.map { common.input(t.body.tape.type($0)) }
     var shared = Array(ins[..<s.carries] + ins[t.carries...].prefix(s.xs))

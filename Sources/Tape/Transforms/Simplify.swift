@@ -8,28 +8,18 @@ extension Tape {
     return rewrite(self, outputs, [:]) { n, x in self.simpler(n, x) }
   }
 
-  /// The body of `n` as a program runs it: without the members that nothing needs, with captured constants in it, simplified. `inputs`
+  /// The body of a scan as a program runs it: without the members that nothing needs, with captured constants in it, simplified. `inputs`
   /// are the numbers of those that it still reads, and of the carries.
   package func bare(_ n: NodeID, needed: [Bool]) -> (body: Body, inputs: [Int]) {
-    let s = scanShape(n), own = Tape(), outputs = s.body.outputs.indices.filter { needed[$0] }.map { s.body.outputs[$0] }
-    let used = s.body.tape.inputsReached(outputs)
-    var seeds: [NodeID: NodeID] = [:], inputs: [Int] = []
-    for (i, x) in s.body.inputs.enumerated() where i < s.carries ? needed[i] : used.contains(x) {
-      if i >= s.carries + s.xs, let c = uniformConstant(input(n, i)) {
-        seeds[x] = own.splat(own.constant(dtype(c), bits: constantBits(c)), s.body.tape.shape(x))
-      } else {
-        seeds[x] = own.input(s.body.tape.type(x))
-        inputs.append(i)
-      }
-    }
-    let made = own.simplify(own.rewrite(s.body.tape, outputs, seeds) { _, _ in nil })
-    return (Body(tape: own, inputs: inputs.map { seeds[s.body.inputs[$0]] ?? .none }, outputs: made), inputs)
+    let s = scanShape(n), outputs = s.body.outputs.indices.filter { needed[$0] }.map { s.body.outputs[$0] }
+    return bare(s.body, outputs, keeps: { $0 < s.carries && needed[$0] }) { $0 < s.carries + s.xs ? nil : self.input(n, $0) }
   }
 
   private func simpler(_ n: NodeID, _ x: [NodeID]) -> NodeID? {
     let r = record(n)
     if r.arity == 0 { return n }
-    if r.type <= -2 || r.op == Structural.part.rawValue { return nil }
+    if r.type <= -2 { return nil }
+    if r.op == Structural.part.rawValue { return chosen(x[0], attrs(n)[0]) }
     let op = OpCode(raw: r.op)
     if op.isElementwise {
       switch op.elementwise {
@@ -43,6 +33,13 @@ extension Tape {
     }
     if let y = evaluated(op, n, x) { return y }
     return x.indices.allSatisfy { x[$0] == input(n, $0) } ? n : nil
+  }
+
+  /// What the branch gives that is known to be taken.
+  private func chosen(_ tuple: NodeID, _ member: Int) -> NodeID? {
+    guard structural(tuple) == .cond, let c = uniformConstant(input(tuple, 0)) else { return nil }
+    let bodies = condShape(tuple).bodies, k = max(0, min(Int(Int64(bitPattern: constantBits(c))), bodies.count - 1))
+    return inline(bodies[k], Array(inputs(tuple)[1...]))[member]
   }
 
   private func identity(_ op: Unary, _ x: NodeID) -> NodeID? {

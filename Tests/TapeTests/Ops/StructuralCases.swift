@@ -132,6 +132,7 @@ func cases(_ s: Structural) -> [Case] {
     return [Case(name: "random_uniform", types: [f(2, 3), TensorType(.i64, [])], active: [0], elementwise: true, sample: { g in [g.signed(6), [Double(g.below(1000))]] }) { t, x in
       [t.mul(t.unary(.square, x[0]), t.randomUniform(x[1], t.dtype(x[0]), [2, 3]))]
     }]
+  case .cond, .whileLoop, .revolve: return branchCases()
   case .scan, .part: return scanCases() + scanCases(slots: 1)
   case .after: return [Case(name: "after", types: [f(4), f(2)], active: [0, 1], sample: draw([f(4), f(2)])) { t, x in [t.apply(.after, [t.unary(.sin, x[0]), x[1]])] }]
   case .checkpoint:
@@ -156,4 +157,38 @@ func scanCases(slots: Int = 0) -> [Case] {
       return t.parts(tuple)
     }
   }
+}
+
+/// A choice by what the operands hold, and loops by number and by value; a choice in a loop.
+func branchCases() -> [Case] {
+  func branches(_ t: Tape, _ p: NodeID, _ x: [NodeID]) -> [NodeID] {
+    let yes = Tape(parent: t), no = Tape(parent: t)
+    func outer(_ b: Tape, _ n: NodeID) -> NodeID { b.resolve(serial: t.serial, index: n.index) }
+    let (a, b, c) = (outer(yes, x[0]), outer(yes, x[1]), outer(no, x[0]))
+    return t.parts(t.cond("cond", choice: p, branches: [(no, [no.mul(c, c), outer(no, x[1])]), (yes, [yes.mul(yes.unary(.sin, a), b), yes.neg(a)])]))
+  }
+  let types = [f(2), f(2)]
+  var list = [1.0, -1].map { sign in
+    Case(name: "cond \(sign)", types: types, active: [0, 1], slack: 2, sample: draw(types)) { t, x in
+      let far = t.mul(t.sum(t.mul(x[0], x[0]), axes: [-1], keep: false), t.constant(t.dtype(x[0]), sign))   // far from 0
+      return branches(t, t.binary(.gt, far, t.zeros(far)), x)
+    }
+  }
+  for (n, slots) in [(0, 0), (1, 1), (3, 2), (4, 0)] {
+    list.append(Case(name: "while \(n)", types: types, active: [0, 1], slack: 4, sample: draw(types)) { t, x in
+      let b = Tape(parent: t), c = b.input(t.type(x[0])), i = b.input(TensorType(.i32, []))
+      let k = b.resolve(serial: t.serial, index: x[1].index), next = b.unary(.sin, b.add(b.mul(c, k), c))
+      let y = t.whileLoop(body: b, inputs: [i, c], go: b.binary(.lt, i, b.constant(.i32, integer: Int64(n))), outputs: [b.add(i, b.constant(.i32, integer: 1)), next],
+                          init: [t.constant(.i32, integer: 0), x[0]], limit: n == 4 ? 3 : -1, slots: slots)
+      return [t.parts(y)[1]]
+    })
+  }
+  list.append(Case(name: "cond in while", types: types, active: [0, 1], slack: 4, sample: draw(types)) { t, x in
+    let b = Tape(parent: t), c = b.input(t.type(x[0])), i = b.input(TensorType(.i64, []))
+    let y = branches(b, b.binary(.eq, i, b.constant(.i64, integer: 1)), [c, b.resolve(serial: t.serial, index: x[1].index)])
+    let w = t.whileLoop(body: b, inputs: [i, c], go: b.binary(.lt, i, b.constant(.i64, integer: 3)), outputs: [b.add(i, b.constant(.i64, integer: 1)), b.add(y[0], y[1])],
+                        init: [t.constant(.i64, integer: 0), x[0]], limit: -1, slots: 2)
+    return [t.parts(w)[1]]
+  })
+  return list
 }
