@@ -56,6 +56,7 @@ typedef int32_t camber_status;
 enum {
   CAMBER_OK = 0,
   CAMBER_NONFINITE = 1,   /* an output is NaN or infinite and the option "check_finite" asked; outputs are written */
+  CAMBER_FLIPPED = 2,     /* a guard (camber_guard) is not as it was when recorded; outputs are written, for the recorded branch */
   CAMBER_EINVAL = -1,     /* an argument outside what the call takes */
   CAMBER_ESHAPE = -2,     /* shapes do not fit */
   CAMBER_EDTYPE = -3,     /* a dtype that the operator does not take, or dtypes that differ */
@@ -113,9 +114,12 @@ typedef int64_t camber_node;
 camber_tape *camber_tape_new(void);
 void camber_tape_free(camber_tape *tape);
 
-/* A tape for the body of a loop (camber_scan). Nodes of the outer tapes may be used on it as they are. NULL on error
+/* A tape for the body of a loop or for a branch (camber_scan, camber_while, camber_map, camber_cond, camber_switch). Nodes of the outer tapes may be used on it as they are. NULL on error
  * (the outer tape says). Free it like any tape; the outer one keeps what it needs. */
 camber_tape *camber_tape_sub(camber_tape *outer);
+
+/* The node of a sub-tape that stands for a node of a tape around it (there is no need to ask: every builder does). */
+camber_node camber_capture(camber_tape *tape, camber_node outer);
 
 /* The first error on this tape, or CAMBER_OK; and its sentence, "" when there is none. */
 camber_status camber_tape_status(const camber_tape *tape);
@@ -345,6 +349,45 @@ enum {
 camber_status camber_checkpoint(camber_tape *tape, const camber_node *outputs, size_t output_count,
                                 const camber_node *inputs, size_t input_count, int32_t keep, camber_node *results);
 
+/* f of each slice of `xs` along their leading axis (x_count arrays that agree in it), results stacked likewise. `body` (a sub-tape) has
+ * body_inputs = a slice of each x, body_outputs = output_count results; it may read outer nodes. `block` slices go at once: as a
+ * batch where that is all of them, as a scan where it is 1, as a scan of batches in between; 0 chooses: a batch, in blocks whose
+ * intermediate results stay below 64 MB, but a scan where the body has branches or loops of unknown length. */
+camber_status camber_map(camber_tape *tape, camber_tape *body, const camber_node *body_inputs, const camber_node *body_outputs,
+                         size_t x_count, const camber_node *xs, size_t output_count, int64_t block, camber_node *out);
+
+/* ---- Branches and loops of unknown length ------------------------------------------------------------------------------------ */
+/* Their bodies are sub-tapes (camber_tape_sub) which read nodes of the tapes around them as they are; all nest in each other and have
+ * derivatives of any order, forward and reverse. */
+
+/* One of two branches, by a bool scalar: the outputs of true_branch where it holds, else those of false_branch. Both give
+ * output_count results, of the same types in the same order; branches have no inputs of their own. Only the branch taken runs, and
+ * the arena has room for the larger. A batch in which predicates differ computes both and selects; nothing of the other is seen, in
+ * values or derivatives, be it NaN. */
+camber_status camber_cond(camber_tape *tape, camber_node predicate, camber_tape *true_branch, const camber_node *true_outputs,
+                          camber_tape *false_branch, const camber_node *false_outputs, size_t output_count, camber_node *out);
+/* One of branch_count (1 to 1024) branches by its number, an i32 or i64 scalar; the first where it is negative, the last where it is
+ * too large. `outputs`: output_count nodes of each branch, branch after branch. */
+camber_status camber_switch(camber_tape *tape, camber_node index, size_t branch_count, camber_tape *const *branches,
+                            const camber_node *outputs, size_t output_count, camber_node *out);
+
+/* while go(carry): carry = body(carry). `body` has body_inputs = the carries (at least one); `go`, a bool scalar on it, and
+ * body_outputs = new carries of the same types are functions of them and of outer nodes. `out`: the final carries.
+ * max_steps >= 0 ends the loop after so many steps whatever `go` says; -1: it ends when `go` does, if ever. In a batch whose
+ * elements end apart, those that have ended stay as they are until all have.
+ * Reverse mode counts the steps, then goes back over them from states kept in `slots` slots (0: 8 to 64, more for smaller carries,
+ * max_steps at most), steps between them run again by the binomial schedule (Griewank and Walther 2000, Algorithm 799: revolve), so its
+ * memory does not depend on the number of steps: with s slots and up to C(s + r, s) steps, fewer than r extra runs of each. */
+camber_status camber_while(camber_tape *tape, camber_tape *body, const camber_node *body_inputs, camber_node go,
+                           const camber_node *body_outputs, size_t carry_count, const camber_node *init,
+                           int64_t max_steps, int64_t slots, camber_node *out);
+
+/* For a host that branches while it records, as `if (x > 0)` on a value that it knows: says that `condition` (bool; all its elements)
+ * had the value `expected`. Programs made from this tape afterwards check it in each run, where it depends on their inputs alone, and
+ * runs where it is otherwise return CAMBER_FLIPPED with a sentence that names the node, `label` (may be NULL), operator and values:
+ * record anew there. camber_batch and camber_substitute carry guards over. On the outermost tape only. */
+camber_status camber_guard(camber_tape *tape, camber_node condition, int32_t expected, const char *label);
+
 /* ---- Derivatives: nodes in, nodes on the same tape out --------------------------------------------------------------------- */
 /* All compose with each other and nest to any order. An input that no output depends on gets zeros. Places masked by select,
  * slice, max and the like are structural zeros: they contribute nothing, whatever their partials are. On error the status is
@@ -406,6 +449,7 @@ void camber_program_free(camber_program *program);
 /* Options by name: "check_finite" (0): runs return CAMBER_NONFINITE when a float output is not finite. "backend" (0): what runs
  * steps of single numbers and the simple operators on arrays; 1: the kernels, 2: machine code where the host allows it, 0: the faster;
  * the results are the same.
+ * "check_guards" (1): runs return CAMBER_FLIPPED when a guard is not as it was; 0: they do not look.
  * "threads" (0: as many as the process may use, at most 64; 1: none beside the caller's) share long steps; same bits, any count.
  * "memory_limit" (0: none): bytes that a workspace's arena may take. A program that needs more computes the stacked carries of its loops again,
  * with as many slots as fit (see camber_scan_slots; explain says how many); where that is not enough, the call is refused with CAMBER_ENOMEM
@@ -423,6 +467,8 @@ size_t camber_program_output_count(const camber_program *program);
 /* Types of inputs and outputs: dtype and rank, then `shape` (may be NULL) of `capacity` entries. */
 camber_status camber_program_input_type(const camber_program *program, size_t i, camber_dtype *dtype, size_t *rank, int64_t *shape, size_t capacity);
 camber_status camber_program_output_type(const camber_program *program, size_t i, camber_dtype *dtype, size_t *rank, int64_t *shape, size_t capacity);
+/* How many guards its runs check. */
+size_t camber_program_guard_count(const camber_program *program);
 /* Bytes of a workspace: the arena of all buffers a run needs, exactly, known before anything runs. */
 size_t camber_program_memory(const camber_program *program);
 /* What runs, step by step, one line each, under the options set so far. Lives as long as the program. */
@@ -432,6 +478,8 @@ const char *camber_program_explain(const camber_program *program);
 camber_workspace *camber_workspace_new(const camber_program *program);
 void camber_workspace_free(camber_workspace *workspace);
 const char *camber_workspace_message(const camber_workspace *workspace);
+/* The index on its tape (the lower half of its camber_node) of the guard's condition that the last run found flipped; -1: none. */
+int64_t camber_workspace_flipped(const camber_workspace *workspace);
 
 /* Runs. inputs[i], outputs[i]: the host's arrays; outputs may not overlap inputs or each other (but see alias; checked
  * in programs of up to some sixty arguments). Allocates

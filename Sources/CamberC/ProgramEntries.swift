@@ -167,6 +167,9 @@ private func describe(_ types: [TensorType], _ i: Int, _ dtype: UnsafeMutablePoi
 ) -> camber_status {
   programHandle(program).map { describe($0.program.outputTypes[0], i, dtype, rank, shape, capacity) } ?? CAMBER_EHANDLE.raw
 }
+@_cdecl("camber_program_guard_count") @implementation public func camber_program_guard_count(_ program: OpaquePointer!) -> Int {
+  programHandle(program)?.program.guardCount ?? 0
+}
 @_cdecl("camber_program_memory") @implementation public func camber_program_memory(_ program: OpaquePointer!) -> Int { programHandle(program)?.program.memory ?? 0 }
 @_cdecl("camber_program_explain") @implementation public func camber_program_explain(_ program: OpaquePointer!) -> UnsafePointer<CChar>! {
   programHandle(program)?.explanation() ?? camber_status_message(CAMBER_EHANDLE.raw)
@@ -177,6 +180,9 @@ private func describe(_ types: [TensorType], _ i: Int, _ dtype: UnsafeMutablePoi
   return makeHandle(.workspace, WorkspaceHandle(w, h))
 }
 @_cdecl("camber_workspace_free") @implementation public func camber_workspace_free(_ workspace: OpaquePointer!) { freeHandle(.workspace, workspace) }
+@_cdecl("camber_workspace_flipped") @implementation public func camber_workspace_flipped(_ workspace: OpaquePointer!) -> Int64 {
+  workspaceHandle(workspace).map { Int64($0.workspace.flipped) } ?? -1
+}
 @_cdecl("camber_workspace_message") @implementation public func camber_workspace_message(_ workspace: OpaquePointer!) -> UnsafePointer<CChar>! {
   workspaceHandle(workspace)?.text ?? camber_status_message(CAMBER_EHANDLE.raw)
 }

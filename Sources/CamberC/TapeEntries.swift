@@ -15,6 +15,7 @@ import Tape
   return switch code {
   case .ok: c("success")
   case .nonfinite: c("a result is NaN or infinite; try another point")
+  case .flipped: c("a branch of the host's went the other way than when it was recorded; record anew at this point")
   case .invalid: c("an argument is outside what the call takes")
   case .shape: c("shapes do not fit")
   case .dtype: c("a dtype that the operator does not take, or dtypes that differ")

@@ -166,6 +166,7 @@ package func rounded(_ v: Double, to d: DType) -> Double {
   }
 }
 
+package func wide(_ h: UInt16, _ d: DType) -> Float { widened(h, d) }
 func widened(_ h: UInt16, _ d: DType) -> Float {
   var x = h, f: Float = 0
   ck_cast_kernel(d.rawValue, DType.f32.rawValue)?(&x, nil, nil, &f, 1)

@@ -45,6 +45,7 @@ package final class Tape {
   private var attributeIndex: [[Int]: Int32] = [[]: 0]
   package internal(set) var arrays: [ArrayConstant] = []
   package internal(set) var bodies: [Body] = []
+  package internal(set) var guards: [Guard] = []
   var tuples: [[Int32]] = []
   /// By hash: arrays, bodies, lists of members.
   var arrayIndex: [UInt64: [Int]] = [:], bodyIndex: [UInt64: [Int]] = [:]

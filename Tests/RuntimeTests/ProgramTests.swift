@@ -33,7 +33,7 @@ final class ProgramTests: XCTestCase {
     XCTAssertNil(p.set("check_finite", 1))
     XCTAssertEqual(w.run(inputs: [UnsafeRawPointer(&v), nil], outputs: [UnsafeMutableRawPointer(&y), nil]), .nonfinite)
     XCTAssertEqual(w.message, "run: output 0 has a NaN or an infinity")
-    XCTAssertEqual(p.set("speed", 1)?.message, "program: no option is called speed; there are backend, check_finite, memory_limit, scan_slots, threads")
+    XCTAssertEqual(p.set("speed", 1)?.message, "program: no option is called speed; there are backend, check_finite, check_guards, memory_limit, scan_slots, threads")
     XCTAssertEqual(w.run(stage: 1, inputs: [nil], outputs: [nil]), .invalid)
   }
 

@@ -153,5 +153,5 @@ extension Plan {
 
 extension Structure {
   /// Steps of the longest loop, those within bodies too.
-  var longest: Int { scans.reduce(0) { max($0, $1.length, $1.body.longest) } }
+  var longest: Int { scans.reduce(0) { n, x in x.bodies.reduce(x.form == .scan ? max(n, x.length) : n) { max($0, $1.longest) } } }
 }

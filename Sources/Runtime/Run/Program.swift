@@ -10,7 +10,8 @@ package final class Program {
   private(set) var structure: Structure
   /// What it was made from, kept where there are loops, whose stacks options may change.
   private let recorded: (tape: Tape, stages: [Stage])?
-  package private(set) var checkFinite = false
+  let watch: Watch
+  package private(set) var checkFinite = false, checkGuards = true
   private(set) var backend = Backend.auto
   private var threads = 0
   private var aliases: [Alias] = []
@@ -28,14 +29,18 @@ package final class Program {
   }
 
   init(_ tape: Tape, stages: [Stage], reroll: Reroll.Mode) throws(Failure) {
-    structure = try Structure(tape, stages, reroll: reroll)
-    recorded = structure.scans.isEmpty ? nil : (tape, stages)
+    var seen = stages
+    watch = Watch(tape, &seen)
+    structure = try Structure(tape, seen, reroll: reroll)
+    recorded = structure.scans.isEmpty ? nil : (tape, seen)
     inputTypes = structure.inputTypes
-    outputTypes = structure.outputTypes
+    outputTypes = zip(structure.outputTypes, stages).map { Array($0.prefix($1.outputs.count)) }
     planned = Guarded(try Plan(structure, aliases: [], threads: Threads.available, .auto))
   }
 
   package var stageCount: Int { structure.stages }
+  /// How many branches of the host's its runs check.
+  package var guardCount: Int { watch.looks.count }
 
   /// Bytes of a workspace's arena, exactly; 0 where planning is refused memory.
   package var memory: Int { (try? plan())?.memory ?? 0 }
@@ -45,6 +50,9 @@ package final class Program {
     case "check_finite":
       guard value == 0 || value == 1 else { return Failure(.invalid, "program: check_finite is 0 or 1, not \(value)") }
       checkFinite = value == 1
+    case "check_guards":
+      guard value == 0 || value == 1 else { return Failure(.invalid, "program: check_guards is 0 or 1, not \(value)") }
+      checkGuards = value == 1
     case "backend":
       guard let b = Int(exactly: value).flatMap(Backend.init(rawValue:)) else {
         return Failure(.invalid, "program: backend is 0 (auto), 1 (kernels) or 2 (machine), not \(value)")
@@ -65,7 +73,7 @@ package final class Program {
       let before = limit
       limit = n
       return remade { self.limit = before }
-    default: return Failure(.invalid, "program: no option is called \(option); there are backend, check_finite, memory_limit, scan_slots, threads")
+    default: return Failure(.invalid, "program: no option is called \(option); there are backend, check_finite, check_guards, memory_limit, scan_slots, threads")
     }
     return nil
   }

@@ -16,6 +16,12 @@ package final class Workspace {
   private let stages: Int
   /// Of a program that is one step of single numbers in machine code: that code, and the slots it wants.
   package let direct: MachineCode.Function?
+  /// Of a program with guards: by stage where its outputs lie, the host's and, behind them, those that it does not see, in memory of their own.
+  private let seen: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+  private let hidden: UnsafeMutableRawPointer?
+  private let starts: [Int]
+  /// The node of the guard that the last run found flipped, -1: none.
+  package private(set) var flipped = -1
   package var slots: UnsafeMutablePointer<UInt64> { arena.assumingMemoryBound(to: UInt64.self) }
 
   package init(_ program: Program) throws(Failure) {
@@ -30,10 +36,9 @@ package final class Workspace {
     gate = .allocate(capacity: 1)
     gate.initialize(to: ck_gate())
     counts = .allocate(capacity: s.stages)
-    for k in 0 ..< s.stages { (counts + k).initialize(to: (s.inputCount[k], s.outputCount[k], s.values.needs[k])) }
+    for k in 0 ..< s.stages { (counts + k).initialize(to: (s.inputCount[k], program.outputTypes[k].count, s.values.needs[k])) }
     do throws(Failure) {
-      instance = try Instance(plan, arena: a, program.backend)
-      direct = instance.direct
+      (seen, hidden, starts) = try Workspace.unseen(program)
     } catch {
       ck_free(a)
       done.deallocate()
@@ -41,6 +46,40 @@ package final class Workspace {
       counts.deallocate()
       throw error
     }
+    do throws(Failure) {
+      instance = try Instance(plan, arena: a, program.backend)
+      direct = program.watch.isEmpty ? instance.direct : nil
+    } catch {
+      ck_free(a)
+      done.deallocate()
+      gate.deallocate()
+      counts.deallocate()
+      if let hidden { ck_free(hidden) }
+      seen?.deallocate()
+      throw error
+    }
+  }
+
+  /// Where the outputs go that the host does not see.
+  private static func unseen(_ p: Program) throws(Failure) -> (UnsafeMutablePointer<UnsafeMutableRawPointer?>?, UnsafeMutableRawPointer?, [Int]) {
+    if p.watch.isEmpty { return (nil, nil, []) }
+    var starts: [Int] = [], n = 0, bytes = 0
+    for (types, more) in zip(p.outputTypes, p.watch.hidden) {
+      starts.append(n)
+      n += types.count + more.count
+      bytes = more.reduce(bytes) { $0 &+ up($1.bytes, 64) }
+    }
+    guard let memory = ck_alloc(max(bytes, 64)) else { throw Failure(.memory, "workspace: \(bytes) bytes were refused") }
+    let list = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: n)
+    list.initialize(repeating: nil, count: n)
+    var at = 0
+    for (k, more) in p.watch.hidden.enumerated() {
+      for (i, t) in more.enumerated() {
+        list[starts[k] + p.outputTypes[k].count + i] = memory + at
+        at += up(t.bytes, 64)
+      }
+    }
+    return (list, memory, starts)
   }
 
   deinit {
@@ -48,6 +87,8 @@ package final class Workspace {
     done.deallocate()
     gate.deallocate()
     counts.deallocate()
+    if let hidden { ck_free(hidden) }
+    seen?.deallocate()
   }
 
   /// inputs[i] and outputs[i] are the stage's arrays, borrowed for the call.
@@ -69,8 +110,14 @@ package final class Workspace {
     for i in 0 ..< outCount where outputs[i] == nil {
       if program.outputTypes[stage][i].count > 0 { return fail(.invalid, "run: output \(i) is NULL") }
     }
+    var written = outputs
+    if let seen {
+      for i in 0 ..< outCount { seen[starts[stage] + i] = outputs[i] }
+      written = UnsafePointer(seen + starts[stage])
+      flipped = -1
+    }
     let saved = ck_fenv_enter()
-    let ok = instance.execute(stage, inputs, outputs)
+    let ok = instance.execute(stage, inputs, written)
     let bad = ok && program.checkFinite ? firstNonfinite(stage, outputs) : -1
     ck_fenv_leave(saved)
     guard ok else {
@@ -78,6 +125,13 @@ package final class Workspace {
       return fail(.invalid, instance.message)
     }
     done.pointee |= 1 << UInt64(stage)
+    if seen != nil, program.checkGuards {
+      for i in program.watch.looks.indices where program.watch.looks[i].stage == stage {
+        guard let said = program.watch.flipped(program.watch.looks[i], written) else { continue }
+        flipped = program.watch.looks[i].node
+        return fail(.flipped, said)
+      }
+    }
     if bad >= 0 { return fail(.nonfinite, "run: output \(bad) has a NaN or an infinity") }
     return .ok
   }

@@ -71,7 +71,7 @@ extension Tape {
   // MARK: checked, over a host's sub-tapes
 
   /// What `outputs` of a host's sub-tape read of outer tapes, in order of first visit; nil on error.
-  private func captured(_ name: String, _ what: String, _ body: Tape, _ inputs: [NodeID], _ outputs: [NodeID]) -> [NodeID]? {
+  func captured(_ name: String, _ what: String, _ body: Tape, _ inputs: [NodeID], _ outputs: [NodeID]) -> [NodeID]? {
     guard let nodes = body.order(outputs) else { adopt(body); return nil }
     let known = Set(inputs)
     var list: [NodeID] = []
@@ -88,7 +88,7 @@ extension Tape {
   }
 
   /// A body of this tape's own, over a host's sub-tape. `captures` maps nodes of this tape to the new inputs behind the parameters.
-  private func closed(_ body: Tape, _ inputs: [NodeID], _ outputs: [NodeID], captures: [NodeID]) -> Body? {
+  func closed(_ body: Tape, _ inputs: [NodeID], _ outputs: [NodeID], captures: [NodeID]) -> Body? {
     let own = Tape(), parameters = inputs.map { own.input(body.type($0)) }, rest = captures.map { own.input(type($0)) }
     var seeds = Dictionary(uniqueKeysWithValues: zip(inputs, parameters))
     let place = Dictionary(uniqueKeysWithValues: zip(captures, rest))
@@ -100,7 +100,7 @@ extension Tape {
     return failure == nil ? Body(tape: own, inputs: parameters + rest, outputs: made) : nil
   }
 
-  private func sound(_ name: String, _ what: String, _ body: Tape) -> Bool {
+  func sound(_ name: String, _ what: String, _ body: Tape) -> Bool {
     if let f = body.failure { fail(f.code, "\(name): \(what) failed: \(f.message)"); return false }
     guard body.parent === self else { fail(.node, "\(name): \(what) is not a sub-tape of this tape"); return false }
     return true

@@ -59,7 +59,8 @@ extension Tape {
       fail(.shape, "batch: input \(i) is \(type(n).description), its batch of \(size) \(type(b).description)")
       return none
     }
-    let y = batched(outputs, Dictionary(uniqueKeysWithValues: zip(inputs, wide)), size: size)
+    let seeds = Dictionary(uniqueKeysWithValues: zip(inputs, wide)), y = batched(outputs, seeds, size: size)
+    carryGuards { batched($0, seeds, size: size) }
     guard failure == nil else { return none }
     return outputs.indices.map { y[$0] ?? addLeading(outputs[$0], size) }
   }

@@ -61,9 +61,12 @@ extension Tape {
     let none = [NodeID](repeating: .none, count: outputs.count)
     guard check("substitute", outputs, "output"), check("substitute", inputs, "input"), check("substitute", replacements, "replacement"),
           checkDistinct("substitute", inputs), checkTypes("substitute", replacements, like: inputs, "replacement") else { return none }
-    return rewrite(self, outputs, Dictionary(uniqueKeysWithValues: zip(inputs, replacements))) { n, x in
-      x.indices.allSatisfy { x[$0] == self.input(n, $0) } ? n : nil
+    let seeds = Dictionary(uniqueKeysWithValues: zip(inputs, replacements))
+    func replaced(_ list: [NodeID]) -> [NodeID] {
+      rewrite(self, list, seeds) { n, x in x.indices.allSatisfy { x[$0] == self.input(n, $0) } ? n : nil }
     }
+    carryGuards { replaced($0) }
+    return replaced(outputs)
   }
 
   /// A precision policy: every float operator behind `inputs` computes in `compute`; results are cast to `output`.

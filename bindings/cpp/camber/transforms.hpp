@@ -2,6 +2,8 @@
 #ifndef CAMBER_TRANSFORMS_HPP
 #define CAMBER_TRANSFORMS_HPP
 
+#include <functional>
+
 #include "shapes.hpp"
 
 namespace camber {
@@ -68,6 +70,90 @@ Loop scan(const Nodes &init, const Nodes &xs, std::int64_t length, Body body, bo
   });
   auto middle = all.begin() + static_cast<std::ptrdiff_t>(init.size());
   return {Nodes(all.begin(), middle), Nodes(middle, all.end())};
+}
+
+namespace detail {
+/* What a branch gives, called on the operands as nodes of its own tape. */
+template <class Branch>
+std::vector<camber_node> recorded(Tape &inside, const Nodes &operands, Branch &branch) {
+  Nodes own;
+  for (const Node &n : operands) own.push_back(made(inside.ref(), camber_capture(inside.handle(), n.id())));
+  return ids(branch(own));
+}
+}  // namespace detail
+
+/* One of two branches by a bool scalar; each is called once: Nodes branch(const Nodes &operands). Only the branch taken runs: what it makes of its
+ * operands. What a branch makes of other nodes around it alone is recorded outside, and runs always. */
+template <class Then, class Else>
+Nodes cond(const Node &predicate, const Nodes &operands, Then then, Else otherwise) {
+  detail::TapeRef *outer = detail::inner(predicate.tape_ref(), detail::inner(operands));
+  Tape yes = Tape::sub(outer), no = Tape::sub(outer);
+  auto x = detail::recorded(yes, operands, then), y = detail::recorded(no, operands, otherwise);
+  detail::same(x.size(), y.size(), "cond: the counts of the branches' results");
+  return detail::collect(outer, x.size(), [&](camber_tape *t, camber_node *out) {
+    return camber_cond(t, predicate.id(), yes.handle(), x.data(), no.handle(), y.data(), x.size(), out);
+  });
+}
+
+/* One of several branches by its number, i32 or i64: the nearest where there is none of that number. (`switch` is a word of C++.) */
+inline Nodes switch_by(const Node &index, const Nodes &operands, const std::vector<std::function<Nodes(const Nodes &)>> &branches) {
+  detail::TapeRef *outer = detail::inner(index.tape_ref(), detail::inner(operands));
+  std::vector<Tape> tapes;
+  std::vector<camber_tape *> handles;
+  std::vector<camber_node> all;
+  std::size_t count = 0;
+  for (std::size_t k = 0; k < branches.size(); ++k) {
+    tapes.push_back(Tape::sub(outer));
+    auto y = detail::recorded(tapes.back(), operands, branches[k]);
+    if (k == 0) count = y.size();
+    detail::same(y.size(), count, "switch: the counts of the branches' results");
+    handles.push_back(tapes.back().handle());
+    all.insert(all.end(), y.begin(), y.end());
+  }
+  return detail::collect(outer, count, [&](camber_tape *t, camber_node *out) {
+    return camber_switch(t, index.id(), handles.size(), handles.data(), all.data(), count, out);
+  });
+}
+
+/* while go(carry): carry = body(carry); both are called once: Node go(const Nodes &), Nodes body(const Nodes &). `slots` states are kept at
+ * once when it is run backwards, 0: as many as seem good. */
+template <class Go, class Body>
+Nodes while_loop(const Nodes &init, Go go, Body body, std::int64_t max_steps = -1, std::int64_t slots = 0) {
+  detail::TapeRef *outer = detail::inner(init);
+  Tape inside = Tape::sub(outer);
+  Nodes carry;
+  for (const Node &n : init) carry.push_back(inside.input(n.dtype(), n.shape()));
+  Node on = go(carry);
+  Nodes next = body(carry);
+  detail::same(next.size(), init.size(), "while: the counts of carries in and out");
+  auto in = detail::ids(carry), out = detail::ids(next), start = detail::ids(init);
+  return detail::collect(outer, out.size(), [&](camber_tape *t, camber_node *results) {
+    return camber_while(t, inside.handle(), in.data(), on.id(), out.data(), start.size(), start.data(), max_steps, slots, results);
+  });
+}
+
+/* body of each slice of xs along their leading axis, results stacked: Nodes body(const Nodes &). `block` slices at once, 0 chooses. */
+template <class Body>
+Nodes map(const Nodes &xs, Body body, std::int64_t block = 0) {
+  detail::TapeRef *outer = detail::inner(xs);
+  Tape inside = Tape::sub(outer);
+  Nodes slices;
+  for (const Node &n : xs) {
+    Shape shape = n.shape();
+    if (shape.empty()) throw error(CAMBER_ESHAPE, "map: an array of rank 0 has no leading axis");
+    slices.push_back(inside.input(n.dtype(), Shape(shape.begin() + 1, shape.end())));
+  }
+  Nodes y = body(slices);
+  auto in = detail::ids(slices), out = detail::ids(y), over = detail::ids(xs);
+  return detail::collect(outer, out.size(), [&](camber_tape *t, camber_node *results) {
+    return camber_map(t, inside.handle(), in.data(), out.data(), over.size(), over.data(), out.size(), block, results);
+  });
+}
+
+/* Says that `condition` had this value where the host branched on it while it recorded: see camber_guard. */
+inline void guard(const Node &condition, bool expected, const std::string &label = "") {
+  detail::TapeRef *tape = condition.tape_ref();
+  if (!tape || camber_guard(tape->handle.get(), condition.id(), expected, label.c_str()) < 0) detail::fail(tape);
 }
 
 /* ---- Recomputing ---------------------------------------------------------------------------------------------------- */

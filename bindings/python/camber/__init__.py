@@ -17,6 +17,7 @@ from ._errors import (
     DtypeError,
     Error,
     FileError,
+    FlippedError,
     HandleError,
     InvalidError,
     MemoryRefused,
@@ -28,9 +29,10 @@ from ._errors import (
 from ._library import HEADER, lib
 from ._tape import Tape
 from .batching import vmap
+from .control import cond, fori_loop, map, switch, while_loop
 from .function import Function, function, tape_hash
 from .linear import linearize, vjp
-from .loops import fori_loop, map, scan
+from .loops import scan
 from .optim import LossScaler
 from .program import Program
 from .saved import Saved, SavedFunction, dumps, load, loads, save
@@ -52,9 +54,9 @@ from .transforms import (
 
 __version__ = ".".join(str(part) for part in HEADER.version)
 __all__ = [
-    "HEADER", "Array", "BusyError", "DerivativeError", "DtypeError", "Error", "FileError", "Function", "HandleError",
+    "HEADER", "Array", "BusyError", "DerivativeError", "DtypeError", "Error", "FileError", "FlippedError", "Function", "HandleError",
     "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "Saved", "SavedFunction", "ShapeError", "Tape", "TracedError",
-    "bfloat16", "checkpoint", "dumps", "fori_loop", "from_bf16", "function", "grad", "hessian", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
+    "bfloat16", "checkpoint", "cond", "dumps", "fori_loop", "from_bf16", "function", "grad", "hessian", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
     "linearize", "load", "load_tensors", "loads", "map", "nn", "numpy", "ops", "optim", "precision", "pytree", "random", "save", "save_tensors", "scan",
-    "simplify", "special", "stop_gradient", "tape_hash", "to_bf16", "value_and_grad", "vjp", "vmap",
+    "simplify", "special", "stop_gradient", "switch", "tape_hash", "to_bf16", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from . import _dtypes as dt
 from ._dispatch import FUNCTIONS, UFUNCS, array_function, array_ufunc
 from ._errors import TracedError
+from ._guards import guarded
 from ._tape import Tape, cast
 
 
@@ -117,18 +118,27 @@ class Array:
         raise TracedError(f"{what} wants a number, but {self!r} has none until its program runs; {instead}")
 
     def __bool__(self) -> bool:
-        self._refuse("a branch (if, while, and, or, not)", "use np.where(condition, a, b), & | ~, or cb.scan for loops")
+        known = guarded(self)
+        if known is not None:
+            return bool(known)
+        self._refuse("a branch (if, while, and, or, not)", "use np.where(condition, a, b), & | ~, cb.cond, cb.while_loop, or cb.function(f, guards=True)")
 
     def __float__(self) -> float:
         self._refuse("float()", "use np functions on it, or return it from the function")
 
     def __int__(self) -> int:
+        known = guarded(self) if self._code in dt.INTEGERS else None
+        if known is not None:
+            return int(known)
         self._refuse("int()", "use .astype(int), or return it from the function")
 
     def __complex__(self) -> complex:
         self._refuse("complex()", "Camber has no complex dtype")
 
     def __index__(self) -> int:
+        known = guarded(self) if self._code in dt.INTEGERS else None
+        if known is not None:
+            return int(known)
         self._refuse("a Python index, range or shape", "index arrays with it as x[i] or np.take, loop with cb.scan")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:

@@ -69,6 +69,12 @@ class NonFiniteError(Error, ArithmeticError):
     status = 1
 
 
+class FlippedError(Error, ArithmeticError):
+    """A branch that was taken while recording (``guards=True``) goes the other way at this point."""
+
+    status = 2
+
+
 class TracedError(Error, TypeError):
     """A traced value was forced to a number. Its value is known only when the program runs."""
 
@@ -76,7 +82,7 @@ class TracedError(Error, TypeError):
 _BY_STATUS = {
     cls.status: cls
     for cls in (InvalidError, ShapeError, DtypeError, NodeError, MemoryRefused, HandleError, DerivativeError, BusyError,
-                FileError, NonFiniteError)
+                FileError, NonFiniteError, FlippedError)
 }  # fmt: skip
 
 

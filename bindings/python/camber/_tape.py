@@ -20,18 +20,28 @@ Shape = tuple[int, ...]
 class _State(threading.local):
     def __init__(self) -> None:
         self.stack: list[Tape] = []
+        self.branch: Tape | None = None  # the innermost tape of a branch: what is recorded in it, is recorded on it or further in
 
 
 state = _State()
 
 
 class Tape:
-    """A core tape with its handle's life. A tape with a parent records the body of a loop."""
+    """A core tape with its handle's life. A tape with a parent records the body of a loop, or a branch.
 
-    __slots__ = ("handle", "parent", "depth", "closed", "__weakref__")
+    Attributes
+    ----------
+    point
+        Of a tape recorded with guards: its inputs and their values at the point where it is recorded.
+    """
 
-    def __init__(self, parent: Tape | None = None) -> None:
+    __slots__ = ("handle", "parent", "depth", "closed", "branch", "before", "point", "__weakref__")
+
+    def __init__(self, parent: Tape | None = None, branch: bool = False) -> None:
         self.parent = parent
+        self.branch = branch
+        self.before: Tape | None = None
+        self.point: tuple[list[Any], list[Any]] | None = None
         self.depth: int = parent.depth + 1 if parent else 0
         self.closed = False
         self.handle: Any = lib.tape_sub(parent.handle) if parent else lib.tape_new()
@@ -47,10 +57,14 @@ class Tape:
 
     def __enter__(self) -> Tape:
         state.stack.append(self)
+        self.before = state.branch
+        if self.branch:
+            state.branch = self
         return self
 
     def __exit__(self, *_: object) -> None:
         state.stack.pop()
+        state.branch = self.before
         self.closed = True
 
     def fail(self) -> NoReturn:
@@ -133,7 +147,7 @@ def typed(tape: Tape, node: int) -> Any:
 
 def tape_of(values: Iterable[Any]) -> Tape:
     """Where an operation on these values is recorded: the innermost of their tapes, else the current one."""
-    best: Tape | None = None
+    best: Tape | None = state.branch
     for value in values:
         tape = getattr(value, "_tape", None)
         if tape is None:

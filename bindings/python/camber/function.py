@@ -15,11 +15,12 @@ from . import _dtypes as dt
 from . import pytree
 from ._array import Array
 from ._dispatch import any_traced
-from ._errors import InvalidError
+from ._errors import FlippedError, InvalidError
 from ._library import lib
 from ._tape import Tape, lift, nodes, state
 from .program import Program, Workspace, input_array, refuse
 
+TRACES = 64  # programs kept for the ways that a function's branches may go
 SMALL = 4096  # bytes of an array that is copied into a kept buffer rather than passed by its address
 
 # What a leaf's type makes of it: traced inputs by dtype, everything hashable else is part of the structure.
@@ -223,6 +224,9 @@ class Function:
         Calls whose results are not finite raise NonFiniteError.
     options
         Options of its programs by name, as Program.set takes them: memory_limit, scan_slots, threads, backend.
+    guards
+        Python's own branches on scalars (``if x > 0``, ``while``, ``range(n)``) go the way they go for the arguments of the first call; where a
+        later call would go another way, the function is recorded anew, and both programs are kept.
 
     >>> import numpy as np, camber as cb
     >>> f = cb.function(lambda x, y: {"sum": x + y, "dot": x @ y})
@@ -237,12 +241,16 @@ class Function:
         static_argnums: int | tuple[int, ...] = (),
         check_finite: bool = False,
         inner: Callable[..., Any] | None = None,
+        guards: bool | None = None,
         **options: float,
     ) -> None:
         self._function = function
         self._inner = inner or (lambda args, kwargs, fresh: function(*args, **kwargs))
         self._static = frozenset((static_argnums,) if isinstance(static_argnums, int) else static_argnums)
         self._options = {**options, "check_finite": check_finite}
+        # A transform of a function with guards has them too.
+        self._guards: bool = getattr(function, "_guards", False) is True if guards is None else guards
+        self._traces: dict[Any, list[Compiled]] = {}
         self._quick: dict[Any, Compiled] = {}
         self._programs: dict[Any, Compiled] = {}
         self.derived: dict[Any, Any] = {}
@@ -259,7 +267,7 @@ class Function:
         return MethodType(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if state.stack or kwargs or self._static:
+        if state.stack or kwargs or self._static or self._guards:
             return self._slow(args, kwargs)
         key = []
         for leaf in args:
@@ -277,11 +285,34 @@ class Function:
     def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if state.stack or any_traced(pytree.leaves((args, kwargs))):
             return self._inner(args, kwargs, False)
+        if self._guards:
+            return self._guarded(args, kwargs)
         compiled, leaves = self._find(args, kwargs)
         result = compiled([leaves[i] for i in compiled.places])
         if not kwargs and not self._static:
             self._remember(args, compiled)
         return result
+
+    def _guarded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs the program whose branches are those of these arguments; records it where there is none."""
+        if self._static:
+            args = tuple(Fixed(a) if i in self._static else a for i, a in enumerate(args))
+        leaves, tree = pytree.flatten((args, kwargs))
+        keys = tuple([leaf_key(leaf) for leaf in leaves])
+        traces = self._traces.setdefault((tree, keys), [])
+        for i, compiled in enumerate(traces):
+            try:
+                result = compiled([leaves[k] for k in compiled.places])
+            except FlippedError:
+                continue
+            if i:
+                traces.insert(0, traces.pop(i))
+            return result
+        tape, inputs, places, result = self._trace(tree, keys, leaves)
+        compiled = Compiled(tape, inputs, places, result, self._options)
+        traces.insert(0, compiled)
+        del traces[TRACES:]
+        return compiled([leaves[k] for k in places])
 
     def _remember(self, args: tuple[Any, ...], compiled: Compiled) -> None:
         key: list[Any] = []
@@ -309,7 +340,7 @@ class Function:
         tape, inputs, places, result = self._trace(tree, keys)
         return Compiled(tape, inputs, places, result, self._options)
 
-    def _trace(self, tree: pytree.Tree, keys: tuple[Any, ...]) -> tuple[Tape, list[Any], list[int], Any]:
+    def _trace(self, tree: pytree.Tree, keys: tuple[Any, ...], point: list[Any] | None = None) -> tuple[Tape, list[Any], list[int], Any]:
         tape = Tape()
         inputs: list[Any] = []
         places: list[int] = []
@@ -323,6 +354,8 @@ class Function:
             places.append(i)
             leaves.append(inputs[-1])
         args, kwargs = pytree.unflatten(tree, leaves)
+        if point is not None:
+            tape.point = ([x._node for x in inputs], [np.asarray(point[i], dt.NUMPY[x._code]) for i, x in zip(places, inputs)])
         try:
             with tape:
                 result = self._inner(args, kwargs, True)
@@ -330,6 +363,7 @@ class Function:
                 result = pytree.unflatten(structure, [lift(leaf, tape) for leaf in out])
         finally:
             tape.closed = True
+            tape.point = None
         return tape, inputs, places, result
 
     # ---- What a user may ask --------------------------------------------------------------------------------------------
@@ -364,7 +398,8 @@ class Fixed:
         return hash(self.value)
 
 
-def function(f: Callable[..., Any] | None = None, *, static_argnums: int | tuple[int, ...] = (), check_finite: bool = False, **options: float) -> Any:
+def function(f: Callable[..., Any] | None = None, *, static_argnums: int | tuple[int, ...] = (), check_finite: bool = False,
+             guards: bool = False, **options: float) -> Any:  # fmt: skip
     """A decorator: the function traced once for each shapes, dtypes and structure of its arguments, then run compiled.
 
     See Function.
@@ -377,8 +412,8 @@ def function(f: Callable[..., Any] | None = None, *, static_argnums: int | tuple
     np.float64(12.566370614359172)
     """
     if f is None:
-        return lambda g: Function(g, static_argnums=static_argnums, check_finite=check_finite, **options)
-    return Function(f, static_argnums=static_argnums, check_finite=check_finite, **options)
+        return lambda g: Function(g, static_argnums=static_argnums, check_finite=check_finite, guards=guards, **options)
+    return Function(f, static_argnums=static_argnums, check_finite=check_finite, guards=guards, **options)
 
 
 def tape_hash(f: Callable[..., Any], *args: Any, **kwargs: Any) -> int:

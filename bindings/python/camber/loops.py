@@ -103,20 +103,3 @@ def _carry(result: Any, tree: pytree.Tree, starts: list[Any], body: Tape) -> lis
             raise ShapeError(f"scan: carry {i} begins with shape {list(start.shape)} and the body gives {list(value.shape)}")
         ends[i] = value
     return ends
-
-
-def fori_loop(lower: int, upper: int, body: Callable[[Any, Any], Any], init: Any, slots: int = 0) -> Any:
-    """``for i in range(lower, upper): x = body(i, x)``; bounds are constants. slots as in scan.
-
-    >>> import camber as cb
-    >>> cb.fori_loop(0, 4, lambda i, x: x * 2, 1.0)
-    np.float64(16.0)
-    """
-    if upper <= lower:
-        return init
-    return scan(lambda carry, i: (body(i, carry), None), init, np.arange(lower, upper), slots=slots)[0]
-
-
-def map(f: Callable[[Any], Any], xs: Any) -> Any:
-    """`f` of each slice of xs, one after the other; vmap does them at once."""
-    return scan(lambda _, x: (None, f(x)), None, xs)[1]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import _dtypes as dt
-from ._errors import DtypeError, InvalidError, NonFiniteError, ShapeError, error
+from ._errors import DtypeError, InvalidError, ShapeError, error
 from ._library import lib
 from ._tape import Tape, nodes
 
@@ -147,7 +147,7 @@ class Program:
 def refuse(status: int, workspace: Workspace) -> None:
     """Raises for a run's status."""
     sentence = lib.workspace_message(workspace.handle).decode() or lib.status_message(status).decode()
-    raise NonFiniteError(sentence) if status > 0 else error(status, sentence)
+    raise error(status, sentence)
 
 
 def pointers(arrays: Sequence[np.ndarray[Any, Any]]) -> Any:
