@@ -132,7 +132,11 @@ func cases(_ s: Structural) -> [Case] {
     return [Case(name: "random_uniform", types: [f(2, 3), TensorType(.i64, [])], active: [0], elementwise: true, sample: { g in [g.signed(6), [Double(g.below(1000))]] }) { t, x in
       [t.mul(t.unary(.square, x[0]), t.randomUniform(x[1], t.dtype(x[0]), [2, 3]))]
     }]
-  case .cond, .whileLoop, .revolve: return branchCases()
+  case .cond, .whileLoop: return branchCases()
+  case .revolve: return [Case(name: "revolve", types: [f(3), TensorType(.i64, [3])], active: [0], elementwise: true, sample: { g in [g.signed(3), [1, 7, 90]] }) { t, x in
+    let n = t.apply(.revolve, [x[1], t.full(TensorType(.i64, [3]), 4)])
+    return [t.mul(t.unary(.square, x[0]), t.cast(n, t.dtype(x[0])))]
+  }]
   case .scan, .part: return scanCases() + scanCases(slots: 1)
   case .after: return [Case(name: "after", types: [f(4), f(2)], active: [0, 1], sample: draw([f(4), f(2)])) { t, x in [t.apply(.after, [t.unary(.sin, x[0]), x[1]])] }]
   case .checkpoint:

