@@ -1,6 +1,6 @@
 package import CKernels
 
-/// The operators that are not elementwise, one row each in Ops/. The order is that of saved tapes: append only.
+/// The operators that are not elementwise, one row each in Ops/. Files name them, so their order is free.
 package enum Structural: UInt16, CaseIterable, Sendable {
   case input = 1024
   case constant, array, capture, iota

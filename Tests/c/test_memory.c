@@ -40,6 +40,42 @@ static int compiled(camber_tape *t, const camber_node *in, size_t n, const cambe
   return ok;
 }
 
+/* A status that is good, or a refusal with a sentence. */
+static int fine(camber_status s, const char *sentence) {
+  if (s == CAMBER_OK) return 1;
+  failures++;
+  CHECK(s == CAMBER_ENOMEM && *sentence);
+  if (s != CAMBER_ENOMEM) fprintf(stderr, "  %d %s\n", s, sentence);
+  return 0;
+}
+
+/* Outputs of `t` saved, in a file and in memory, loaded, run, and applied to another tape's nodes. */
+static void saved(camber_tape *t, camber_node x, const camber_node *y, const char *path, const double *at) {
+  camber_archive *a = camber_archive_new(), *b = camber_archive_new(), *c = camber_archive_new();
+  const void *bytes;
+  size_t size;
+  double out[2][9];
+  int ok = fine(camber_archive_add(a, "f", t, &x, (const char *const[]){"x"}, 1, y, NULL, 2), camber_archive_message(a)) &&
+           fine(camber_archive_set(a, "f", "threads", 1), camber_archive_message(a)) && fine(camber_archive_set_note(a, "key", "text"), camber_archive_message(a));
+  well(t);
+  if (ok && fine(camber_archive_save(a, path), camber_archive_message(a)) && fine(camber_archive_load(b, path), camber_archive_message(b))) {
+    camber_program *p = camber_archive_program(b, "f");
+    if (!p) failures++, CHECK(*camber_archive_message(b));
+    camber_workspace *w = p ? camber_workspace_new(p) : NULL;
+    if (p && !w) failures++;
+    if (w && camber_run(p, w, (const void *const[]){at}, (void *const[]){out[0], out[1]}) == CAMBER_OK) note(out[0][0]), note(out[1][4]);
+    camber_workspace_free(w), camber_program_free(p);
+  }
+  if (ok && fine(camber_archive_pack(a, &bytes, &size), camber_archive_message(a)) && fine(camber_archive_unpack(c, bytes, size), camber_archive_message(c))) {
+    camber_tape *u = camber_tape_new();
+    camber_node z = u ? camber_input(u, CAMBER_F64, (const int64_t[]){3, 3}, 2) : CAMBER_NONE, again[2];
+    if (u && well(u) && camber_archive_apply(c, "f", u, &z, 1, again) == CAMBER_OK) note((double)camber_tape_node_count(u));
+    if (u) well(u);
+    camber_tape_free(u);
+  }
+  camber_archive_free(a), camber_archive_free(b), camber_archive_free(c);
+}
+
 /* Records, differentiates, batches, loops, compiles, runs, trains and saves; every handle is freed on every path. */
 static void session(const char *path) {
   const int64_t shape[2] = {3, 3}, three[1] = {3}, wide[3] = {2, 3, 3}, many[1] = {300};
@@ -80,6 +116,8 @@ static void session(const char *path) {
     well(t);
     if (camber_precision(t, &y, 1, &x, 1, CAMBER_BF16, CAMBER_F32, &by) == CAMBER_OK && compiled(t, ins, 3, &by, 1, in, to)) { float f; memcpy(&f, out, 4), note(f); }
     well(t);
+    camber_node both_[2] = {y, gx};
+    if (!camber_tape_status(t)) saved(t, x, both_, path, a);
     camber_linear *f = camber_linear_new(t, &x, 1, &gx, 1);
     if (f) {
       if (camber_linear_at(f, in, NULL) == CAMBER_OK && camber_linear_vjp(f, in, to) == CAMBER_OK) note(out[5]);
@@ -107,6 +145,14 @@ static void session(const char *path) {
           if (compiled(t, ins, 2, &bl, 1, (const void *[]){b, a}, (void *[]){out})) note(out[11]);
         }
       }
+    }
+    well(body);
+    well(t);
+    camber_node few, marked, gm;
+    if (camber_scan_slots(t, body, begin, ends, 1, &v, 1, &x, 0, 3, 0, 2, &few) == CAMBER_OK &&
+        camber_checkpoint(t, &few, 1, &v, 1, 0, &marked) == CAMBER_OK && camber_grad(t, camber_sum(t, marked, NULL, 0, 0), &v, 1, &gm) == CAMBER_OK) {
+      camber_node ins[2] = {x, v};
+      if (compiled(t, ins, 2, &gm, 1, (const void *[]){a, b}, (void *[]){out})) note(out[1]);
     }
     well(body);
     camber_tape_free(body);
@@ -138,8 +184,8 @@ int main(void) {
   char path[] = "/tmp/camber-memory-XXXXXX";
   if (!CHECK(mkstemp(path) >= 0)) return check_done();
   session(path);
-  CHECK(failures == 0 && result_count == 14);
-  if (failures || result_count != 14) fprintf(stderr, "  %d refused, %d results without any failure\n", failures, result_count);
+  CHECK(failures == 0 && result_count == 18);
+  if (failures || result_count != 18) fprintf(stderr, "  %d refused, %d results without any failure\n", failures, result_count);
   if (ck_fail_after && ck_live_bytes) {
     double want[64];
     int count = result_count, unnoticed = 0;

@@ -79,6 +79,7 @@ static size_t parameters[FEW], parameter_bytes[FEW][4];
 static camber_schedule *schedules[FEW];
 static camber_scaler *scalers[FEW];
 static camber_tensors *files[FEW];
+static camber_archive *archives[FEW];
 static void *stale[STALE];
 static size_t stale_count;
 static camber_node nodes[NODES];
@@ -87,7 +88,8 @@ static size_t node_count;
 static void retire(void *p) { if (p) stale[stale_count++ % STALE] = p; }
 /* Any pointer that is a handle or was one. */
 static void *any_handle(void) {
-  switch (below(10)) {
+  switch (below(11)) {
+  case 10: return archives[below(FEW)];
   case 0: return tapes[below(TAPES)];
   case 1: return programs[below(PROGRAMS)];
   case 2: return spaces[below(SPACES)];
@@ -573,7 +575,9 @@ static void scan(int k) {
   for (size_t i = 0; i < carries; i++) out[i] = one_in(16) ? any(body) : like(body, in[i]);
   for (size_t i = 0; i < ys; i++) out[carries + i] = any(body);
   TRACE("scan of %zu carries, %zu xs, %zu ys, length %zu", carries, xs, ys, length);
-  TRANSFORM(t, result, carries + ys, camber_scan(t, body, in, out, carries, init, xs, x, ys, (int64_t)length, (int32_t)below(2), result));
+  int64_t slots = one_in(16) ? odd_number() : (int64_t)below(4);
+  if (one_in(2)) TRANSFORM(t, result, carries + ys, camber_scan_slots(t, body, in, out, carries, init, xs, x, ys, (int64_t)length, (int32_t)below(2), slots, result));
+  else TRANSFORM(t, result, carries + ys, camber_scan(t, body, in, out, carries, init, xs, x, ys, (int64_t)length, (int32_t)below(2), result));
 }
 
 /* ---- Programs ------------------------------------------------------------------------------------------------------------------ */
@@ -874,6 +878,106 @@ static void file(void) {
   known(camber_tensors_get(files[k], (size_t)odd_number(), NULL, NULL, NULL, NULL, NULL));
 }
 
+/* Functions of the tapes there are, packed, altered at times, and read again. */
+static void archive(void) {
+  int k = (int)below(FEW);
+  camber_archive *a = archives[k];
+  if (!a && !one_in(8)) a = archives[k] = camber_archive_new();
+  const void *bytes = NULL;
+  size_t size = 0;
+  switch (below(8)) {
+  case 0: retire(archives[k]), camber_archive_free(archives[k]), archives[k] = one_in(4) ? NULL : camber_archive_new(); break;
+  case 1: case 2: case 3: {
+    static const char *const names[] = {"f", "value", "g", "\xff", ""};
+    camber_tape *t = tapes[below(TAPES)];
+    camber_node in[BUFFERS], y[2] = {any(t), any(t)};
+    size_t n = 0, have = node_count < NODES ? node_count : NODES;
+    for (size_t i = 0; i < have && n < BUFFERS - 1; i++) {
+      if (camber_node_dtype(t, nodes[i]) < 0 || strcmp(camber_node_op(t, nodes[i]), "input")) continue;
+      int twice = 0;
+      for (size_t j = 0; j < n; j++) twice |= in[j] == nodes[i];
+      if (!twice) in[n++] = nodes[i];
+    }
+    camber_status s = known(camber_archive_add(a, names[below(5)], t, in, NULL, n, y, NULL, 1 + below(2)));
+    TRACE("archive_add -> %d %s", s, a ? camber_archive_message(a) : "");
+    if (s < 0 && s != CAMBER_EHANDLE) sentence(camber_archive_message(a), "camber_archive_add");
+  } break;
+  default: {
+    camber_status s = known(camber_archive_pack(a, &bytes, &size));
+    TRACE("archive_pack -> %d %s", s, a ? camber_archive_message(a) : "");
+    if (s) { if (a) sentence(camber_archive_message(a), "camber_archive_pack"); break; }
+    uint8_t *copy = malloc(size);
+    memcpy(copy, bytes, size);
+    int altered = one_in(4);
+    if (altered) copy[odd_number() % (int64_t)size < 0 ? 0 : (size_t)odd_number() % size] ^= (uint8_t)(1 + below(255));
+    camber_archive *b = camber_archive_new();
+    s = known(camber_archive_unpack(b, copy, one_in(16) ? size - 1 : size));
+    HOLDS(!altered || s == CAMBER_EIO);
+    if (s) sentence(camber_archive_message(b), "camber_archive_unpack");
+    else {
+      const void *again;
+      size_t n;
+      HOLDS(camber_archive_count(b) == camber_archive_count(a) && camber_archive_pack(b, &again, &n) == CAMBER_OK && n == size && !memcmp(again, copy, n));
+      retire(archives[k]), camber_archive_free(archives[k]);
+      archives[k] = b, b = NULL;
+    }
+    camber_archive_free(b);
+    free(copy);
+  } break;
+  }
+}
+
+/* ---- Calls made from the header ----------------------------------------------------------------------------------------------------- */
+enum { ENTRIES = 64, UNTOUCHED = -7 };
+static camber_node out_nodes[4 * ENTRIES * ENTRIES];
+static size_t out_sizes[ENTRIES];
+static double out_doubles[ENTRIES];
+static int32_t out_dtypes[ENTRIES];
+static int64_t out_integers[ENTRIES];
+static __attribute__((unused)) const char *out_texts[ENTRIES];
+static __attribute__((unused)) const void *out_datas[ENTRIES];
+static __attribute__((unused)) const int64_t *out_shapes[ENTRIES];
+static __attribute__((unused)) void *out_places[ENTRIES];
+/* Few, or so many that nobody may look at the arrays. */
+static size_t some_count(void) {
+  static const size_t absurd[] = {SIZE_MAX, ((size_t)1 << 28) + 1, (size_t)1 << 40, (size_t)INT64_MAX + 1, (size_t)1 << 62};
+  return one_in(48) ? absurd[below(5)] : below(4);
+}
+static int64_t some_integer(void) { return one_in(24) ? odd_number() : one_in(3) ? -1 - (int64_t)below(3) : (int64_t)below(4); }
+static const int64_t *some_integers(void) {
+  static int64_t list[4][ENTRIES];
+  static uint32_t turn;
+  int64_t *p = list[turn++ & 3];
+  for (int i = 0; i < ENTRIES; i++) p[i] = i < 6 ? some_integer() : 1;
+  return one_in(32) ? NULL : p;
+}
+static const camber_node *some_nodes(camber_tape *t) {
+  static camber_node list[4][ENTRIES];
+  static uint32_t turn;
+  camber_node *p = list[turn++ & 3], a = any(t);
+  for (int i = 0; i < ENTRIES; i++) p[i] = i == 0 ? a : i >= 4 ? p[i - 1] : one_in(2) ? like(t, a) : any(t);
+  return one_in(32) ? NULL : p;
+}
+static const char *some_text(void) {
+  static const char *const some[] = {"f", "value", "g", "threads", "backend", "check_finite", "memory_limit", "", "\xff", "ij,jk->ik", "i->", "ij->ji", "add", "sin", "x", "sgd", "adam", "cosine", "step",
+                                     "learning_rate", "warmup", "initial", "é", "zeros", "constant", "nearest", "full", "same", "valid"};
+  return one_in(16) ? NULL : some[below(COUNT(some))];
+}
+static const char *const *some_texts(void) {
+  static const char *list[ENTRIES];
+  for (int i = 0; i < ENTRIES; i++) list[i] = i < 4 ? some_text() : NULL;
+  return one_in(3) ? NULL : list;
+}
+static void touch(const char *text) { if (text) TRACE("    \"%s\", %zu bytes", text, strlen(text)); }
+/* Results of an unknown number: written ones are nodes, or none of them is. */
+static void collect(camber_tape *t, camber_status s, const char *call) {
+  for (int i = 0; i < 16 && out_nodes[i] != UNTOUCHED; i++) {
+    if (s != CAMBER_OK && out_nodes[i] != CAMBER_NONE) FAIL("%s: status %d and result %d is %lld", call, s, i, (long long)out_nodes[i]);
+    if (t && s == CAMBER_OK) keep(t, out_nodes[i], call);
+  }
+}
+#include "calls.h"
+
 /* ---- One input ---------------------------------------------------------------------------------------------------------------------- */
 static void release(uint32_t k, int i) {
   switch (k) {
@@ -884,6 +988,7 @@ static void release(uint32_t k, int i) {
   case 4: camber_optimizer_free(optimizers[i % FEW]), retire(optimizers[i % FEW]), optimizers[i % FEW] = NULL, parameters[i % FEW] = 0; break;
   case 5: camber_schedule_free(schedules[i % FEW]), retire(schedules[i % FEW]), schedules[i % FEW] = NULL; break;
   case 6: camber_scaler_free(scalers[i % FEW]), retire(scalers[i % FEW]), scalers[i % FEW] = NULL; break;
+  case 7: camber_archive_free(archives[i % FEW]), retire(archives[i % FEW]), archives[i % FEW] = NULL; break;
   default: camber_tensors_free(files[i % FEW]), retire(files[i % FEW]), files[i % FEW] = NULL; break;
   }
 }
@@ -903,7 +1008,7 @@ static void act(void) {
     tapes[b] = camber_tape_sub(tapes[k]);
     HOLDS((tapes[b] == NULL) == (camber_tape_status(tapes[k]) != CAMBER_OK));
   } break;
-  case 3: release(below(8), (int)byte()); break;
+  case 3: release(below(9), (int)byte()); break;
   case 4: {   /* free of what is no such handle */
     void *p = any_handle();
     switch (below(4)) {
@@ -920,6 +1025,13 @@ static void act(void) {
   case 14: linear(); break;
   case 15: case 16: train(); break;
   case 17: if (one_in(4)) file(); break;
+  case 18: archive(); break;
+  case 19: case 20: case 21: case 22: {
+    camber_tape *t = tapes[k] ? tapes[k] : tapes[0];
+    if (one_in(48)) t = any_handle();
+    if (camber_tape_status(t) != CAMBER_OK && !one_in(6)) camber_tape_clear(t);
+    generated[(byte() * 256 + byte()) % COUNT(generated)](t);
+  } break;
   default:
     if (!tapes[k]) k = 0;
     if (tapes[k]) call(k);
@@ -946,7 +1058,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   furnish(tapes[0]), furnish(tapes[1]);
   for (int i = 0; i < 300 && left; i++) act();
   uint32_t from = byte();
-  for (uint32_t i = 0; i < 8; i++) for (int j = 0; j < TAPES; j++) release((i + from) % 8, j);
+  for (uint32_t i = 0; i < 9; i++) for (int j = 0; j < TAPES; j++) release((i + from) % 9, j);
   unlink(path);
   return 0;
 }

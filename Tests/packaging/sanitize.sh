@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# sanitize.sh valgrind | address | thread: the C tests under each. The sanitized libraries are debug builds.
+# sanitize.sh valgrind | address | fuzz | thread: the C tests under each; fuzz: random calls and files under the first. The sanitized libraries are debug builds.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 swift_lib=$(dirname "$(dirname "$(readlink -f "$(command -v swiftc)")")")/lib/swift/linux
@@ -13,10 +13,14 @@ case ${1:-} in
     build address .build-asan
     export CC=clang CFLAGS="-fsanitize=address -g"
     exec Tests/run-native.sh .build-asan/debug api bad_input regressions archive memory ;;
+  fuzz)
+    # Short, and over the library of `address`: the long run is verify.sh's.
+    build address .build-asan
+    FUZZ_LIB=.build-asan/debug exec Tests/fuzz/run.sh 10 ;;
   thread)
     build thread .build-tsan
     export CC=clang CFLAGS="-fsanitize=thread -g -L$swift_lib -ldispatch -lBlocksRuntime -Wl,-rpath,$swift_lib"
     export TSAN_OPTIONS="halt_on_error=0 exitcode=66"
     exec Tests/run-native.sh .build-tsan/debug threads ;;
-  *) echo "sanitize: valgrind, address or thread" >&2; exit 2 ;;
+  *) echo "sanitize: valgrind, address, fuzz or thread" >&2; exit 2 ;;
 esac

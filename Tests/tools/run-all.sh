@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 export PATH="$PWD/Tests/tools:$PATH" PYTHONDONTWRITEBYTECODE=1 CAMBER_LIBRARY="$PWD/build/libcamber.so.0"
 logs=build/logs
 mkdir -p "$logs"
-all="library swift native neon python examples headers exports install client operator docs valgrind address thread"
+all="library swift native neon python examples headers exports install client operator docs valgrind address fuzz thread"
 failed=0 passed=0 broken=""
 
 step() {
@@ -42,7 +42,7 @@ for name in ${*:-$all}; do
     client) step client Tests/packaging/client.sh ;;
     operator) step operator Tests/packaging/operator.sh ;;
     docs) step docs Tests/packaging/docs.sh ;;
-    valgrind | address | thread) step "$name" Tests/packaging/sanitize.sh "$name" ;;
+    valgrind | address | fuzz | thread) step "$name" Tests/packaging/sanitize.sh "$name" ;;
     *) echo "run-all: no step $name; there are: $all" >&2; exit 2 ;;
   esac
 done

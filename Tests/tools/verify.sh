@@ -78,7 +78,7 @@ figures() {
 
 client() { Tests/packaging/client.sh git; }
 # Random call sequences and mutated files, over an instrumented library.
-fuzz() { Tests/fuzz/run.sh "${FUZZ_SECONDS:-300}" "$CAMBER_SEED" && echo "2 passed, 0 failed"; }
+fuzz() { FUZZ_COUNT=${FUZZ_COUNT:-10000000} FUZZ_FIGURES="$work/fuzz.figures" Tests/fuzz/run.sh "${FUZZ_SECONDS:-120}" "$CAMBER_SEED"; }
 valgrind() { VALGRIND_TESTS="api easy bad_input threads cpp" Tests/packaging/sanitize.sh valgrind; }
 python() { PYTHONPATH=Tests/tools "$python" -m pytest -q -p no:cacheprovider -p verify_profile --hypothesis-seed="$CAMBER_SEED" Tests/python; }
 
