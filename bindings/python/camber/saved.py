@@ -209,12 +209,12 @@ def _archive(f: Any, args: tuple[Any, ...], derivatives: Sequence[str], argnums:
     given = _Inputs(tape)
     try:
         for name, function in functions.items():
-            result = _add(archive, tape, given, name, function, _names(function, args), args, getattr(function, "_check_finite", False))
+            result = _add(archive, tape, given, name, function, _names(function, args), args, getattr(function, "_options", {}))
             for kind in derivatives:
                 derived, extra, example = _derivative(kind, function, argnums, args)
                 if kind == "vjp":
                     example = [pytree.unflatten(result[1], [np.zeros(x.shape, dt.NUMPY[x._code]) for x in result[0]])]
-                _add(archive, tape, given, kind, derived, _names(function, args) + extra, (*args, *example), False)
+                _add(archive, tape, given, kind, derived, _names(function, args) + extra, (*args, *example), {})
     finally:
         tape.closed = True
     for key, text in (notes or {}).items():
@@ -223,7 +223,7 @@ def _archive(f: Any, args: tuple[Any, ...], derivatives: Sequence[str], argnums:
 
 
 def _add(archive: Handle, tape: Tape, given: _Inputs, name: str, function: Callable[..., Any], names: list[str], args: tuple[Any, ...],
-         check_finite: bool) -> tuple[list[Any], pytree.Tree]:  # fmt: skip
+         options: Mapping[str, float]) -> tuple[list[Any], pytree.Tree]:  # fmt: skip
     traced, inputs, paths, leaves = given.trees(names, args)
     tape.closed = False
     with tape:
@@ -235,8 +235,9 @@ def _add(archive: Handle, tape: Tape, given: _Inputs, name: str, function: Calla
     called = name.encode()
     archive.check(lib.archive_add(archive.handle, called, tape.handle, nodes(x._node for x in inputs), _texts(paths), len(inputs),
                                   nodes(x._node for x in results), _texts(results_paths or [""] * len(results)), len(results)))  # fmt: skip
-    if check_finite:
-        archive.check(lib.archive_set(archive.handle, called, b"check_finite", 1.0))
+    for option, number in options.items():
+        if number:
+            archive.check(lib.archive_set(archive.handle, called, option.encode(), float(number)))
     text = json.dumps({"args": _describe(pytree.flatten(args)[1]), "leaves": leaves, "result": _describe(tree)}, separators=(",", ":"))
     archive.check(lib.archive_set_note(archive.handle, b"python:" + called, text.encode()))
     return results, tree
