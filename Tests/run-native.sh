@@ -93,6 +93,22 @@ quickstart() {
   say quickstart $((all - right)) "$right passed, $((all - right)) failed"
 }
 
+control_example() {
+  cd "$root/examples/control" || exit 2
+  build control_c $cc -std=c99 main.c && build control_cpp $cxx -std=c++17 main.cpp || return
+  right=0 all=0
+  for language in c cpp py swift; do
+    case $language in
+      py) python_has_camber || continue; set -- $python main.py ;;
+      swift) [ -n "$SWIFT_EXAMPLES" ] || continue; set -- "$SWIFT_EXAMPLES/control" ;;
+      *) set -- "$work/control_$language" ;;
+    esac
+    all=$((all + 1))
+    "$@" >"$work/control.out" 2>&1 && diff expected.txt "$work/control.out" && right=$((right + 1))
+  done
+  say control_example $((all - right)) "$right passed, $((all - right)) failed"
+}
+
 # A network that Python trains and saves with its derivatives, loaded and run in every language: the same digits.
 saved() {
   cd "$root/examples/saved" || exit 2
@@ -182,10 +198,11 @@ for t in $tests; do
     headers) headers ;;
     quickstart) quickstart ;;
     saved) saved ;;
+    control_example) control_example ;;
     package) package ;;
     fashion) fashion ;;
     api) build $t $cc -std=c11 -O1 "$here/c/test_api.c" -lm && run $t "$work/$t" "$root/include" ;;
-    easy | bad_input | regressions | archive | memory | threads | noalloc) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
+    easy | bad_input | control | regressions | archive | memory | threads | noalloc) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
     generic) build $t $cxx -std=c++17 -O1 "$here/cpp/test_generic.cpp" && run $t "$work/$t" && branch ;;
     eigen)
       if [ -d /usr/include/eigen3 ]; then build $t $cxx -std=c++17 -O1 -isystem /usr/include/eigen3 "$here/cpp/test_eigen.cpp" && run $t "$work/$t"

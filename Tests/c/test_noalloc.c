@@ -79,6 +79,24 @@ int main(void) {
     allocations("scan random gather cumsum", t, &x, 1, out, 2, at, to);
     camber_tape_free(body), camber_tape_free(t);
   }
+  {   /* a loop of unknown length with branches in it, run backwards; a guard that holds */
+    camber_tape *t = camber_tape_new();
+    camber_node x = camber_input(t, CAMBER_F64, NULL, 0), zero = camber_constant(t, CAMBER_F64, 0), hundred = camber_constant(t, CAMBER_F64, 100), out[3];
+    camber_tape *body = camber_tape_sub(t), *odd, *even;
+    camber_node in[2] = {camber_input(body, CAMBER_F64, NULL, 0), camber_input(body, CAMBER_F64, NULL, 0)}, next[2], one = camber_constant(body, CAMBER_F64, 1);
+    odd = camber_tape_sub(body), even = camber_tape_sub(body);
+    camber_node a = camber_sin(odd, in[1]), b = camber_mul(even, in[1], camber_exp(even, camber_neg(even, in[1])));
+    STATUS(camber_cond(body, camber_gt(body, in[1], one), odd, &a, even, &b, 1, &next[1]), CAMBER_OK);
+    next[0] = camber_add(body, in[0], one), next[1] = camber_add(body, next[1], x);
+    camber_node init[2] = {zero, x}, ends[2];
+    STATUS(camber_while(t, body, in, camber_lt(body, in[0], hundred), next, 2, init, -1, 4, ends), CAMBER_OK);
+    out[0] = ends[1];
+    camber_grad(t, out[0], &x, 1, &out[1]);
+    camber_hessian(t, out[0], &x, 1, &out[2]);
+    STATUS(camber_guard(t, camber_lt(t, x, hundred), 1, "small"), CAMBER_OK);
+    allocations("while cond guard", t, &x, 1, out, 3, at, to);
+    camber_tape_free(odd), camber_tape_free(even), camber_tape_free(body), camber_tape_free(t);
+  }
   {   /* factorisations */
     camber_tape *t = camber_tape_new();
     camber_node x = camber_easy_matrix(t, CAMBER_F64, 30, 30), out[2];

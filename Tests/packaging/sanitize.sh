@@ -8,11 +8,11 @@ case ${1:-} in
   valgrind)
     # 3.19 refuses Swift's debug information; the release library has none. "Possibly lost" holds Swift's caches: not counted.
     export WRAP="valgrind -q --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --error-exitcode=9"
-    exec Tests/run-native.sh build ${VALGRIND_TESTS:-api easy bad_input regressions archive} ;;
+    exec Tests/run-native.sh build ${VALGRIND_TESTS:-api easy bad_input control regressions archive} ;;
   address)
     build address .build-asan
     export CC=clang CFLAGS="-fsanitize=address -g"
-    exec Tests/run-native.sh .build-asan/debug api bad_input regressions archive memory ;;
+    exec Tests/run-native.sh .build-asan/debug api bad_input control regressions archive memory ;;
   fuzz)
     # Short, and over the library of `address`: the long run is verify.sh's.
     build address .build-asan
