@@ -352,7 +352,7 @@ camber_status camber_checkpoint(camber_tape *tape, const camber_node *outputs, s
 /* f of each slice of `xs` along their leading axis (x_count arrays that agree in it), results stacked likewise. `body` (a sub-tape) has
  * body_inputs = a slice of each x, body_outputs = output_count results; it may read outer nodes. `block` slices go at once: as a
  * batch where that is all of them, as a scan where it is 1, as a scan of batches in between; 0 chooses: a batch, in blocks whose
- * intermediate results stay below 64 MB, but a scan where the body has branches or loops of unknown length. */
+ * intermediate results take some 4 MB, but a scan where the body has branches or loops of unknown length. */
 camber_status camber_map(camber_tape *tape, camber_tape *body, const camber_node *body_inputs, const camber_node *body_outputs,
                          size_t x_count, const camber_node *xs, size_t output_count, int64_t block, camber_node *out);
 
@@ -385,7 +385,7 @@ camber_status camber_while(camber_tape *tape, camber_tape *body, const camber_no
 /* For a host that branches while it records, as `if (x > 0)` on a value that it knows: says that `condition` (bool; all its elements)
  * had the value `expected`. Programs made from this tape afterwards check it in each run, where it depends on their inputs alone, and
  * runs where it is otherwise return CAMBER_FLIPPED with a sentence that names the node, `label` (may be NULL), operator and values:
- * record anew there. camber_batch and camber_substitute carry guards over. On the outermost tape only. */
+ * record anew there. camber_batch and camber_substitute carry guards over; archives do not keep them. On the outermost tape only. */
 camber_status camber_guard(camber_tape *tape, camber_node condition, int32_t expected, const char *label);
 
 /* ---- Derivatives: nodes in, nodes on the same tape out --------------------------------------------------------------------- */

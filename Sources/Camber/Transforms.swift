@@ -88,7 +88,7 @@ public final class Run {
         workspace.run(inputs: x.baseAddress ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped, outputs: y.baseAddress ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped)
       }
     }
-    if code.rawValue < 0 { throw CamberError(Failure(code, workspace.message)) }
+    if code.rawValue < 0 || code == .flipped { throw CamberError(Failure(code, workspace.message)) }
   }
 
   public func callAsFunction(_ inputs: [[Double]]) throws -> [[Double]] {

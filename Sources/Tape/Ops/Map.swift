@@ -1,8 +1,8 @@
 /// `map`: a function of each slice along the leading axis. Not an operator: all slices at once as a batch, one after the other as a scan, or as
 /// a scan of batches.
 extension Tape {
-  /// Slices whose intermediate results take more bytes than this together go in batches that take no more.
-  private static let together = 1 << 26
+  /// Slices whose intermediate results take more bytes than this together go in batches that take no more: they stay near the processor.
+  private static let together = 1 << 22
 
   /// `block` slices at once: 0 chooses. A batch runs several times faster than a scan of small bodies; but it computes both branches of a choice
   /// that differs between slices, runs loops until the longest ends, and holds the intermediate results of all.

@@ -127,7 +127,7 @@ class Program {
       out[i].resize(output_type(i).bytes() + 1);
       to.push_back(out[i].data());
     }
-    run(*own_, at.data(), to.data());
+    if (run(*own_, at.data(), to.data()) == CAMBER_FLIPPED) throw error(CAMBER_FLIPPED, camber_workspace_message(own_->handle()));
     Arrays results(out.size());
     for (std::size_t i = 0; i < out.size(); i++) {
       results[i].resize(output_type(i).size());
