@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _dtypes as dt
 from ._dispatch import FUNCTIONS, UFUNCS, array_function, array_ufunc
-from ._errors import TracedError
+from ._errors import TracedError, user_line
 from ._guards import guarded
 from ._tape import Tape, cast
 
@@ -115,7 +115,7 @@ class Array:
     # ---- Numbers it has not ------------------------------------------------------------------------------------------
 
     def _refuse(self, what: str, instead: str) -> NoReturn:
-        raise TracedError(f"{what} wants a number, but {self!r} has none until its program runs; {instead}")
+        raise TracedError(f"{what} wants a number, but {self!r} has none until its program runs; {instead}{user_line()}")
 
     def __bool__(self) -> bool:
         known = guarded(self)
@@ -139,10 +139,27 @@ class Array:
         known = guarded(self) if self._code in dt.INTEGERS else None
         if known is not None:
             return int(known)
-        self._refuse("a Python index, range or shape", "index arrays with it as x[i] or np.take, loop with cb.scan")
+        self._refuse("a Python index, range or shape", "index arrays with it as x[i] or np.take, loop with cb.scan, cb.fori_loop or cb.while_loop")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
         self._refuse("np.asarray (or a NumPy call that needs one)", "use cnp.stack([...]) or cnp.array([...]) to put traced values together")
+
+    def __round__(self, ndigits: int | None = None) -> Array:
+        return FUNCTIONS[np.round](self, ndigits or 0)  # type: ignore[no-any-return]
+
+    def __floor__(self) -> Array:
+        return UFUNCS[np.floor](self)  # type: ignore[no-any-return]
+
+    def __ceil__(self) -> Array:
+        return UFUNCS[np.ceil](self)  # type: ignore[no-any-return]
+
+    def __trunc__(self) -> Array:
+        return UFUNCS[np.trunc](self)  # type: ignore[no-any-return]
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            self._refuse("a format such as :.3f", "return it from the function and print it there")
+        return repr(self)
 
     def item(self, *_: Any) -> NoReturn:
         self._refuse(".item()", "return it from the function")
@@ -151,7 +168,7 @@ class Array:
         self._refuse(".tolist()", "return it from the function")
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
-        raise TracedError("traced values are not changed in place; use x = x.at[key].set(value), or np.where")
+        raise TracedError(f"traced values are not changed in place; use x = x.at[key].set(value), or np.where{user_line()}")
 
     # ---- NumPy's protocols -------------------------------------------------------------------------------------------
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import linecache
+import sys
+from typing import Any
+
 
 class Error(Exception):
     """Anything that Camber refuses. The sentence names the operator, the shapes and the argument."""
@@ -77,6 +81,18 @@ class FlippedError(Error, ArithmeticError):
 
 class TracedError(Error, TypeError):
     """A traced value was forced to a number. Its value is known only when the program runs."""
+
+
+def user_line() -> str:
+    """Where the host's own code stands: the innermost line that is neither Camber's nor NumPy's, with its text."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("camber", "numpy"):
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    path, number = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(path, number).strip()
+    return f"\n  at {path}, line {number}" + (f": {text}" if text else "")
 
 
 _BY_STATUS = {
