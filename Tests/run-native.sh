@@ -203,7 +203,9 @@ for t in $tests; do
     fashion) fashion ;;
     api) build $t $cc -std=c11 -O1 "$here/c/test_api.c" -lm && run $t "$work/$t" "$root/include" ;;
     easy | bad_input | control | regressions | archive | memory | threads | noalloc) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
-    generic) build $t $cxx -std=c++17 -O1 "$here/cpp/test_generic.cpp" && run $t "$work/$t" && branch ;;
+    generic)
+      build $t $cxx -std=c++17 -O1 "$here/cpp/test_generic.cpp" && run $t "$work/$t" && branch
+      build branches $cxx -std=c++17 -O1 "$here/cpp/test_branches.cpp" && run branches "$work/branches" ;;
     eigen)
       if [ -d /usr/include/eigen3 ]; then build $t $cxx -std=c++17 -O1 -isystem /usr/include/eigen3 "$here/cpp/test_eigen.cpp" && run $t "$work/$t"
       else say $t 0 "skipped: no Eigen"; fi ;;

@@ -40,7 +40,6 @@ ELSEWHERE = {
         "max_pool_index": (r"return_index", "nn.max_pool(return_index=True)"),
         "random_uniform": (r"def uniform", "random.uniform"),
         "random_normal": (r"def normal", "random.normal"),
-        "linear_transpose": (r"linear_transpose", "linear.py"),
         "batch": (r"def vmap", "vmap"),
         "l1_penalty": (r"l1_penalty", "optim"),
         "l2_penalty": (r"l2_penalty", "optim"),
@@ -54,6 +53,8 @@ ELSEWHERE = {
         "reshape": (r"func reshaped\b", "a verb's participle: nothing is changed"), "transpose": (r"func transposed\b", "likewise"),
         "pad": (r"func padded\b", "likewise"), "roll": (r"func rolled\b", "likewise"), "slice": (r"subscript\(ranges", "subscripts and strided"),
         "tape_clear": (r"func clearError", "an error of a tape"), "scan_slots": (r"slots", "an argument of scan"),
+        "capture": (r"core\.resolve\(serial", "nodes of outer tapes are taken as they are"), "guard": (r"func expect\b", "guard is a word of the language"),
+        "switch": (r"func choose\b", "likewise"), "while": (r"func loop\b", "likewise"),
     },
     "cpp": {"scan": (r"camber_scan_slots", "scan with slots, 0 by default"), "tape_clear": (r"camber_tape_clear", "called before an exception")},
 }  # fmt: skip
@@ -61,7 +62,7 @@ ELSEWHERE = {
 
 def _python(name):
     spaces = (cb, cnp, cnp.linalg, cb.ops, cb.special, cb.random, cb.nn, cb.interpolate, cb.optim)
-    return bool(re.search(rf"\blib\.{name}\b", PYTHON)) or any(hasattr(space, name) for space in spaces)
+    return bool(re.search(rf'\blib\.{name}\b|getattr\(lib, "{name}"\)|call\([^"]*"{name}"', PYTHON)) or any(hasattr(space, name) for space in spaces)
 
 
 def _cpp(name):

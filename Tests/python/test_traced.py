@@ -58,10 +58,6 @@ def listed(x):
     return [1.0, 2.0][x.astype(int)]
 
 
-def sized(x):
-    return np.zeros(x.astype(int))
-
-
 def array(x):
     return np.array([x, x])
 
@@ -83,8 +79,8 @@ def changed(x):
 FORCED = [
     (branch, "if x > 0:", "np.where"), (loop, "while x > 1:", "cb."), (chained, "0 < x < 1", "np.where"), (both, "(x > 0) and x", "& |"),
     (asserted, "assert x > 0", "np.where"), (larger, "max(x, 0.0)", "np.where"), (number, "float(x)", "np functions"), (integer, "int(x)", ".astype(int)"),
-    (library, "math.sin(x)", "np functions"), (counted, "range(x.astype(int))", "cb.scan"), (listed, "[1.0, 2.0][x.astype(int)]", "np.take"),
-    (sized, "np.zeros(x.astype(int))", "x[i]"), (array, "np.array([x, x])", "cnp.stack"), (printed, ":.3f", "print it there"), (item, "x.item()", "return it"),
+    (library, "math.sin(x)", "np functions"), (counted, "range(x.astype(int))", "cb.while_loop"), (listed, "[1.0, 2.0][x.astype(int)]", "np.take"),
+    (array, "np.array([x, x])", "cnp.stack"), (printed, ":.3f", "print it there"), (item, "x.item()", "return it"),
     (changed, "x[0] = 1.0", ".at[key].set"),
 ]  # fmt: skip
 

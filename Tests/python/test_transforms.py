@@ -316,3 +316,18 @@ def test_random_chains(steps, seed):
     np.testing.assert_allclose([cb.jvp(g, (x,), (e,))[1] for e in np.eye(4)], slope, rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(cb.vmap(cb.grad(g))(np.stack([x, x]))[1], slope, rtol=1e-12, atol=1e-15)
     np.testing.assert_array_equal(cb.simplify(cb.grad(g))(x), slope)
+
+
+def test_linear_transpose():
+    a = np.random.default_rng(2).normal(size=(3, 4))
+
+    def f(x, y):
+        return {"u": a @ x + np.cumsum(y), "v": np.roll(x, 1)[:2] - 2 * y[:2]}
+
+    x, y = np.arange(4.0), np.arange(3.0)
+    u, v = np.array([1.0, -2, 3]), np.array([0.5, 4])
+    gx, gy = cb.linear_transpose(f, np.zeros(4), np.zeros(3))({"u": u, "v": v})
+    out = f(x, y)
+    assert np.isclose(gx @ x + gy @ y, u @ out["u"] + v @ out["v"], rtol=1e-13)
+    with pytest.raises(cb.Error, match="sin is not linear"):
+        cb.linear_transpose(np.sin, 0.0)(1.0)

@@ -82,9 +82,31 @@ std::basic_ostream<char, Traits> &operator<<(std::basic_ostream<char, Traits> &o
 #ifdef CAMBER_GUARDS
 inline bool Node::branch() const {
   if (is_number()) return number() != 0;
-  throw error(CAMBER_EINVAL, std::string("a branch (if, while, ?:) on the traced value \"") + op() +
-                                 "\", which has no value until its program runs; use select(condition, a, b), maximum or minimum, cond, scan or while_loop, "
-                                 "or Tape::at to take it as it goes at a point");
+  if (!tape_) detail::fail(tape_);
+  if (tape_->given.empty())
+    throw error(CAMBER_EINVAL, std::string("a branch (if, while, ?:) on the traced value \"") + op() +
+                                   "\", which has no value until its program runs; use select(condition, a, b), maximum or minimum, cond, scan or while_loop, "
+                                   "or Tape::at to take it as it goes at a point");
+  if (rank() != 0) throw error(CAMBER_ESHAPE, std::string("a branch on an array, \"") + op() + "\": use any, all or select");
+  camber_tape *t = tape();
+  const Node condition = dtype() == boolean ? *this : *this != 0;
+  const camber_node id = condition.id();
+  detail::Handle<camber_program, camber_program_free> program(camber_program_new(t, tape_->given.data(), tape_->given.size(), &id, 1));
+  if (!program) detail::fail(tape_);
+  camber_program_set(program.get(), "check_guards", 0);
+  detail::Handle<camber_workspace, camber_workspace_free> workspace(camber_workspace_new(program.get()));
+  std::vector<std::vector<float>> narrow(tape_->given.size());
+  std::vector<const void *> in;
+  for (std::size_t i = 0; i < narrow.size(); i++) {
+    const std::vector<double> &v = tape_->point[i];
+    narrow[i].assign(v.begin(), v.end());
+    in.push_back(camber_node_dtype(t, tape_->given[i]) == CAMBER_F32 ? static_cast<const void *>(narrow[i].data()) : v.data());
+  }
+  std::uint8_t value = 0;
+  void *out[1] = {&value};
+  detail::check(camber_run(program.get(), workspace.get(), in.data(), out), camber_workspace_message(workspace.get()));
+  if (camber_guard(t, id, value, nullptr) < 0) detail::fail(tape_);
+  return value != 0;
 }
 #endif
 

@@ -173,6 +173,17 @@ class Tape {
     return made(camber_iota(handle(), raw(dtype), shape.data(), shape.size(), axis));
   }
 
+  /* With CAMBER_GUARDS: the point (values of f64 and f32 inputs, as for Program) at which branches on traced values are taken from now on, each with a
+   * guard. No inputs: they throw again. */
+  void at(const Nodes &inputs, const std::vector<std::vector<double>> &values) {
+    if (inputs.size() != values.size()) throw error(CAMBER_EINVAL, "at: as many values as inputs");
+    for (std::size_t i = 0; i < inputs.size(); i++) {
+      if (inputs[i].dtype() != f64 && inputs[i].dtype() != f32) throw error(CAMBER_EDTYPE, std::string("at: inputs of f64 and f32, not ") + name_of(inputs[i].dtype()));
+      if (inputs[i].size() != values[i].size()) throw error(CAMBER_ESHAPE, "at: input " + std::to_string(i) + " has another number of elements");
+    }
+    ref_->given = detail::ids(inputs), ref_->point = values;
+  }
+
   /* The key of random numbers: an i64 scalar. */
   Node key(std::int64_t seed) { return integer(seed, i64); }
 

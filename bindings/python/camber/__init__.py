@@ -46,6 +46,7 @@ from .transforms import (
     jacobian,
     jacrev,
     jvp,
+    linear_transpose,
     precision,
     simplify,
     stop_gradient,
@@ -57,6 +58,6 @@ __all__ = [
     "HEADER", "Array", "BusyError", "DerivativeError", "DtypeError", "Error", "FileError", "FlippedError", "Function", "HandleError",
     "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "Saved", "SavedFunction", "ShapeError", "Tape", "TracedError",
     "bfloat16", "checkpoint", "cond", "dumps", "fori_loop", "from_bf16", "function", "grad", "hessian", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
-    "linearize", "load", "load_tensors", "loads", "map", "nn", "numpy", "ops", "optim", "precision", "pytree", "random", "save", "save_tensors", "scan",
+    "linear_transpose", "linearize", "load", "load_tensors", "loads", "map", "nn", "numpy", "ops", "optim", "precision", "pytree", "random", "save", "save_tensors", "scan",
     "simplify", "special", "stop_gradient", "switch", "tape_hash", "to_bf16", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip

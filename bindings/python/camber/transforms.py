@@ -150,6 +150,31 @@ def _like(direction: Any, value: Any, tape: Any, what: str) -> Any:
     return direction
 
 
+def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """The transpose of a function that is linear in all its float arguments: cotangents of its result to cotangents of `primals`, whose values do not matter.
+
+    An operator that is not linear is an error that names it.
+
+    >>> import numpy as np, camber as cb
+    >>> cb.linear_transpose(np.cumsum, np.zeros(3))(np.array([1.0, 10.0, 100.0]))[0]
+    array([111., 110., 100.])
+    """
+
+    def inner(args: tuple[Any, ...], kwargs: dict[str, Any], fresh: bool) -> Any:
+        points, cotangent = args
+        placed = Placed(points, range(len(points)), fresh, "linear_transpose", floats=False)
+        outs, structure = _outputs(f(*placed.args), placed.tape)
+        given = pytree.broadcast_prefix(cotangent, structure, "cotangents")
+        pairs = [(o, _like(c, o, placed.tape, "cotangent")) for o, c in zip(outs, given) if o._code in dt.FLOATS]
+        back = call(placed.tape, "linear_transpose", nodes(o._node for o, _ in pairs), nodes(c._node for _, c in pairs), len(pairs), nodes(placed.inputs),
+                    len(placed.inputs), count=len(placed.inputs))  # fmt: skip
+        rest = iter(placed.arrays(back))
+        return tuple(_fill(tree, rest) for tree in placed.trees)
+
+    transposed = _named(f, inner, "linear_transpose", len(primals))
+    return lambda cotangent: transposed(tuple(primals), cotangent)
+
+
 def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     """The Hessian of the scalar `f` at `x` times `v`: forward over reverse.
 
