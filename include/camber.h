@@ -203,6 +203,20 @@ camber_node camber_slice(camber_tape *tape, camber_node x, const int64_t *start,
 camber_node camber_pad(camber_tape *tape, camber_node x, const int64_t *low, const int64_t *high, const int64_t *interior, size_t rank);
 /* Elements moved on by `shift` along `axis` (back where it is negative); what leaves one end comes in at the other. */
 camber_node camber_roll(camber_tape *tape, camber_node x, int64_t shift, int64_t axis);
+/* The elements along these axes in reverse; axes NULL: all. */
+camber_node camber_reverse(camber_tape *tape, camber_node x, const int64_t *axes, size_t count);
+/* x cut along `axis` into `count` parts of these sizes, which add up to its length. */
+camber_status camber_split(camber_tape *tape, camber_node x, const int64_t *sizes, size_t count, int64_t axis, camber_node *parts);
+/* x beside itself counts[i] times along axis i. Axes and counts are aligned at the end; the shorter list is filled up with 1. */
+camber_node camber_tile(camber_tape *tape, camber_node x, const int64_t *counts, size_t rank);
+/* Each slice along `axis` counts[i] times in a row; count = 1: all as often. */
+camber_node camber_repeat(camber_tape *tape, camber_node x, const int64_t *counts, size_t count, int64_t axis);
+/* The last two axes are matrices: what lies on diagonal k (0 the main one, positive above it) and below (tril) or above (triu), zeros
+ * elsewhere; diagonal k itself; and matrices with the last axis of v on diagonal k. */
+camber_node camber_tril(camber_tape *tape, camber_node x, int64_t k);
+camber_node camber_triu(camber_tape *tape, camber_node x, int64_t k);
+camber_node camber_diagonal(camber_tape *tape, camber_node x, int64_t k);
+camber_node camber_diag(camber_tape *tape, camber_node v, int64_t k);
 camber_node camber_concat(camber_tape *tape, const camber_node *parts, size_t count, int64_t axis);
 camber_node camber_stack(camber_tape *tape, const camber_node *parts, size_t count, int64_t axis);   /* along a new axis */
 
@@ -211,6 +225,28 @@ camber_node camber_stack(camber_tape *tape, const camber_node *parts, size_t cou
 camber_node camber_gather(camber_tape *tape, camber_node x, camber_node indices, int64_t axis);
 /* x with updates added at indices along axis; updates has gather(x, indices, axis)'s shape. Sums in ascending order. */
 camber_node camber_scatter_add(camber_tape *tape, camber_node x, camber_node indices, camber_node updates, int64_t axis);
+/* x with updates in place of what stood at indices along axis; where indices repeat the last update stays (and has the gradient). */
+camber_node camber_scatter_set(camber_tape *tape, camber_node x, camber_node indices, camber_node updates, int64_t axis);
+/* x times, or the larger or smaller of x and, every update at its index. Products have the right derivative where factors are 0; a
+ * maximum shares its gradient between equal updates, and then with x. */
+camber_node camber_scatter_mul(camber_tape *tape, camber_node x, camber_node indices, camber_node updates, int64_t axis);
+camber_node camber_scatter_max(camber_tape *tape, camber_node x, camber_node indices, camber_node updates, int64_t axis);
+camber_node camber_scatter_min(camber_tape *tape, camber_node x, camber_node indices, camber_node updates, int64_t axis);
+/* Element by element: out[.., j, ..] = x[.., indices[.., j, ..], ..]; shapes agree but for `axis`. */
+camber_node camber_take_along(camber_tape *tape, camber_node x, camber_node indices, int64_t axis);
+/* The block of these sizes that begins at `start`, an integer node of shape [rank]; and x with `update`, a block, written there. A
+ * negative start counts from the end of its axis; then a block that would stick out is moved inside (as jax.lax does): no run fails. */
+camber_node camber_dynamic_slice(camber_tape *tape, camber_node x, camber_node start, const int64_t *sizes, size_t rank);
+camber_node camber_dynamic_update(camber_tape *tape, camber_node x, camber_node update, camber_node start);
+/* Of data [m.., ...] and integer segments [m..]: sums, products, maxima, minima of the rows of each of `count` segments, in ascending
+ * order: [count, ...]. Negative segments count from the end, one outside is an error of the run. Of no row: 0, 1, -inf, inf (integers:
+ * their least, their largest). Equal extrema share the gradient. */
+camber_node camber_segment_sum(camber_tape *tape, camber_node data, camber_node segments, int64_t count);
+camber_node camber_segment_prod(camber_tape *tape, camber_node data, camber_node segments, int64_t count);
+camber_node camber_segment_max(camber_tape *tape, camber_node data, camber_node segments, int64_t count);
+camber_node camber_segment_min(camber_tape *tape, camber_node data, camber_node segments, int64_t count);
+/* How often 0, 1, ... length - 1 stand in x (i64); with weights (x's shape; CAMBER_NONE: none) the sum of theirs. */
+camber_node camber_bincount(camber_tape *tape, camber_node x, camber_node weights, int64_t length);
 /* 1 where iota == index along a new last axis of length depth, else 0. */
 camber_node camber_one_hot(camber_tape *tape, camber_node indices, int64_t depth, camber_dtype dtype);
 
@@ -220,6 +256,10 @@ camber_node camber_one_hot(camber_tape *tape, camber_node indices, int64_t depth
 
 camber_node camber_sum(camber_tape *tape, camber_node x, const int64_t *axes, size_t count, int32_t keep);
 camber_node camber_mean(camber_tape *tape, camber_node x, const int64_t *axes, size_t count, int32_t keep);
+/* Two passes: the mean, then the mean of the squared distances from it, over the count less ddof (not below 0: then NaN or inf). std
+ * is its root by a scaled norm, without over- or underflow; its gradient where all are equal is 0. */
+camber_node camber_var(camber_tape *tape, camber_node x, const int64_t *axes, size_t count, double ddof, int32_t keep);
+camber_node camber_std(camber_tape *tape, camber_node x, const int64_t *axes, size_t count, double ddof, int32_t keep);
 /* The derivative of a product with zeros in it is right: the product of the others. */
 camber_node camber_prod(camber_tape *tape, camber_node x, const int64_t *axes, size_t count, int32_t keep);
 /* NaN wins. At ties the gradient is shared equally. */
@@ -240,6 +280,34 @@ camber_node camber_log_softmax(camber_tape *tape, camber_node x, int64_t axis);
 /* Running sum from the front (or, reverse != 0, from the end). */
 camber_node camber_cumsum(camber_tape *tape, camber_node x, int64_t axis, int32_t reverse);
 
+/* Running products, maxima, minima (NaN wins, and stays), log sum exp; the place, i64, of the maximum and minimum so far (the first of
+ * equals, which has the gradient too). The derivative of a product is right where factors are 0. */
+camber_node camber_cumprod(camber_tape *tape, camber_node x, int64_t axis, int32_t reverse);
+camber_node camber_cummax(camber_tape *tape, camber_node x, int64_t axis, int32_t reverse);
+camber_node camber_cummin(camber_tape *tape, camber_node x, int64_t axis, int32_t reverse);
+camber_node camber_cumargmax(camber_tape *tape, camber_node x, int64_t axis, int32_t reverse);
+camber_node camber_cumargmin(camber_tape *tape, camber_node x, int64_t axis, int32_t reverse);
+camber_node camber_cumlogsumexp(camber_tape *tape, camber_node x, int64_t axis, int32_t reverse);
+/* h[0] = b[0], h[i] = a[i] h[i-1] + b[i] along `axis` (reverse != 0: from the end). Where a[i] is 0 it begins anew: h[i] = b[i] whatever
+ * stood before, infinite or NaN. */
+camber_node camber_linear_recurrence(camber_tape *tape, camber_node a, camber_node b, int64_t axis, int32_t reverse);
+/* Running results of any associative operation, each level of a tree at once: some 2 log2 n levels (Blelloch 1990). `body` (a
+ * camber_tape_sub) has body_inputs = `count` elements so far, then as many that come next (reverse != 0: from the end, the later ones first), and
+ * body_outputs = what they make, without the scanned axis; elements have it, all of one length. out[i] has elements[i]'s type. */
+camber_status camber_associative_scan(camber_tape *tape, camber_tape *body, const camber_node *body_inputs, const camber_node *body_outputs,
+                                      const camber_node *elements, size_t count, int64_t axis, int32_t reverse, camber_node *out);
+
+/* ---- Order ------------------------------------------------------------------------------------------------------------- */
+/* As NumPy sorts: NaN last, -0 equal to 0; equal elements keep their order in argsort. Descending is the exact reverse (NaN first), but
+ * equal elements keep their order. Derivative of the values: those of the elements that they are. */
+
+camber_node camber_sort(camber_tape *tape, camber_node x, int64_t axis, int32_t descending);
+camber_node camber_argsort(camber_tape *tape, camber_node x, int64_t axis, int32_t descending);   /* i64 */
+/* The k largest (largest == 0: smallest), best first, and their places (i64). Either result may be NULL. */
+camber_status camber_top_k(camber_tape *tape, camber_node x, int64_t k, int64_t axis, int32_t largest, camber_node *values, camber_node *indices);
+/* bool: which elements of x equal one of set's; which equal an earlier one along `axis`. NaN equals nothing. */
+camber_node camber_isin(camber_tape *tape, camber_node x, camber_node set);
+camber_node camber_duplicated(camber_tape *tape, camber_node x, int64_t axis);
 /* ---- Convolutions and pooling ------------------------------------------------------------------------------------------ */
 /* One to three spatial axes, the last ones; each array has an entry a spatial axis. NULL: strides and dilations of 1, no padding (negative
  * padding cuts). f64, f32, integers; 16-bit dtypes sum in f32 and round once. Same bits for any number of threads. Padding adds zeros: a weight

@@ -89,3 +89,72 @@ int64_t ck_scatter_add(int dtype, int index_dtype, const void *index, const void
   const ck_scatter_part all = {0, n, 0, inner};
   return ck_scatter_add_part(dtype, index_dtype, index, updates, out, scratch, batch, outer, n, m, inner, &all);
 }
+
+static int64_t index_at(int index_dtype, const void *index, size_t j, size_t n) {
+  const int64_t i = index_dtype == CK_I64 ? ((const int64_t *)index)[j] : (int64_t)((const int32_t *)index)[j];
+  return i < 0 ? i + (int64_t)n : i;
+}
+
+int64_t ck_scatter_set(size_t element_size, int index_dtype, const void *index, const void *updates, void *out,
+                       size_t batch, size_t outer, size_t n, size_t m, size_t inner) {
+  const int64_t bad = first_outside(index_dtype, index, batch * m, n);
+  if (bad >= 0) return bad;
+  const size_t row = inner * element_size;
+  for (size_t b = 0; b < batch; b++)
+    for (size_t o = 0; o < outer; o++) {
+      const char *u = (const char *)updates + (b * outer + o) * m * row;
+      char *const to = (char *)out + (b * outer + o) * n * row;
+      for (size_t j = 0; j < m; j++, u += row) {
+        const size_t at = (size_t)index_at(index_dtype, index, b * m + j, n);
+        if (row == 8) memcpy(to + at * 8, u, 8);
+        else memcpy(to + at * row, u, row);
+      }
+    }
+  return -1;
+}
+
+#define SEGMENT_ROW(E, U)                                                                                              \
+  {                                                                                                                    \
+    E *s = sums;                                                                                                       \
+    const E *v = u;                                                                                                    \
+    if (op == Reduction_prod) for (size_t i = 0; i < inner; i++) s[i] = (E)((U)s[i] * (U)v[i]);                        \
+    else if (op == Reduction_max) for (size_t i = 0; i < inner; i++) s[i] = s[i] == s[i] && !(v[i] <= s[i]) ? v[i] : s[i]; \
+    else for (size_t i = 0; i < inner; i++) s[i] = s[i] == s[i] && !(v[i] >= s[i]) ? v[i] : s[i];                      \
+  }
+static void segment_row(Reduction op, int as, const void *u, void *sums, size_t inner) {
+  switch (as) {
+  case CK_F64: SEGMENT_ROW(double, double) break;
+  case CK_F32: SEGMENT_ROW(float, float) break;
+  case CK_I64: SEGMENT_ROW(int64_t, uint64_t) break;
+  case CK_I32: SEGMENT_ROW(int32_t, uint32_t) break;
+  default: SEGMENT_ROW(uint8_t, unsigned) break;
+  }
+}
+
+int64_t ck_segment(Reduction op, int dtype, int index_dtype, const void *index, const void *updates, void *out, float *scratch,
+                   size_t batch, size_t outer, size_t n, size_t m, size_t inner) {
+  const int64_t bad = first_outside(index_dtype, index, batch * m, n);
+  if (bad >= 0) return bad;
+  enum { PART = 256 };
+  float wide[PART];
+  const ck_table *t = ck_current();
+  const bool half = dtype == CK_F16 || dtype == CK_BF16;
+  const int as = half ? CK_F32 : dtype;
+  const size_t size = ck_sizes[as], stored = ck_sizes[dtype], total = batch * outer * n * inner;
+  char *const sums = half ? (char *)scratch : (char *)out;
+  ck_reduce(op, as, NULL, sums, 1, 0, total);   /* of nothing: the neutral element */
+  for (size_t b = 0; b < batch; b++)
+    for (size_t o = 0; o < outer; o++)
+      for (size_t j = 0; j < m; j++) {
+        const char *u = (const char *)updates + ((b * outer + o) * m + j) * inner * stored;
+        char *to = sums + ((b * outer + o) * n + (size_t)index_at(index_dtype, index, b * m + j, n)) * inner * size;
+        if (!half) { segment_row(op, as, u, to, inner); continue; }
+        for (size_t i = 0; i < inner; i += PART) {
+          const size_t count = inner - i < PART ? inner - i : PART;
+          t->casts[dtype][CK_F32](u + i * stored, NULL, NULL, wide, count);
+          segment_row(op, as, wide, to + i * size, count);
+        }
+      }
+  if (half) t->casts[CK_F32][dtype](sums, NULL, NULL, out, total);
+  return -1;
+}

@@ -60,6 +60,84 @@ extension Node {
   public func logSoftmax(_ a: Int) -> Node { build { t in axis(a, "log_softmax").map { t.logSoftmax(id, axis: $0) } ?? .none } }
   public func cumsum(_ a: Int, reverse: Bool = false) -> Node { build { t in axis(a, "cumsum").map { t.apply(.cumsum, [id], [$0, reverse ? 1 : 0]) } ?? .none } }
 
+  private func running(_ s: Structural, _ a: Int, _ reverse: Bool) -> Node {
+    dtype == .bool ? notNumber("\(s)") : build { t in axis(a, "\(s)").map { t.apply(s, [id], [$0, reverse ? 1 : 0]) } ?? .none }
+  }
+  public func cumprod(_ a: Int, reverse: Bool = false) -> Node { running(.cumprod, a, reverse) }
+  public func cummax(_ a: Int, reverse: Bool = false) -> Node { running(.cummax, a, reverse) }
+  public func cummin(_ a: Int, reverse: Bool = false) -> Node { running(.cummin, a, reverse) }
+  /// Where the maximum (minimum) so far stands.
+  public func cumargmax(_ a: Int, reverse: Bool = false) -> Node { running(.cumargmax, a, reverse) }
+  public func cumargmin(_ a: Int, reverse: Bool = false) -> Node { running(.cumargmin, a, reverse) }
+  public func cumlogsumexp(_ a: Int, reverse: Bool = false) -> Node { running(.cumlogsumexp, a, reverse) }
+  /// h[0] = b[0], h[i] = a[i] h[i-1] + b[i] with the node as a; where a[i] is 0 it begins anew.
+  public func linearRecurrence(_ b: Node, axis a: Int, reverse: Bool = false) -> Node {
+    build { t in axis(a, "linear_recurrence").map { t.apply(.recurrence, [id, tape.id(b)], [$0, reverse ? 1 : 0]) } ?? .none }
+  }
+  public func variance(_ a: [Int]? = nil, ddof: Double = 0, keep: Bool = false) -> Node {
+    build { t in axes(a, "var").map { t.variance(id, axes: $0, ddof: ddof, keep: keep) } ?? .none }
+  }
+  public func standardDeviation(_ a: [Int]? = nil, ddof: Double = 0, keep: Bool = false) -> Node {
+    build { t in axes(a, "std").map { t.deviation(id, axes: $0, ddof: ddof, keep: keep) } ?? .none }
+  }
+
+  /// NaN last; descending is the exact reverse, but equal elements keep their order.
+  public func sorted(_ a: Int = -1, descending: Bool = false) -> Node { build { t in axis(a, "sort").map { t.apply(.sort, [id], [$0, descending ? 1 : 0]) } ?? .none } }
+  public func argsort(_ a: Int = -1, descending: Bool = false) -> Node { build { t in axis(a, "argsort").map { t.argsort(id, axis: $0, descending: descending) } ?? .none } }
+  /// The k largest (smallest), best first, and where they stand.
+  public func topK(_ k: Int, axis a: Int = -1, largest: Bool = true) -> (values: Node, indices: Node) {
+    var at = NodeID.none
+    let values = build { t in
+      guard let k2 = axis(a, "top_k") else { return .none }
+      let r = t.topK(id, k, axis: k2, largest: largest)
+      at = r.indices
+      return r.values
+    }
+    return (values, tape.node(at))
+  }
+  public func isIn(_ set: Node) -> Node { build { $0.isIn(id, tape.id(set)) } }
+  /// Which elements along an axis equal an earlier one.
+  public func duplicated(_ a: Int = -1) -> Node { build { t in axis(a, "duplicated").map { t.duplicated(id, axis: $0) } ?? .none } }
+
+  /// Element by element: NumPy's take_along_axis.
+  public func takeAlong(_ indices: Node, axis a: Int) -> Node { build { t in axis(a, "take_along").map { t.takeAlong(id, tape.id(indices), axis: $0) } ?? .none } }
+  public func scatterSet(_ indices: Node, _ updates: Node, axis a: Int) -> Node {
+    build { t in axis(a, "scatter_set").map { t.apply(.scatterSet, [id, tape.id(indices), tape.id(updates)], [$0, 0]) } ?? .none }
+  }
+  public func scatterMul(_ indices: Node, _ updates: Node, axis a: Int) -> Node {
+    build { t in axis(a, "scatter_mul").map { t.scatter(.segmentProd, .mul, id, tape.id(indices), tape.id(updates), axis: $0) } ?? .none }
+  }
+  public func scatterMax(_ indices: Node, _ updates: Node, axis a: Int) -> Node {
+    build { t in axis(a, "scatter_max").map { t.scatter(.segmentMax, .maximum, id, tape.id(indices), tape.id(updates), axis: $0) } ?? .none }
+  }
+  public func scatterMin(_ indices: Node, _ updates: Node, axis a: Int) -> Node {
+    build { t in axis(a, "scatter_min").map { t.scatter(.segmentMin, .minimum, id, tape.id(indices), tape.id(updates), axis: $0) } ?? .none }
+  }
+  /// The block of these sizes at `start`, one integer an axis, moved inside where it would stick out.
+  public func dynamicSlice(_ start: Node, _ sizes: [Int]) -> Node {
+    build { t in sizes.count == rank ? t.dynamicSlice(id, tape.id(start), sizes) : t.fail(.shape, "dynamic_slice: \(sizes.count) sizes for shape \(text(shape))") }
+  }
+  public func dynamicUpdate(_ update: Node, at start: Node) -> Node { build { $0.dynamicUpdate(id, tape.id(update), tape.id(start)) } }
+  /// Rows added, multiplied… in each of `count` segments.
+  public func segmentSum(_ segments: Node, count: Int) -> Node { build { $0.segment(.scatterAdd, id, tape.id(segments), count: count) } }
+  public func segmentProd(_ segments: Node, count: Int) -> Node { build { $0.segment(.segmentProd, id, tape.id(segments), count: count) } }
+  public func segmentMax(_ segments: Node, count: Int) -> Node { build { $0.segment(.segmentMax, id, tape.id(segments), count: count) } }
+  public func segmentMin(_ segments: Node, count: Int) -> Node { build { $0.segment(.segmentMin, id, tape.id(segments), count: count) } }
+  public func bincount(weights: Node? = nil, length: Int) -> Node { build { $0.bincount(id, weights: weights.map(tape.id), length: length) } }
+
+  public func reversed(_ a: [Int]? = nil) -> Node { build { t in axes(a, "reverse").map { t.reverse(id, axes: $0) } ?? .none } }
+  public func split(_ sizes: [Int], axis a: Int = 0) -> [Node] {
+    guard tape.core.contains(id), let k = axis(a, "split") else { return sizes.map { _ in tape.node(.none) } }
+    return tape.core.split(id, sizes, axis: k).map(tape.node)
+  }
+  public func tiled(_ counts: [Int]) -> Node { build { $0.tile(id, counts) } }
+  public func repeated(_ counts: [Int], axis a: Int) -> Node { build { t in axis(a, "repeat").map { t.repeated(id, counts, axis: $0) } ?? .none } }
+  /// Triangles and diagonals of the last two axes; `diag` puts the last axis on a diagonal.
+  public func tril(_ k: Int = 0) -> Node { build { $0.triangle(id, lower: true, k) } }
+  public func triu(_ k: Int = 0) -> Node { build { $0.triangle(id, lower: false, k) } }
+  public func diagonal(_ k: Int = 0) -> Node { build { $0.diagonal(id, k) } }
+  public func diag(_ k: Int = 0) -> Node { build { $0.diag(id, k) } }
+
   public func gather(_ indices: Node, axis a: Int) -> Node { build { t in axis(a, "gather").map { t.gather(id, tape.id(indices), axis: $0) } ?? .none } }
   public func scatterAdd(_ indices: Node, _ updates: Node, axis a: Int) -> Node {
     build { t in axis(a, "scatter_add").map { t.scatterAdd(id, tape.id(indices), tape.id(updates), axis: $0) } ?? .none }
@@ -148,6 +226,19 @@ extension Tape {
   public func clipByGlobalNorm(_ nodes: [Node], _ limit: Double) -> [Node] { core.clipByGlobalNorm(nodes.map(id), limit).map(node) }
   public func clipByNorm(_ nodes: [Node], _ limit: Double) -> [Node] { core.clipByNorm(nodes.map(id), limit).map(node) }
   public func clipByValue(_ nodes: [Node], _ limit: Double) -> [Node] { core.clipByValue(nodes.map(id), limit).map(node) }
+
+  /// Running results of an associative body along an axis of every element, each level of a tree at once. The body sees single elements.
+  public func associativeScan(_ elements: [Node], axis: Int = 0, reverse: Bool = false, _ body: (Tape, [Node], [Node]) -> [Node]) -> [Node] {
+    let inner = Tape(CoreTape(parent: core))
+    func one(_ n: Node) -> Node {
+      var s = n.shape
+      let k = axis < 0 ? s.count + axis : axis
+      if k >= 0, k < s.count { s.remove(at: k) }
+      return inner.input(n.dtype, s)
+    }
+    let a = elements.map(one), b = elements.map(one), out = body(inner, a, b)
+    return core.associativeScan(body: inner.core, inputs: (a + b).map(\.id), outputs: out.map(inner.id), elements.map(id), axis: axis, reverse: reverse).map(node)
+  }
 
   /// for i in 0 ..< length: (carry, y[i]) = body(carry, x[i]). Gives the final carries and the stacked y's; reverse runs from the last.
   /// With `slots`, derivatives keep so many carries and compute the others again by the optimal schedule; the results are the same.

@@ -141,6 +141,13 @@ final class TapeHandle: Handled {
     guard let p else { tape.fail(.invalid, "\(name): the array of \(rank) extents is NULL"); return nil }
     return (0 ..< rank).map { Int(p[$0]) }
   }
+  /// Numbers that are no shape.
+  func list(_ p: UnsafePointer<Int64>?, _ n: Int, _ name: StaticString) -> [Int]? {
+    guard n >= 0, n <= 1 << 28 else { tape.fail(.invalid, "\(name): a count of \(UInt(bitPattern: n)) numbers"); return nil }
+    guard n > 0 else { return [] }
+    guard let p else { tape.fail(.invalid, "\(name): the array of \(n) numbers is NULL"); return nil }
+    return (0 ..< n).map { Int(p[$0]) }
+  }
   func type(_ d: camber_dtype, _ p: UnsafePointer<Int64>?, _ rank: Int, _ name: StaticString) -> TensorType? {
     guard let dtype = dtype(d, name), let s = shape(p, rank, name) else { return nil }
     guard let t = TensorType(dtype, checking: s) else {

@@ -2,7 +2,7 @@ public import CCamber
 import Tape
 
 /// The axes of x from the end; all when NULL.
-private func axes(_ h: TapeHandle, _ x: camber_node, _ p: UnsafePointer<Int64>?, _ count: Int, _ name: StaticString) -> (NodeID, [Int])? {
+func axesOf(_ h: TapeHandle, _ x: camber_node, _ p: UnsafePointer<Int64>?, _ count: Int, _ name: StaticString) -> (NodeID, [Int])? {
   let t = h.tape, n = h.node(x)
   guard t.contains(n) else { t.fail(.node, "\(name): the operand is not a node of this tape"); return nil }
   guard let p else { return (n, t.allAxes(n)) }
@@ -18,7 +18,7 @@ private func axes(_ h: TapeHandle, _ x: camber_node, _ p: UnsafePointer<Int64>?,
 
 private func reduce(_ tape: OpaquePointer?, _ s: Structural, _ x: camber_node, _ p: UnsafePointer<Int64>?, _ count: Int, _ keep: Int32, _ name: StaticString) -> camber_node {
   build(tape) { h, t in
-    guard let (n, a) = axes(h, x, p, count, name) else { return .none }
+    guard let (n, a) = axesOf(h, x, p, count, name) else { return .none }
     if t.dtype(n) == .bool { return t.fail(.dtype, "\(name): takes a number, not \(t.type(n).description); cast first") }
     return t.reduce(s, n, axes: a, keep: keep != 0)
   }
@@ -26,7 +26,7 @@ private func reduce(_ tape: OpaquePointer?, _ s: Structural, _ x: camber_node, _
 
 private func test(_ tape: OpaquePointer?, _ s: Structural, _ x: camber_node, _ p: UnsafePointer<Int64>?, _ count: Int, _ keep: Int32, _ name: StaticString) -> camber_node {
   build(tape) { h, t in
-    guard let (n, a) = axes(h, x, p, count, name) else { return .none }
+    guard let (n, a) = axesOf(h, x, p, count, name) else { return .none }
     guard t.dtype(n) == .bool else { return t.fail(.dtype, "\(name): takes bool, not \(t.type(n).description)") }
     return t.reduce(s, n, axes: a, keep: keep != 0)
   }
@@ -37,8 +37,20 @@ private func test(_ tape: OpaquePointer?, _ s: Structural, _ x: camber_node, _ p
 }
 @_cdecl("camber_mean") @implementation public func camber_mean(_ tape: OpaquePointer!, _ x: camber_node, _ axes: UnsafePointer<Int64>!, _ count: Int, _ keep: Int32) -> camber_node {
   build(tape) { h, t in
-    guard let (n, a) = CamberC.axes(h, x, axes, count, "mean") else { return .none }
+    guard let (n, a) = axesOf(h, x, axes, count, "mean") else { return .none }
     return t.mean(n, axes: a, keep: keep != 0)
+  }
+}
+@_cdecl("camber_var") @implementation public func camber_var(_ tape: OpaquePointer!, _ x: camber_node, _ axes: UnsafePointer<Int64>!, _ count: Int, _ ddof: Double, _ keep: Int32) -> camber_node {
+  build(tape) { h, t in
+    guard let (n, a) = axesOf(h, x, axes, count, "var") else { return .none }
+    return t.variance(n, axes: a, ddof: ddof, keep: keep != 0)
+  }
+}
+@_cdecl("camber_std") @implementation public func camber_std(_ tape: OpaquePointer!, _ x: camber_node, _ axes: UnsafePointer<Int64>!, _ count: Int, _ ddof: Double, _ keep: Int32) -> camber_node {
+  build(tape) { h, t in
+    guard let (n, a) = axesOf(h, x, axes, count, "std") else { return .none }
+    return t.deviation(n, axes: a, ddof: ddof, keep: keep != 0)
   }
 }
 @_cdecl("camber_prod") @implementation public func camber_prod(_ tape: OpaquePointer!, _ x: camber_node, _ axes: UnsafePointer<Int64>!, _ count: Int, _ keep: Int32) -> camber_node {

@@ -12,6 +12,9 @@ package enum Structural: UInt16, CaseIterable, Sendable {
   case checkpoint, after
   case conv, poolIndex, searchsorted
   case cond, whileLoop, revolve
+  case cumprod, cummax, cummin, cumargmax, cumargmin, cumlogsumexp, recurrence
+  case sort, argsort
+  case scatterSet, segmentProd, segmentMax, segmentMin, dynamicSlice, dynamicUpdate
 }
 
 /// A row's number: elementwise rows as in camber_ops.h, then `Structural`.

@@ -279,6 +279,77 @@ static void reductions(void) {
   EXPECT(camber_softmax(t, z, -1), 1 / s, exp(2) / s, exp(3) / s); EXPECT(camber_log_softmax(t, z, 0), -log(s), 2 - log(s), 3 - log(s));
   EXPECT(camber_softmax(t, array(LIST(-INFINITY, -INFINITY), 2, 0), 0), 0, 0);
   EXPECT(camber_cumsum(t, x, 1, 0), 1, 3, 6, 4, 9, 15); EXPECT(camber_cumsum(t, x, 1, 1), 6, 5, 3, 15, 11, 6);
+  EXPECT(camber_var(t, x, last, 1, 0, 0), 2.0 / 3, 2.0 / 3); EXPECT(camber_var(t, x, last, 1, 1, 0), 1, 1); EXPECT(camber_std(t, x, NULL, 0, 1, 0), sqrt(3.5));
+  EXPECT(camber_std(t, array(LIST(3e200, -3e200), 2, 0), NULL, 0, 0, 0), 3e200); EXPECT(camber_cumprod(t, x, 1, 0), 1, 2, 6, 4, 20, 120);
+  camber_node w = array(LIST(2, 5, NAN, 1), 4, 0), u = array(LIST(3, 1, 2, 1), 4, 0);
+  EXPECT(camber_cumprod(t, u, 0, 1), 6, 2, 2, 1); EXPECT(camber_cummax(t, u, 0, 1), 3, 2, 2, 1); EXPECT(camber_cummin(t, u, 0, 0), 3, 1, 1, 1);
+  EXPECT(camber_cast(t, camber_isnan(t, camber_cummax(t, w, 0, 0)), CAMBER_F64), 0, 0, 1, 1);
+  EXPECT(camber_cumargmax(t, u, 0, 0), 0, 0, 0, 0); EXPECT(camber_cumargmin(t, u, 0, 0), 0, 1, 1, 1);
+  EXPECT(camber_cumlogsumexp(t, z, 0, 0), 0, log(1 + exp(2)), log(1 + exp(2) + exp(3)));
+  EXPECT(camber_linear_recurrence(t, array(LIST(9, 2, 0, 3), 4, 0), array(LIST(1, 1, 1, 1), 4, 0), 0, 0), 1, 3, 1, 4);
+}
+
+static void order(void) {
+  camber_node u = array(LIST(3, NAN, 1, 2, 1), 5, 0), x = array(LIST(1, 2, 3, 4, 5, 6), 2, 3), v = array(LIST(1, 2, 2.5), 3, 0), top[2];
+  EXPECT(camber_argsort(t, u, 0, 0), 2, 4, 3, 0, 1); EXPECT(camber_argsort(t, u, 0, 1), 1, 0, 3, 2, 4);
+  EXPECT(camber_sort(t, x, 0, 1), 4, 5, 6, 1, 2, 3); EXPECT(camber_sort(t, array(LIST(3, -1, -0.5, 2), 4, 0), -1, 0), -1, -0.5, 2, 3);
+  CHECK(camber_top_k(t, x, 2, 1, 1, &top[0], &top[1]) == CAMBER_OK); EXPECT(top[0], 3, 2, 6, 5); EXPECT(top[1], 2, 1, 2, 1);
+  CHECK(camber_top_k(t, x, 1, 1, 0, NULL, &top[1]) == CAMBER_OK); EXPECT(top[1], 0, 0);
+  EXPECT(camber_searchsorted(t, v, x, 0), 0, 1, 3, 3, 3, 3); EXPECT(camber_searchsorted(t, v, x, 1), 1, 2, 3, 3, 3, 3);
+  EXPECT(camber_cast(t, camber_isin(t, x, v), CAMBER_F64), 1, 1, 0, 0, 0, 0); EXPECT(camber_cast(t, camber_duplicated(t, u, 0), CAMBER_F64), 0, 0, 0, 0, 1);
+}
+
+static void scatters(void) {
+  const int64_t down[1] = {1}, sizes[2] = {1, 2}, block[2] = {1, 2}, twice[2] = {2, 1}, thrice[1] = {2}, some[3] = {2, 0, 1};
+  const int64_t at[3] = {1, 1, -1}, pair[1] = {3}, start[2] = {-1, 5}, two[1] = {2};
+  camber_node x = array(LIST(1, 2, 3, 4, 5, 6), 2, 3), v = array(LIST(1, 2, 3), 3, 0), i = camber_array(t, CAMBER_I64, pair, 1, at), parts[2];
+  camber_node u = array(LIST(10, -20, 30), 3, 0), s = camber_array(t, CAMBER_I64, two, 1, start);
+  EXPECT(camber_scatter_set(t, v, i, u, 0), 1, -20, 30); EXPECT(camber_scatter_mul(t, v, i, u, 0), 1, -400, 90);
+  EXPECT(camber_scatter_max(t, v, i, u, 0), 1, 10, 30); EXPECT(camber_scatter_min(t, v, i, u, 0), 1, -20, 3);
+  EXPECT(camber_take_along(t, x, camber_argsort(t, camber_neg(t, x), 1, 0), 1), 3, 2, 1, 6, 5, 4);
+  EXPECT(camber_dynamic_slice(t, x, s, block, 2), 5, 6); EXPECT(camber_dynamic_update(t, x, array(LIST(8, 9), 1, 2), s), 1, 2, 3, 4, 8, 9);
+  EXPECT(camber_segment_sum(t, u, i, 3), 0, -10, 30); EXPECT(camber_segment_prod(t, u, i, 3), 1, -200, 30);
+  EXPECT(camber_segment_max(t, u, i, 3), -INFINITY, 10, 30); EXPECT(camber_segment_min(t, u, i, 3), INFINITY, -20, 30);
+  EXPECT(camber_bincount(t, i, CAMBER_NONE, 3), 0, 2, 1); EXPECT(camber_bincount(t, i, u, 3), 0, -10, 30);
+  EXPECT(camber_reverse(t, x, down, 1), 3, 2, 1, 6, 5, 4); EXPECT(camber_reverse(t, x, NULL, 0), 6, 5, 4, 3, 2, 1);
+  CHECK(camber_split(t, x, sizes, 2, 1, parts) == CAMBER_OK); EXPECT(parts[0], 1, 4); EXPECT(parts[1], 2, 3, 5, 6);
+  EXPECT(camber_tile(t, v, twice, 2), 1, 2, 3, 1, 2, 3); EXPECT(camber_repeat(t, v, thrice, 1, 0), 1, 1, 2, 2, 3, 3); EXPECT(camber_repeat(t, v, some, 3, 0), 1, 1, 3);
+  EXPECT(camber_tril(t, x, 0), 1, 0, 0, 4, 5, 0); EXPECT(camber_triu(t, x, 1), 0, 2, 3, 0, 0, 6); EXPECT(camber_diagonal(t, x, 1), 2, 6); EXPECT(camber_diagonal(t, x, -1), 4);
+  EXPECT(camber_diag(t, v, 0), 1, 0, 0, 0, 2, 0, 0, 0, 3); EXPECT(camber_diag(t, array(LIST(7), 1, 0), -1), 0, 0, 7, 0);
+}
+
+/* Running products of 2 x 2 matrices, and their derivative, against a scan in sequence. */
+static void associative(void) {
+  const int64_t many[3] = {7, 2, 2}, one[2] = {2, 2};
+  camber_tape *h = camber_tape_new(), *body = camber_tape_sub(h), *step = camber_tape_sub(h);
+  camber_node x = camber_input(h, CAMBER_F64, many, 3), out[2], in[2] = {camber_input(body, CAMBER_F64, one, 2), camber_input(body, CAMBER_F64, one, 2)};
+  camber_node product = camber_matmul(body, in[0], in[1]), both[2], sides[2] = {camber_input(step, CAMBER_F64, one, 2), camber_input(step, CAMBER_F64, one, 2)};
+  CHECK(camber_associative_scan(h, body, in, &product, &x, 1, 0, 0, &out[0]) == CAMBER_OK);
+  const double eye[4] = {1, 0, 0, 1};
+  camber_node init = camber_array(h, CAMBER_F64, one, 2, eye);
+  both[0] = both[1] = camber_matmul(step, sides[0], sides[1]);
+  camber_node results[2];
+  CHECK(camber_scan(h, step, sides, both, 1, &init, 1, &x, 1, 7, 0, results) == CAMBER_OK);
+  out[1] = results[1];
+  camber_node gradients[2], sums[2];
+  for (int i = 0; i < 2; i++) {
+    sums[i] = camber_sum(h, camber_sin(h, out[i]), NULL, 0, 0);
+    CHECK(camber_grad(h, sums[i], &x, 1, &gradients[i]) == CAMBER_OK);
+  }
+  camber_node all[4] = {out[0], out[1], gradients[0], gradients[1]};
+  camber_program *p = camber_program_new(h, &x, 1, all, 4);
+  camber_workspace *w = camber_workspace_new(p);
+  double v[28], r[4][28];
+  for (int i = 0; i < 28; i++) v[i] = sin(i * i + 1);
+  const void *inputs[1] = {v};
+  void *outputs[4] = {r[0], r[1], r[2], r[3]};
+  CHECK(camber_run(p, w, inputs, outputs) == CAMBER_OK);
+  for (int i = 0; i < 28; i++) CHECK(fabs(r[0][i] - r[1][i]) < 1e-13 && fabs(r[2][i] - r[3][i]) < 1e-12);
+  camber_workspace_free(w);
+  camber_program_free(p);
+  camber_tape_free(step);
+  camber_tape_free(body);
+  camber_tape_free(h);
 }
 
 static void algebra(void) {
@@ -518,7 +589,7 @@ static void files(void) {
 int main(int argc, char **argv) {
   t = camber_tape_new();
   library(argc > 1 ? argv[1] : "include");
-  tapes_and_leaves(), rows(), shapes(), windows(), reductions(), algebra(), randomness(), loops(), derivatives(), programs(), training(), files();
+  tapes_and_leaves(), rows(), shapes(), windows(), reductions(), order(), scatters(), associative(), algebra(), randomness(), loops(), derivatives(), programs(), training(), files();
   STATUS(camber_tape_status(t), CAMBER_OK);
   if (camber_tape_status(t) < 0) fprintf(stderr, "%s\n", camber_tape_message(t));
   camber_tape_free(t);

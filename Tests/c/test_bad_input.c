@@ -195,6 +195,11 @@ static void reductions(void) {
   REFUSED(#name, 0, camber_##name(t, good, out, 1, 0));                                    \
   REFUSED(#name, 0, camber_##name(t, good, least, 1, 1));                                  \
   REFUSED(#name, 0, camber_##name(t, good, zero, SIZE_MAX, 1));
+#define REDUCED(name)                                                       \
+  BUILDER(#name, camber_##name(T, X, NULL, 0, 0, 0));                      \
+  REFUSED(#name, 0, camber_##name(t, x, out, 1, 0, 0));                    \
+  REFUSED(#name, 0, camber_##name(t, x, zero, SIZE_MAX, 0, 1));            \
+  REFUSED("takes a", CAMBER_EDTYPE, camber_##name(t, m, NULL, 0, 0, 0));
   REDUCTION(sum, x) REDUCTION(mean, x) REDUCTION(prod, x) REDUCTION(max, x) REDUCTION(min, x) REDUCTION(any, m) REDUCTION(all, m) REDUCTION(logsumexp, x) REDUCTION(norm, x)
   REFUSED("mean", CAMBER_EDTYPE, camber_mean(t, m, NULL, 0, 0)); REFUSED("any", CAMBER_EDTYPE, camber_any(t, x, NULL, 0, 0)); REFUSED("all", CAMBER_EDTYPE, camber_all(t, x, NULL, 0, 0));
   REFUSED("logsumexp", CAMBER_EDTYPE, camber_logsumexp(t, k, NULL, 0, 0)); REFUSED("norm", CAMBER_EDTYPE, camber_norm(t, m, NULL, 0, 0));
@@ -206,6 +211,77 @@ static void reductions(void) {
   AXIS(argmax) AXIS(argmin) AXIS(softmax) AXIS(log_softmax)
   REFUSED("softmax", CAMBER_EDTYPE, camber_softmax(t, m, 0)); REFUSED("log_softmax", CAMBER_EDTYPE, camber_log_softmax(t, m, 0));
   BUILDER("cumsum", camber_cumsum(T, X, 0, 0)); REFUSED("cumsum", 0, camber_cumsum(t, x, 2, 0)); REFUSED("cumsum", 0, camber_cumsum(t, x, -9, 1));
+#define RUNNING(name)                                          \
+  BUILDER(#name, camber_##name(T, X, 0, 0));                   \
+  REFUSED(#name, 0, camber_##name(t, x, 2, 0));                \
+  REFUSED(#name, 0, camber_##name(t, x, INT64_MIN, 1));
+  RUNNING(cumprod) RUNNING(cummax) RUNNING(cummin) RUNNING(cumargmax) RUNNING(cumargmin) RUNNING(cumlogsumexp) RUNNING(sort) RUNNING(argsort)
+  REFUSED("cumprod", CAMBER_EDTYPE, camber_cumprod(t, m, 0, 0)); REFUSED("cumlogsumexp", CAMBER_EDTYPE, camber_cumlogsumexp(t, camber_cast(t, x, CAMBER_I32), 0, 0));
+  REDUCED(var) REDUCED(std)
+}
+
+/* Sorting, scattering, segments, shapes; `i` is a vector of indices. */
+static void order(void) {
+  const int64_t three[1] = {3}, at[3] = {0, 1, 0}, sizes[2] = {2, 1}, far[2] = {3, 3}, minus[2] = {-1, 3}, most[2] = {INT64_MAX, INT64_MAX};
+  camber_node i = camber_array(t, CAMBER_I64, three, 1, at), u = camber_input(t, CAMBER_F64, three, 1), f = camber_input(t, CAMBER_F32, three, 1), out[4];
+  BUILDER("linear_recurrence", camber_linear_recurrence(T, X, x, 0, 0)); BUILDER("linear_recurrence", camber_linear_recurrence(T, x, X, 0, 0));
+  REFUSED("linear_recurrence", CAMBER_ESHAPE, camber_linear_recurrence(t, u, x, 0, 0)); REFUSED("linear_recurrence", CAMBER_EDTYPE, camber_linear_recurrence(t, f, u, 0, 0));
+  BUILDER("searchsorted", camber_searchsorted(T, X, u, 0)); BUILDER("searchsorted", camber_searchsorted(T, u, X, 0)); REFUSED("searchsorted", CAMBER_ESHAPE, camber_searchsorted(t, x, u, 0));
+  REFUSED("searchsorted", CAMBER_EDTYPE, camber_searchsorted(t, u, f, 0));
+  BUILDER("isin", camber_isin(T, X, u)); BUILDER("isin", camber_isin(T, u, X)); REFUSED("isin", CAMBER_EDTYPE, camber_isin(t, u, f));
+  BUILDER("duplicated", camber_duplicated(T, X, 0)); REFUSED("duplicated", 0, camber_duplicated(t, x, 3));
+  BUILDER("take_along", camber_take_along(T, X, i, 0)); BUILDER("take_along", camber_take_along(T, u, X, 0)); REFUSED("take_along", CAMBER_ESHAPE, camber_take_along(t, x, i, 0));
+  REFUSED("take_along", CAMBER_EDTYPE, camber_take_along(t, u, u, 0));
+#define SCATTER(name)                                                                                                       \
+  BUILDER(#name, camber_##name(T, X, i, u, 0)); BUILDER(#name, camber_##name(T, u, X, u, 0));                               \
+  BUILDER(#name, camber_##name(T, u, i, X, 0)); REFUSED(#name, CAMBER_EDTYPE, camber_##name(t, u, u, u, 0));                \
+  REFUSED(#name, CAMBER_EDTYPE, camber_##name(t, u, i, f, 0)); REFUSED(#name, CAMBER_ESHAPE, camber_##name(t, x, i, u, 0)); \
+  REFUSED(#name, CAMBER_ESHAPE, camber_##name(t, u, i, u, 1));
+  SCATTER(scatter_set) SCATTER(scatter_mul) SCATTER(scatter_max) SCATTER(scatter_min)
+#define SEGMENT(name)                                                                                                       \
+  BUILDER(#name, camber_##name(T, X, i, 2)); BUILDER(#name, camber_##name(T, u, X, 2));                                     \
+  REFUSED(#name, CAMBER_ESHAPE, camber_##name(t, x, i, 2)); REFUSED(#name, CAMBER_ESHAPE, camber_##name(t, u, i, -1));      \
+  REFUSED(#name, 0, camber_##name(t, u, i, INT64_MAX)); REFUSED(#name, CAMBER_EDTYPE, camber_##name(t, u, u, 2));
+  SEGMENT(segment_sum) SEGMENT(segment_prod) SEGMENT(segment_max) SEGMENT(segment_min)
+  BUILDER("bincount", camber_bincount(T, X, CAMBER_NONE, 3)); REFUSED("bincount", CAMBER_EDTYPE, camber_bincount(t, u, CAMBER_NONE, 3));
+  REFUSED("bincount", CAMBER_ENODE, camber_bincount(t, i, -7, 3)); REFUSED("bincount", CAMBER_ESHAPE, camber_bincount(t, i, x, 3));
+  BUILDER("dynamic_slice", camber_dynamic_slice(T, X, i, sizes, 2)); BUILDER("dynamic_slice", camber_dynamic_slice(T, x, X, sizes, 2));
+  REFUSED("dynamic_slice", CAMBER_ESHAPE, camber_dynamic_slice(t, x, i, sizes, 2)); REFUSED("dynamic_slice", 0, camber_dynamic_slice(t, u, i, NULL, 1));
+  REFUSED("dynamic_slice", CAMBER_ESHAPE, camber_dynamic_slice(t, u, i, sizes, 2)); REFUSED("dynamic_slice", 0, camber_dynamic_slice(t, x, i, most, 2));
+  BUILDER("dynamic_update", camber_dynamic_update(T, X, x, i)); BUILDER("dynamic_update", camber_dynamic_update(T, x, X, i)); BUILDER("dynamic_update", camber_dynamic_update(T, x, x, X));
+  REFUSED("dynamic_update", CAMBER_ESHAPE, camber_dynamic_update(t, x, x, i));
+  BUILDER("reverse", camber_reverse(T, X, NULL, 0)); REFUSED("reverse", 0, camber_reverse(t, x, far, 2));
+  BUILDER("tile", camber_tile(T, X, sizes, 2)); REFUSED("tile", 0, camber_tile(t, x, minus, 2)); REFUSED("tile", 0, camber_tile(t, x, most, 2)); REFUSED("tile", 0, camber_tile(t, x, NULL, 2));
+  BUILDER("repeat", camber_repeat(T, X, three, 1, 0)); REFUSED("repeat", 0, camber_repeat(t, x, minus, 2, 0)); REFUSED("repeat", 0, camber_repeat(t, x, most, 1, 0));
+  REFUSED("repeat", 0, camber_repeat(t, x, most, 2, 0)); REFUSED("repeat", 0, camber_repeat(t, x, NULL, 2, 0)); REFUSED("repeat", 0, camber_repeat(t, u, sizes, 2, 0));
+#define MATRIX(name) BUILDER(#name, camber_##name(T, X, 0)); REFUSED(#name, 0, camber_##name(t, x, INT64_MAX)); REFUSED(#name, 0, camber_##name(t, x, INT64_MIN));
+  MATRIX(tril) MATRIX(triu) MATRIX(diagonal) MATRIX(diag)
+  REFUSED("tril", CAMBER_ESHAPE, camber_tril(t, u, 0)); REFUSED("diagonal", CAMBER_ESHAPE, camber_diagonal(t, u, 0)); REFUSED("diag", 0, camber_diag(t, u, INT64_C(1) << 39));
+  /* With results through pointers. */
+  camber_node values, places;
+  CHECK(camber_top_k(NULL, x, 1, 0, 1, &values, &places) == CAMBER_EHANDLE);
+  CHECK(camber_top_k(t, x, 9, 0, 1, &values, &places) == CAMBER_ESHAPE && values == CAMBER_NONE && places == CAMBER_NONE); camber_tape_clear(t);
+  CHECK(camber_top_k(t, x, -1, 0, 1, &values, &places) == CAMBER_ESHAPE); camber_tape_clear(t);
+  CHECK(camber_top_k(t, x, 1, 7, 1, &values, &places) == CAMBER_ESHAPE); camber_tape_clear(t);
+  CHECK(camber_top_k(t, CAMBER_NONE, 1, 0, 1, &values, &places) == CAMBER_ENODE); camber_tape_clear(t);
+  CHECK(camber_top_k(t, x, 1, 0, 1, NULL, NULL) == CAMBER_EINVAL); camber_tape_clear(t);
+  CHECK(camber_split(t, u, sizes, 2, 0, out) == CAMBER_OK && out[0] != CAMBER_NONE);
+  CHECK(camber_split(t, u, far, 2, 0, out) == CAMBER_ESHAPE && out[0] == CAMBER_NONE); camber_tape_clear(t);
+  CHECK(camber_split(t, u, minus, 2, 0, out) == CAMBER_ESHAPE); camber_tape_clear(t);
+  CHECK(camber_split(t, u, NULL, 2, 0, out) == CAMBER_EINVAL); camber_tape_clear(t);
+  CHECK(camber_split(t, u, sizes, 2, 0, NULL) == CAMBER_EINVAL); camber_tape_clear(t);
+  CHECK(camber_split(t, u, sizes, SIZE_MAX, 0, out) == CAMBER_EINVAL); camber_tape_clear(t);
+  camber_tape *body = camber_tape_sub(t);
+  camber_node in[2] = {camber_input(body, CAMBER_F64, NULL, 0), camber_input(body, CAMBER_F64, NULL, 0)}, same[2] = {in[0], in[0]}, sum = camber_add(body, in[0], in[1]), wrong[2] = {in[0], sum};
+#define SCAN(word, ins, outs, elements, count, axis) \
+  CHECK(camber_associative_scan(t, body, ins, outs, elements, count, axis, 0, out) != CAMBER_OK && out[0] == CAMBER_NONE && said(camber_tape_message(t), word)); camber_tape_clear(t);
+  CHECK(camber_associative_scan(t, body, in, &sum, &u, 1, 0, 0, out) == CAMBER_OK);
+  CHECK(camber_associative_scan(t, NULL, in, &sum, &u, 1, 0, 0, out) == CAMBER_EHANDLE); camber_tape_clear(t);
+  CHECK(camber_associative_scan(NULL, body, in, &sum, &u, 1, 0, 0, out) == CAMBER_EHANDLE);
+  CHECK(camber_associative_scan(t, t, in, &sum, &u, 1, 0, 0, out) == CAMBER_ENODE); camber_tape_clear(t);
+  SCAN("axis 1", in, &sum, &u, 1, 1) SCAN("twice", same, &sum, &u, 1, 0) SCAN("not an input", wrong, &sum, &u, 1, 0) SCAN("NULL", NULL, &sum, &u, 1, 0) SCAN("f64", in, &sum, &f, 1, 0)
+  SCAN("associative_scan", in, &u, &u, 1, 0)
+  camber_tape_free(body);
 }
 
 static void algebra(void) {
@@ -554,7 +630,7 @@ int main(void) {
   tensors = camber_tensors_open(path, NULL);
   for (int i = 1; i < HANDLES; i++) if (!CHECK(handle(i) != NULL)) return check_done();
 
-  leaves(), rows(), shapes(), reductions(), algebra(), transforms(), running(), training(), files(), huge();
+  leaves(), rows(), shapes(), reductions(), order(), algebra(), transforms(), running(), training(), files(), huge();
   STATUS(camber_tape_status(t), CAMBER_OK);
 
   camber_tape_free(t), camber_tape_free(other);   /* everything outlives its tape, and goes in any order */

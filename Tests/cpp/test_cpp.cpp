@@ -100,6 +100,16 @@ void shapes() {
   CHECK(sum(x, -1, true).shape() == (Shape{2, 1}));
   IS(any(x > 5, 1), 0, 1); IS(all(x > 0), 1); IS(logsumexp(v * 0), std::log(3)); IS(norm(t.array(Doubles{3, 4})), 5); IS(argmax(x), 2, 2); IS(argmin(v, 0), 1);
   IS(sum(softmax(v)), 1); IS(sum(exp(log_softmax(v))), 1); IS(cumsum(v), 3, 4, 6); IS(cumsum(v, 0, true), 6, 3, 2);
+  IS(var(v), 2.0 / 3); IS(stddev(v, {}, 1), 1); IS(cumprod(v), 3, 3, 6); IS(cummax(v), 3, 3, 3); IS(cummin(v, 0, true), 1, 1, 2); IS(cumargmax(v), 0, 0, 0); IS(cumargmin(v), 0, 1, 1);
+  IS(cumlogsumexp(v * 0), 0, std::log(2), std::log(3)); IS(linear_recurrence(v, v), 3, 4, 10); IS(camber::sort(v), 1, 2, 3); IS(argsort(v, -1, true), 0, 2, 1);
+  IS(top_k(v, 2).first, 3, 2); IS(top_k(v, 1, 0, false).second, 1); IS(searchsorted(camber::sort(v), x), 0, 1, 2, 3, 3, 3); IS(isin(x, v), 1, 1, 1, 0, 0, 0); IS(duplicated(x / x), 0, 1, 1, 0, 1, 1);
+  IS(take_along(x, argsort(-x)), 3, 2, 1, 6, 5, 4); IS(scatter_set(v, index, t.array(Doubles{10, 20})), 20, 1, 10); IS(scatter_mul(v, index, t.array(Doubles{10, 20})), 60, 1, 20);
+  IS(scatter_max(v, index, v.slice(0, 0, 2)), 3, 1, 3); IS(scatter_min(v, index, v.slice(0, 0, 2)), 1, 1, 2); IS(dynamic_slice(v, t.array(std::vector<std::int64_t>{2}), {2}), 1, 2);
+  IS(dynamic_update(v, v.slice(0, 0, 1), t.array(std::vector<std::int64_t>{-1})), 3, 1, 3); Node ids = t.array(std::vector<std::int64_t>{1, 0, 1});
+  IS(segment_sum(v, ids, 2), 1, 5); IS(segment_prod(v, ids, 2), 1, 6); IS(segment_max(v, ids, 2), 1, 3); IS(segment_min(v, ids, 2), 1, 2); IS(bincount(ids, 2), 1, 2); IS(bincount(ids, v, 2), 1, 5);
+  IS(camber::reverse(x, 1), 3, 2, 1, 6, 5, 4); IS(split(v, {1, 2})[1], 1, 2); IS(tile(v, {2}), 3, 1, 2, 3, 1, 2); IS(repeat(v, {2}), 3, 3, 1, 1, 2, 2); IS(tril(x), 1, 0, 0, 4, 5, 0); IS(triu(x), 1, 2, 3, 0, 5, 6);
+  IS(diagonal(x), 1, 5); IS(diag(v.slice(0, 0, 2)), 3, 0, 0, 1);
+  IS(camber::associative_scan({v}, [](const Nodes &l, const Nodes &r) { return Nodes{l[0] + r[0]}; })[0], 3, 4, 6);
   IS(matmul(x, v), 11, 29); IS(camber::einsum("ij,j->i", {x, v}), 11, 29); IS(matmul(x, index.reshape({1, 2}).T().broadcast({2, 2})[0].reshape({2, 1}).broadcast({2, 3}).T()), 12, 12, 30, 30);
   Node a = t.array(Doubles{4, 2, 2, 3}, {2, 2}), b = t.array(Doubles{8, 8}, {2, 1});
   IS(cholesky(a), 2, 0, 1, std::sqrt(2)); IS(solve(a, b), 1, 2); IS(triangular_solve(t.array(Doubles{2, 0, 1, 1}, {2, 2}), t.array(Doubles{2, 3}, {2, 1})), 1, 2);

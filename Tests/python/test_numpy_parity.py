@@ -226,7 +226,7 @@ def test_names():
     assert cnp.sin(0.5) == np.sin(0.5)
     assert cnp.concatenate([[1.0], [2.0]]).tolist() == [1.0, 2.0]
     with pytest.raises(AttributeError, match="cannot be traced"):
-        cnp.sort  # noqa: B018
+        cnp.unique  # noqa: B018
 
 
 @pytest.mark.parametrize("left", ["bool", "int32", "int64", "float16", "float32", "float64"])

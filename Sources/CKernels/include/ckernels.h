@@ -101,6 +101,25 @@ void ck_reduce_join(Reduction op, int dtype, size_t n, void *parts, void *out);
 bool ck_all_finite(int dtype, const void *x, size_t n);
 double ck_sum_squares(int dtype, const void *x, size_t n);   /* f64 accumulation in the fixed tree */
 
+/* ---- Running results along the middle axis of [outer, n, inner] --------------------------------------------------------- */
+/* In order, from the front or the end; f32 for the 16-bit formats. Places are i64, of the first of equals; NaN wins, and stays. bool:
+ * products are "and". Units [first, last) of the ck_running_count there are; n > 0. */
+typedef enum CK_CLOSED Running { Running_prod, Running_max, Running_min, Running_argmax, Running_argmin, Running_logsumexp } Running;
+size_t ck_running_count(size_t outer, size_t inner);
+void ck_running_strips(Running op, int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner, bool reverse, size_t first, size_t last);
+void ck_running(Running op, int dtype, const void *x, void *out, size_t outer, size_t n, size_t inner, bool reverse);
+/* h[0] = b[0], h[i] = a[i] h[i-1] + b[i], product and sum rounded apart, and b[i] where a[i] is 0, whatever h[i-1] is; bool:
+ * (a and h) or b. */
+void ck_recurrence_strips(int dtype, const void *a, const void *b, void *out, size_t outer, size_t n, size_t inner, bool reverse, size_t first, size_t last);
+
+/* ---- Order -------------------------------------------------------------------------------------------------------------- */
+/* Lines [first, last) of the outer * inner there are, n < 2^32. NaN comes last (descending: first); equal elements keep their order.
+ * scratch: ck_sort_scratch bytes, aligned to 8. */
+size_t ck_sort_scratch(int dtype, bool places, size_t n);
+void ck_sort(int dtype, bool descending, const void *x, void *out, size_t n, size_t inner, void *scratch, size_t first, size_t last);
+/* The first `count` <= n places of the order: out is [outer, count, inner]. */
+void ck_argsort(int dtype, bool descending, const void *x, int64_t *out, size_t n, size_t count, size_t inner, void *scratch, size_t first, size_t last);
+
 /* ---- Movement ------------------------------------------------------------------------------------------------------ */
 /* A view: element i of it is x[map[0] + sum over k of j[k] * stride[k]], j being the digits of i to the radices extent[k].
  * map: offset, rank (1 to CK_MAP_RANKS), then extent and stride of each axis, outermost first. */
@@ -132,6 +151,15 @@ int64_t ck_scatter_add(int dtype, int index_dtype, const void *index, const void
 typedef struct ck_scatter_part { size_t row, row_end, inner, inner_end; } ck_scatter_part;
 int64_t ck_scatter_add_part(int dtype, int index_dtype, const void *index, const void *updates, void *out, float *scratch,
                             size_t batch, size_t outer, size_t n, size_t m, size_t inner, const ck_scatter_part *part);
+
+/* Rows of updates put at indices of out, which holds what they replace: out[b,o,index[b,j],i] = updates[b,o,j,i], j ascending. Returns as
+ * ck_gather does. */
+int64_t ck_scatter_set(size_t element_size, int index_dtype, const void *index, const void *updates, void *out,
+                       size_t batch, size_t outer, size_t n, size_t m, size_t inner);
+/* out[b,o,s,i] = product, maximum or minimum of the updates[b,o,j,i] with index[b,j] == s, j ascending; the reduction's neutral element
+ * where there is none. scratch as for ck_scatter_add. */
+int64_t ck_segment(Reduction op, int dtype, int index_dtype, const void *index, const void *updates, void *out, float *scratch,
+                   size_t batch, size_t outer, size_t n, size_t m, size_t inner);
 
 /* ---- Random numbers -------------------------------------------------------------------------------------------------- */
 /* Philox4x32-10 (Salmon et al., SC 2011), counter = element / 4 (f64: / 2), key = 64 bits: uniform on [0, 1) with 53, 24, 11, 8 bits

@@ -133,3 +133,40 @@ extension Split {
     }
   }
 }
+
+/// What runs along an axis, by columns; sorts, by lines.
+extension Split {
+  mutating func running(_ s: KernelStep) -> Double {
+    let t = s.types[0]
+    dtype = t.dtype.rawValue
+    (outer, n, inner) = around(t.shape, axis: s.attrs[0])
+    (m, units) = (s.attrs[1], ck_running_count(outer, inner))
+    way = .running
+    let r: Running
+    switch s.op {
+    case .cumprod: r = .prod
+    case .cummax: r = .max
+    case .cummin: r = .min
+    case .cumargmax: r = .argmax
+    case .cumargmin: r = .argmin
+    case .cumlogsumexp: r = .logsumexp
+    default: (r, way) = (.prod, .recurrence)
+    }
+    op = Int32(r.rawValue)
+    return Double(t.count) * (r == .logsumexp ? 8 : 1)
+  }
+
+  mutating func order(_ s: KernelStep, _ threads: Int) -> Double {
+    let t = s.types[0]
+    dtype = t.dtype.rawValue
+    (outer, n, inner) = around(t.shape, axis: s.attrs[0])
+    (op, units) = (Int32(s.attrs[1]), outer * inner)
+    way = s.op == .sort ? .sort : .argsort
+    if way == .argsort { m = s.attrs[2] }
+    let work = Double(t.count) * 15, own = ck_sort_scratch(dtype, way == .argsort, n)
+    // A lane's scratch; the row's own is the last one's.
+    k = (own + 63) / 64 * 64
+    scratch = k * (max(Threads.lanes(work, pieces: units, threads: threads), 1) - 1)
+    return work
+  }
+}

@@ -3,7 +3,7 @@ import Tape
 
 /// How the step of a row's kernel is shared between threads: units that do not depend on each other, of which a piece takes some.
 struct Split: BitwiseCopyable {
-  enum Way: UInt8 { case serial, reduce, line, argmax, softmax, cumsum, gather, product, copy, scatter, random, conv, pool }
+  enum Way: UInt8 { case serial, reduce, line, argmax, softmax, cumsum, gather, product, copy, scatter, random, conv, pool, running, recurrence, sort, argsort }
   var way = Way.serial
   var op: Int32 = 0
   var dtype: Int32 = 0, size = 0
@@ -32,6 +32,8 @@ struct Split: BitwiseCopyable {
     let work: Double = switch s.op {
     case .sum, .prod, .max, .min, .logsumexp, .norm: x.reduction(s)
     case .argmax, .argmin, .softmax, .cumsum: x.along(s)
+    case .cumprod, .cummax, .cummin, .cumargmax, .cumargmin, .cumlogsumexp, .recurrence: x.running(s)
+    case .sort, .argsort: x.order(s, threads)
     case .gather: x.gather(s)
     case .matmul: x.product(s, threads)
     case .transpose, .slice, .broadcast: x.copy(s)
@@ -157,6 +159,10 @@ struct Split: BitwiseCopyable {
     case .argmax: ck_argmax_strips(dtype, op != 0, x[0], out.assumingMemoryBound(to: Int64.self), outer, n, inner, from, to)
     case .softmax: ck_softmax_strips(dtype, x[0], out, outer, n, inner, from, to)
     case .cumsum: ck_cumsum_strips(dtype, x[0], out, n, inner, op != 0, from, to)
+    case .running: if let r = Running(rawValue: UInt32(op)) { ck_running_strips(r, dtype, x[0], out, outer, n, inner, m != 0, from, to) }
+    case .recurrence: ck_recurrence_strips(dtype, x[0], x[1], out, outer, n, inner, m != 0, from, to)
+    case .sort: ck_sort(dtype, op != 0, x[0], out, n, inner, scratch.map { $0 + lane * k }, from, to)
+    case .argsort: ck_argsort(dtype, op != 0, x[0], out.assumingMemoryBound(to: Int64.self), n, m, inner, scratch.map { $0 + lane * k }, from, to)
     case .gather: return rows(from, to, x, out) < 0
     case .product:
       if rows == 1, columns == 1, maskA < 0, maskB < 0 {

@@ -1,6 +1,6 @@
 import CKernels
 
-func indexRow(_ s: Structural) -> Row { s == .gather ? gatherRow : scatterRow }
+func indexRow(_ s: Structural) -> Row { s == .gather ? gatherRow : scatterAddRow }
 
 /// x [batch…, outer…, n, inner…], indices [batch…, index…]; attrs: [axis of x from the end, number of batch axes].
 /// Result [batch…, outer…, index…, inner…].
@@ -52,7 +52,7 @@ private func outside(_ name: String, _ at: Int64, _ s: [Int], _ axis: Int) -> St
 
 /// Zeros with updates added: indices [batch…, index…], updates [batch…, outer…, index…, inner…]; attrs: [axis of the result from the
 /// end, number of batch axes, extent n]. Linear in the updates.
-private let scatterRow = Row(
+let scatterAddRow = Row(
   name: "scatter_add",
   infer: { x, a in
     let (i, u, b) = (x[0], x[1], a[1])

@@ -82,8 +82,9 @@ extension Tape {
       let wide = Masked(spread(c.value, over: x[0], axes), c.mask.map { spread($0, over: x[0], axes) })
       result[0] = product(f(self, x[0], n, axes), wide)
     case .linear(let transpose):
-      // slice and gather leave elements out: structural zeros of their transposes.
-      let mask: NodeID? = if case .same = rule.masks { c.mask ?? (s == .slice || s == .gather ? ones(mask: n) : nil) } else { nil }
+      // These leave elements of an operand out: structural zeros of their transposes.
+      let partial = s == .slice || s == .gather || s == .dynamicSlice || s == .scatterSet || s == .dynamicUpdate
+      let mask: NodeID? = if case .same = rule.masks { c.mask ?? (partial ? ones(mask: n) : nil) } else { nil }
       for slot in x.indices where active[slot] && dtype(x[slot]).isFloat {
         let g = transpose(self, n, c.value, slot)
         if !g.isNone { result[slot] = Masked(g, mask.map { transpose(self, n, $0, slot) }) }
@@ -94,7 +95,9 @@ extension Tape {
     case .custom(let jvp, let transpose):
       let slots = active.indices.filter { active[$0] && dtype(x[$0]).isFloat }
       if slots.count == 1, let g = transpose?(self, n, c.value, slots[0]) {
-        result[slots[0]] = Masked(g)
+        var mask: NodeID?
+        if case .same = rule.masks, let m = c.mask { mask = transpose?(self, n, m, slots[0]) }
+        result[slots[0]] = mask.map { held(g, $0) } ?? Masked(g)
         return result
       }
       if linear { notLinear(n); return result }

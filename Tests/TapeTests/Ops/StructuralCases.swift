@@ -74,6 +74,50 @@ func cases(_ s: Structural) -> [Case] {
   case .argmax, .argmin: return unary(s, [([4], [-1]), ([2, 3], [-2])])
   case .softmax: return unary(s, [([4], [-1]), ([2, 3], [-2])])
   case .cumsum: return unary(s, [([4], [-1, 0]), ([4], [-1, 1]), ([3, 2], [-2, 0])])
+  case .cumprod, .cummax, .cummin, .cumargmax, .cumargmin, .cumlogsumexp:
+    return unary(s, [([4], [-1, 0]), ([4], [-1, 1]), ([3, 2], [-2, 0]), ([2, 3], [-1, 1]), ([1], [-1, 0])])
+  case .recurrence:
+    return [([4], [-1, 0]), ([4], [-1, 1]), ([3, 2], [-2, 0]), ([2, 3], [-1, 1])].map { shape, attrs in
+      let types = [TensorType(.f64, shape), TensorType(.f64, shape)]
+      return Case(name: "linear_recurrence \(text(shape)) \(text(attrs))", types: types, active: [0, 1], sample: draw(types)) { t, x in [t.apply(s, [x[0], x[1]], attrs)] }
+    }
+  case .sort: return unary(s, [([5], [-1, 0]), ([3, 2], [-2, 1]), ([2, 3], [-1, 0]), ([1], [-1, 0])])
+  case .argsort: return unary(s, [([5], [-1, 0, 5]), ([3, 2], [-2, 1, 3]), ([2, 4], [-1, 1, 2])])
+  case .scatterSet:
+    let batched = [f(2, 3, 2), TensorType(.i32, [2, 4]), f(2, 4, 2)]
+    return [
+      Case(name: "scatter_set", types: [f(3, 2), TensorType(.i64, [4]), f(4, 2)], active: [0, 2], sample: { g in [g.signed(6), (0 ..< 4).map { _ in Double(g.below(6) - 3) }, g.signed(8)] }) { t, x in
+        [t.apply(s, x, [-2, 0])]
+      },
+      Case(name: "scatter_set columns", types: [f(2, 3), TensorType(.i64, [2]), f(2, 2)], active: [0, 2], sample: { g in [g.signed(6), (0 ..< 2).map { _ in Double(g.below(3)) }, g.signed(4)] }) { t, x in
+        [t.apply(s, x, [-1, 0])]
+      },
+      Case(name: "scatter_set batched", types: batched, active: [0, 2], sample: { g in [g.signed(12), (0 ..< 8).map { _ in Double(g.below(3)) }, g.signed(16)] }) { t, x in [t.apply(s, x, [-2, 1])] },
+      Case(name: "scatter_set at constants", types: [f(3, 2), f(2, 2)], active: [0, 1], sample: draw([f(3, 2), f(2, 2)])) { t, x in [t.apply(s, [x[0], t.indices([2, -3]), x[1]], [-2, 0])] },
+    ]
+  case .segmentProd, .segmentMax, .segmentMin:
+    return [
+      Case(name: "\(row(s).name) of rows", types: [TensorType(.i64, [5]), f(5, 2)], active: [1], slack: 4, sample: { g in [(0 ..< 5).map { _ in Double(g.below(3)) }, g.signed(10)] }) { t, x in
+        [t.apply(s, [x[0], x[1]], [-2, 0, 3])].map { t.select(t.binary(.eq, t.unary(.abs, $0), t.like($0, .infinity)), t.zeros($0), $0) }
+      },
+      Case(name: "\(row(s).name) batched", types: [TensorType(.i32, [2, 4]), f(2, 3, 4)], active: [1], slack: 4, sample: { g in [(0 ..< 8).map { _ in Double(g.below(4) - 2) }, g.signed(24)] }) { t, x in
+        [t.apply(s, [x[0], x[1]], [-1, 1, 2])].map { t.select(t.binary(.eq, t.unary(.abs, $0), t.like($0, .infinity)), t.zeros($0), $0) }
+      },
+    ]
+  case .dynamicSlice:
+    return [
+      Case(name: "dynamic_slice", types: [f(4, 3), TensorType(.i64, [2])], active: [0], sample: { g in [g.signed(12), (0 ..< 2).map { _ in Double(g.below(8) - 4) }] }) { t, x in [t.apply(s, x, [0, 2, 2])] },
+      Case(name: "dynamic_slice of the last axis", types: [f(2, 4), TensorType(.i32, [1])], active: [0], sample: { g in [g.signed(8), [Double(g.below(6))]] }) { t, x in [t.apply(s, x, [0, 2])] },
+      Case(name: "dynamic_slice batched", types: [f(2, 4, 3), TensorType(.i64, [2, 1])], active: [0], sample: { g in [g.signed(24), (0 ..< 2).map { _ in Double(g.below(3)) }] }) { t, x in [t.apply(s, x, [1, 2])] },
+    ]
+  case .dynamicUpdate:
+    return [
+      Case(name: "dynamic_update", types: [f(4, 3), f(2, 2), TensorType(.i64, [2])], active: [0, 1], sample: { g in [g.signed(12), g.signed(4), (0 ..< 2).map { _ in Double(g.below(8) - 4) }] }) { t, x in [t.apply(s, x, [0, 2])] },
+      Case(name: "dynamic_update batched", types: [f(2, 4, 3), f(2, 4, 2), TensorType(.i64, [2, 1])], active: [0, 1], sample: { g in [g.signed(24), g.signed(16), (0 ..< 2).map { _ in Double(g.below(3)) }] }) { t, x in
+        [t.apply(s, x, [1, 1])]
+      },
+      Case(name: "dynamic_update at constants", types: [f(3, 2), f(2, 1)], active: [0, 1], sample: draw([f(3, 2), f(2, 1)])) { t, x in [t.dynamicUpdate(x[0], x[1], t.indices([-1, 1]))] },
+    ]
   case .matmul:
     return [([2, 3], [3, 2], 0, 0), ([3, 2], [3, 2], 1, 0), ([2, 3], [2, 3], 0, 1), ([3, 2], [2, 3], 1, 1), ([2, 2, 3], [2, 3, 2], 0, 0),
             ([2, 2, 3], [3, 2], 0, 0), ([2, 3, 2], [3, 2], 1, 0), ([2, 2, 3], [2, 3], 0, 1), ([2, 3], [2, 3, 2], 0, 0), ([2, 3], [2, 2, 3], 0, 1),

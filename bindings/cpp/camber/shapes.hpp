@@ -95,6 +95,33 @@ inline Node pad(const Node &x, const Shape &low, const Shape &high, Shape interi
 inline Node roll(const Node &x, std::int64_t shift, std::int64_t axis = 0) {
   return detail::made(x.tape_ref(), camber_roll(detail::need(x), x.id(), shift, axis));
 }
+inline Node reverse(const Node &x, const Axes &axes = {}) {
+  return detail::made(x.tape_ref(), camber_reverse(detail::need(x), x.id(), axes.empty() ? nullptr : axes.data(), axes.size()));
+}
+/* Parts of these sizes along an axis. */
+inline Nodes split(const Node &x, const Shape &sizes, std::int64_t axis = 0) {
+  std::vector<camber_node> out(sizes.size());
+  if (camber_split(detail::need(x), x.id(), sizes.data(), sizes.size(), axis, out.data())) detail::fail(x.tape_ref());
+  Nodes parts;
+  for (camber_node n : out) parts.push_back(detail::made(x.tape_ref(), n));
+  return parts;
+}
+inline Node tile(const Node &x, const Shape &counts) {
+  return detail::made(x.tape_ref(), camber_tile(detail::need(x), x.id(), counts.data(), counts.size()));
+}
+inline Node repeat(const Node &x, const Shape &counts, std::int64_t axis = 0) {
+  return detail::made(x.tape_ref(), camber_repeat(detail::need(x), x.id(), counts.data(), counts.size(), axis));
+}
+/* Triangles and diagonals of the last two axes; diag puts the last axis on a diagonal. */
+#define CAMBER_X(name)                                                          \
+  inline Node name(const Node &x, std::int64_t k = 0) {                         \
+    return detail::made(x.tape_ref(), camber_##name(detail::need(x), x.id(), k)); \
+  }
+CAMBER_X(tril)
+CAMBER_X(triu)
+CAMBER_X(diagonal)
+CAMBER_X(diag)
+#undef CAMBER_X
 inline Node concat(const Nodes &parts, std::int64_t axis = 0) { return detail::join_parts(camber_concat, parts, axis); }
 inline Node stack(const Nodes &parts, std::int64_t axis = 0) { return detail::join_parts(camber_stack, parts, axis); }
 
@@ -107,6 +134,52 @@ inline Node scatter_add(const Node &x, const Node &indices, const Node &updates,
   detail::TapeRef *tape = detail::inner({x, indices, updates});
   if (!tape) detail::fail(tape);
   return detail::made(tape, camber_scatter_add(tape->handle.get(), x.id(), indices.id(), updates.id(), axis));
+}
+#define CAMBER_X(name)                                                                                          \
+  inline Node name(const Node &x, const Node &indices, const Node &updates, std::int64_t axis = 0) {            \
+    detail::TapeRef *tape = detail::inner({x, indices, updates});                                               \
+    if (!tape) detail::fail(tape);                                                                              \
+    return detail::made(tape, camber_##name(tape->handle.get(), x.id(), indices.id(), updates.id(), axis));     \
+  }
+CAMBER_X(scatter_set)
+CAMBER_X(scatter_mul)
+CAMBER_X(scatter_max)
+CAMBER_X(scatter_min)
+#undef CAMBER_X
+inline Node take_along(const Node &x, const Node &indices, std::int64_t axis = -1) {
+  detail::TapeRef *tape = detail::inner(x, indices);
+  if (!tape) detail::fail(tape);
+  return detail::made(tape, camber_take_along(tape->handle.get(), x.id(), indices.id(), axis));
+}
+/* A block of these sizes at `start`, an integer node of one number an axis, moved inside where it would stick out. */
+inline Node dynamic_slice(const Node &x, const Node &start, const Shape &sizes) {
+  detail::TapeRef *tape = detail::inner(x, start);
+  if (!tape) detail::fail(tape);
+  return detail::made(tape, camber_dynamic_slice(tape->handle.get(), x.id(), start.id(), sizes.data(), sizes.size()));
+}
+inline Node dynamic_update(const Node &x, const Node &update, const Node &start) {
+  detail::TapeRef *tape = detail::inner({x, update, start});
+  if (!tape) detail::fail(tape);
+  return detail::made(tape, camber_dynamic_update(tape->handle.get(), x.id(), update.id(), start.id()));
+}
+#define CAMBER_X(name)                                                                                \
+  inline Node name(const Node &data, const Node &segments, std::int64_t count) {                      \
+    detail::TapeRef *tape = detail::inner(data, segments);                                            \
+    if (!tape) detail::fail(tape);                                                                    \
+    return detail::made(tape, camber_##name(tape->handle.get(), data.id(), segments.id(), count));    \
+  }
+CAMBER_X(segment_sum)
+CAMBER_X(segment_prod)
+CAMBER_X(segment_max)
+CAMBER_X(segment_min)
+#undef CAMBER_X
+inline Node bincount(const Node &x, std::int64_t length) {
+  return detail::made(x.tape_ref(), camber_bincount(detail::need(x), x.id(), CAMBER_NONE, length));
+}
+inline Node bincount(const Node &x, const Node &weights, std::int64_t length) {
+  detail::TapeRef *tape = detail::inner(x, weights);
+  if (!tape) detail::fail(tape);
+  return detail::made(tape, camber_bincount(tape->handle.get(), x.id(), weights.id(), length));
 }
 inline Node one_hot(const Node &indices, std::int64_t depth, DType dtype = f64) {
   return detail::made(indices.tape_ref(), camber_one_hot(detail::need(indices), indices.id(), depth, raw(dtype)));
@@ -139,6 +212,47 @@ CAMBER_X(softmax)
 CAMBER_X(log_softmax)
 #undef CAMBER_X
 
+inline Node var(const Node &x, const Axes &axes = {}, double ddof = 0, bool keep = false) {
+  return detail::made(x.tape_ref(), camber_var(detail::need(x), x.id(), axes.empty() ? nullptr : axes.data(), axes.size(), ddof, keep));
+}
+/* `std` is taken. */
+inline Node stddev(const Node &x, const Axes &axes = {}, double ddof = 0, bool keep = false) {
+  return detail::made(x.tape_ref(), camber_std(detail::need(x), x.id(), axes.empty() ? nullptr : axes.data(), axes.size(), ddof, keep));
+}
+
+#define CAMBER_X(name)                                                                        \
+  inline Node name(const Node &x, std::int64_t axis = -1, bool reverse = false) {             \
+    return detail::made(x.tape_ref(), camber_##name(detail::need(x), x.id(), axis, reverse)); \
+  }
+CAMBER_X(cumprod)
+CAMBER_X(cummax)
+CAMBER_X(cummin)
+CAMBER_X(cumargmax)
+CAMBER_X(cumargmin)
+CAMBER_X(cumlogsumexp)
+/* The last argument of these two: descending. */
+CAMBER_X(sort)
+CAMBER_X(argsort)
+#undef CAMBER_X
+inline Node linear_recurrence(const Node &a, const Node &b, std::int64_t axis = -1, bool reverse = false) {
+  detail::TapeRef *tape = detail::inner(a, b);
+  if (!tape) detail::fail(tape);
+  return detail::made(tape, camber_linear_recurrence(tape->handle.get(), a.id(), b.id(), axis, reverse));
+}
+/* The k largest (smallest), best first, and where they stand. */
+inline std::pair<Node, Node> top_k(const Node &x, std::int64_t k, std::int64_t axis = -1, bool largest = true) {
+  camber_node values, indices;
+  if (camber_top_k(detail::need(x), x.id(), k, axis, largest, &values, &indices)) detail::fail(x.tape_ref());
+  return {detail::made(x.tape_ref(), values), detail::made(x.tape_ref(), indices)};
+}
+inline Node isin(const Node &x, const Node &set) {
+  detail::TapeRef *tape = detail::inner(x, set);
+  if (!tape) detail::fail(tape);
+  return detail::made(tape, camber_isin(tape->handle.get(), x.id(), set.id()));
+}
+inline Node duplicated(const Node &x, std::int64_t axis = -1) {
+  return detail::made(x.tape_ref(), camber_duplicated(detail::need(x), x.id(), axis));
+}
 inline Node cumsum(const Node &x, std::int64_t axis = -1, bool reverse = false) {
   return detail::made(x.tape_ref(), camber_cumsum(detail::need(x), x.id(), axis, reverse));
 }

@@ -169,6 +169,30 @@ inline Node checkpoint(const Node &output, const Nodes &inputs, std::int32_t kee
   return checkpoint(Nodes{output}, inputs, keep).at(0);
 }
 
+/* Running results of an associative body along an axis of every element, each level of a tree at once: Nodes body(const Nodes &left,
+ * const Nodes &right), called once, on single elements. */
+template <class Body>
+Nodes associative_scan(const Nodes &elements, Body body, std::int64_t axis = 0, bool reverse = false) {
+  detail::TapeRef *outer = detail::inner(elements);
+  Tape inside = Tape::sub(outer);
+  Nodes left, right;
+  for (Nodes *side : {&left, &right})
+    for (const Node &n : elements) {
+      Shape shape = n.shape();
+      const std::int64_t rank = static_cast<std::int64_t>(shape.size()), k = axis < 0 ? axis + rank : axis;
+      if (k < 0 || k >= rank) throw error(CAMBER_ESHAPE, "associative_scan: an element has no such axis");
+      shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(k));
+      side->push_back(inside.input(n.dtype(), shape));
+    }
+  Nodes made = body(left, right);
+  detail::same(made.size(), elements.size(), "associative_scan: the counts of elements in and out");
+  auto in = detail::ids(left), out = detail::ids(made), over = detail::ids(elements);
+  for (const Node &n : right) in.push_back(n.id());
+  return detail::collect(outer, out.size(), [&](camber_tape *t, camber_node *results) {
+    return camber_associative_scan(t, inside.handle(), in.data(), out.data(), over.data(), over.size(), axis, reverse, results);
+  });
+}
+
 /* ---- Products ------------------------------------------------------------------------------------------------------- */
 
 inline Nodes jvp(const Nodes &outputs, const Nodes &inputs, const Nodes &tangents) {

@@ -28,6 +28,7 @@ from ._errors import (
 )
 from ._library import HEADER, lib
 from ._tape import Tape
+from .associative import associative_scan
 from .batching import vmap
 from .control import cond, fori_loop, map, switch, while_loop
 from .function import Function, function, tape_hash
@@ -55,6 +56,7 @@ from .transforms import (
 
 __version__ = ".".join(str(part) for part in HEADER.version)
 __all__ = [
+    "associative_scan",
     "HEADER", "Array", "BusyError", "DerivativeError", "DtypeError", "Error", "FileError", "FlippedError", "Function", "HandleError",
     "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "Saved", "SavedFunction", "ShapeError", "Tape", "TracedError",
     "bfloat16", "checkpoint", "cond", "dumps", "fori_loop", "from_bf16", "function", "grad", "hessian", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jvp", "lib",

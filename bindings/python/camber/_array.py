@@ -91,7 +91,8 @@ class Array:
 
     @property
     def at(self) -> Any:
-        """``x.at[i].set(v)``, ``.add(v)``, ``.multiply(v)``, ``.min(v)``, ``.max(v)``, ``.get()``: changed copies."""
+        """``x.at[i].set(v)``, ``.add(v)``, ``.subtract(v)``, ``.multiply(v)``, ``.divide(v)``, ``.min(v)``, ``.max(v)``, ``.apply(f)``: changed
+        copies, for any of NumPy's keys; ``.get()``."""
         from ._indexing import At
 
         return At(self)
@@ -258,6 +259,6 @@ def _method(function: Any) -> Callable[..., Any]:
 
 
 _METHODS = ("sum prod mean var std max min any all argmax argmin cumsum cumprod ravel swapaxes squeeze repeat take clip dot "
-            "trace diagonal round").split()  # fmt: skip
+            "trace diagonal round argsort argpartition searchsorted compress choose").split()  # fmt: skip
 for _name in _METHODS:
     setattr(Array, _name, _method(getattr(np, _name)))

@@ -14,9 +14,12 @@ from .._dispatch import FUNCTIONS as _FUNCTIONS
 from .._dispatch import UFUNCS as _UFUNCS
 from .._dispatch import either as _either
 from .._dtypes import bfloat16  # noqa: F401
-from . import combine, elementwise, linalg, reductions, shapes, signal  # noqa: F401
+from . import combine, elementwise, linalg, more, order, reductions, shapes, signal  # noqa: F401
 
 _OWN = {"array": combine.array, "asarray": combine.asarray, "logsumexp": reductions.logsumexp, "relu": elementwise.relu}
+_OWN |= {name: getattr(order, name) for name in (
+    "top_k", "duplicated", "cummax", "cummin", "cumargmax", "cumargmin", "cumlogsumexp", "linear_recurrence", "segment_sum",
+    "segment_prod", "segment_max", "segment_min", "dynamic_slice", "dynamic_update")}  # fmt: skip
 _CONSTANTS = ("pi", "e", "inf", "nan", "newaxis", "euler_gamma", "float64", "float32", "float16", "int64", "int32", "bool_",
               "zeros", "ones", "full", "empty", "eye", "identity", "arange", "linspace", "logspace", "geomspace", "tri",
               "indices", "iinfo", "finfo", "ndarray", "dtype", "tril_indices", "triu_indices", "diag_indices", "ix_")  # fmt: skip

@@ -323,6 +323,10 @@ def _no(*_: Any) -> Any:
     raise TypeError("np.frexp, np.spacing and np.nextafter look at bits; they cannot be traced")
 
 
+for _function in (np.frexp, np.spacing, np.nextafter):
+    UFUNCS[_function].refuses = True  # type: ignore[attr-defined]
+
+
 ceil, floor, trunc, rint = (globals()[name] for name in ("ceil", "floor", "trunc", "rint"))
 hypot = either(UFUNCS[np.hypot], np.hypot)
 isnan, isfinite = globals()["isnan"], globals()["isfinite"]

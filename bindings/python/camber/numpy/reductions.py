@@ -218,25 +218,16 @@ def running_sum(a: Any, axis: int | None, reverse: bool) -> Any:
 
 @implements(np.cumprod)
 def cumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """``np.cumprod``: a loop of the core, so its derivative is right where there are zeros."""
-    return _running(_whole(a, dtype), axis, "mul")
+    """``np.cumprod``; its derivative is right where there are zeros."""
+    return running("cumprod", _whole(a, dtype), axis)
 
 
-def _running(a: Any, axis: int | None, row: str) -> Any:
-    from ..loops import scan
-
+def running(name: str, a: Any, axis: int | None) -> Any:
+    """One of the core's running results, from the front."""
     a = a.reshape(-1) if axis is None else a
     (at,) = axes_of(a, 0 if axis is None else axis)
-    front = FUNCTIONS[np.moveaxis](a, at, 0)
-    if front.shape[0] == 0:
-        return a
-
-    def body(carry: Any, x: Any) -> tuple[Any, Any]:
-        out = ops.traced(row, carry, x)
-        return out, out
-
-    _, rest = scan(body, front[0], front[1:])
-    return FUNCTIONS[np.moveaxis](FUNCTIONS[np.concatenate]([front[:1], rest]), 0, at)
+    tape = tape_of((a,))
+    return made(tape, getattr(lib, name)(tape.handle, a._node, at, 0), a.shape, a._code)
 
 
 @implements(np.cumulative_sum)
@@ -334,5 +325,5 @@ def _only_floats(x: Any, name: str) -> None:
 REDUCE.update({np.add: sum, np.multiply: prod, np.maximum: FUNCTIONS[np.max], np.minimum: FUNCTIONS[np.min],
                np.logical_and: all, np.logical_or: any, np.logaddexp: logsumexp})  # fmt: skip
 ACCUMULATE.update({np.add: lambda a, axis=0, **_: cumsum(a, axis), np.multiply: lambda a, axis=0, **_: cumprod(a, axis),
-                   np.maximum: lambda a, axis=0, **_: _running(a, axis, "maximum"),
-                   np.minimum: lambda a, axis=0, **_: _running(a, axis, "minimum")})  # fmt: skip
+                   np.maximum: lambda a, axis=0, **_: running("cummax", a, axis),
+                   np.minimum: lambda a, axis=0, **_: running("cummin", a, axis)})  # fmt: skip

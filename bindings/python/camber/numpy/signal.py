@@ -53,22 +53,6 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     return out if right is None else ops.traced("select", ops.traced("gt", x, xp[xp.shape[0] - 1]), right, out)
 
 
-@implements(np.searchsorted)
-def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
-    """``np.searchsorted``; a is sorted."""
-    if sorter is not None:
-        raise TypeError("searchsorted: sorter= is not traced; index with it first")
-    (a, v), _ = joint([a, v])
-    tape = tape_of((a, v))
-    return made(tape, lib.searchsorted(tape.handle, a._node, v._node, int(side == "right")), v.shape, dt.I64)
-
-
-@implements(np.digitize)
-def digitize(x: Any, bins: Any, right: bool = False) -> Any:
-    """``np.digitize`` with rising bins."""
-    return searchsorted(bins, x, "left" if right else "right")
-
-
 @implements(np.convolve)
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     """``np.convolve``."""
