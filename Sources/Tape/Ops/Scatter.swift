@@ -255,18 +255,20 @@ extension Tape {
 
   /// `op` of x and updates at indices along `axis`, every one of those that repeat.
   package func scatter(_ s: Structural, _ op: Binary, _ x: NodeID, _ indices: NodeID, _ updates: NodeID, axis: Int) -> NodeID {
-    guard contains(x), contains(updates), contains(indices), -axis <= shape(x).count else { return failure == nil ? fail(.node, "scatter: an operand is not a node of this tape") : .none }
-    // The set row's rule holds here too, and says so.
+    let name = "scatter_\(s == .segmentProd ? "mul" : s == .segmentMax ? "max" : "min")"
+    guard contains(x), contains(updates), contains(indices), -axis <= shape(x).count else { return failure == nil ? fail(.node, "\(name): an operand is not a node of this tape") : .none }
+    // The set row's rule holds here too.
     if case .fail(let code, let why) = row(.scatterSet).infer([type(x), type(indices), type(updates)], [axis, 0]) {
-      return fail(code, "scatter_\(s == .segmentProd ? "mul" : s == .segmentMax ? "max" : "min"): \(why)")
+      return fail(code, "\(name): \(why)")
     }
     return binary(op, x, apply(s, [indices, updates], [axis, 0, shape(x)[shape(x).count + axis]]))
   }
 
   /// Of data [index…, inner…] what stands in each of `count` segments: [count, inner…].
   package func segment(_ s: Structural, _ data: NodeID, _ segments: NodeID, count: Int) -> NodeID {
-    guard contains(data), contains(segments) else { return failure == nil ? fail(.node, "\(row(s).name): an operand is not a node of this tape") : .none }
-    let k = shape(segments).count, name = s == .scatterAdd ? "segment_sum" : row(s).name
+    let name = s == .scatterAdd ? "segment_sum" : row(s).name
+    guard contains(data), contains(segments) else { return failure == nil ? fail(.node, "\(name): an operand is not a node of this tape") : .none }
+    let k = shape(segments).count
     guard dtype(segments).isInteger else { return fail(.dtype, "\(name): segments are i64 or i32, not \(dtype(segments).name)") }
     guard k <= shape(data).count, Array(shape(data).prefix(k)) == shape(segments), count >= 0 else {
       return fail(.shape, "\(name): data of shape \(text(shape(data))), segments of shape \(text(shape(segments))), \(count) of them")

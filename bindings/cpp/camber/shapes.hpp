@@ -212,10 +212,10 @@ CAMBER_X(softmax)
 CAMBER_X(log_softmax)
 #undef CAMBER_X
 
-inline Node var(const Node &x, const Axes &axes = {}, double ddof = 0, bool keep = false) {
+/* `var` is the type, `std` the library: these are spelt out. */
+inline Node variance(const Node &x, const Axes &axes = {}, double ddof = 0, bool keep = false) {
   return detail::made(x.tape_ref(), camber_var(detail::need(x), x.id(), axes.empty() ? nullptr : axes.data(), axes.size(), ddof, keep));
 }
-/* `std` is taken. */
 inline Node stddev(const Node &x, const Axes &axes = {}, double ddof = 0, bool keep = false) {
   return detail::made(x.tape_ref(), camber_std(detail::need(x), x.id(), axes.empty() ? nullptr : axes.data(), axes.size(), ddof, keep));
 }
