@@ -96,6 +96,18 @@ int main(void) {
     STATUS(camber_guard(t, camber_lt(t, x, hundred), 1, "small"), CAMBER_OK);
     allocations("while cond guard", t, &x, 1, out, 3, at, to);
     camber_tape_free(odd), camber_tape_free(even), camber_tape_free(body), camber_tape_free(t);
+  {   /* order, running results, scatters, segments, blocks that begin where a node says */
+    camber_tape *t = camber_tape_new();
+    const int64_t n = 4000, block = 100;
+    camber_node x = camber_easy_vector(t, CAMBER_F64, n), out[2];
+    camber_node y = camber_sort(t, camber_cumprod(t, camber_cummax(t, x, 0, 1), 0, 0), 0, 1), order = camber_argsort(t, x, 0, 0);
+    y = camber_add(t, y, camber_add(t, camber_cumlogsumexp(t, x, 0, 0), camber_scatter_set(t, x, order, y, 0)));
+    y = camber_add(t, y, camber_segment_max(t, y, camber_searchsorted(t, camber_sort(t, x, 0, 0), camber_mul(t, x, camber_broadcast(t, camber_constant(t, CAMBER_F64, 0.5), &n, 1)), 0), n));
+    camber_node start = camber_reshape(t, camber_argmax(t, x, 0), (int64_t[]){1}, 1), z = camber_dynamic_slice(t, y, start, &block, 1);
+    out[0] = camber_easy_sum(t, camber_dynamic_update(t, camber_linear_recurrence(t, x, x, 0, 0), z, start));
+    camber_grad(t, out[0], &x, 1, &out[1]);
+    allocations("sort argsort cumprod cummax scatter_set segment_max dynamic_slice", t, &x, 1, out, 2, at, to);
+    camber_tape_free(t);
   }
   {   /* factorisations */
     camber_tape *t = camber_tape_new();

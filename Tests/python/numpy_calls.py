@@ -75,7 +75,7 @@ each("percentile nanpercentile", A, 30.0)
 each("quantile nanquantile", T3, fixed([0.1, 0.5, 0.9]), axis=(0, -1), keepdims=True)
 each("quantile", NAN, 0.4, axis=0)
 each("partition argpartition", fixed(None), 1)
-each("lexsort", [I[0] % 2, J[0]])
+each("lexsort", np.stack([I[0], J[0] % 3]))
 each("searchsorted", X, A)
 each("searchsorted", X, A, side="right")
 each("digitize", A, X)
@@ -128,7 +128,7 @@ each("vsplit", np.vstack([A, B]), 2)
 each("dsplit", T3, 2)
 each("unstack", T3, axis=1)
 each("meshgrid", V, W)
-each("zeros_like ones_like", A)
+each("zeros_like ones_like empty_like", A)
 each("full_like", A, 3.5)
 each("tril_indices_from triu_indices_from", A)
 each("diag_indices_from", S)
@@ -173,7 +173,7 @@ SPECIAL_ARGS = [np.array([0.3, 0.7, 0.9]), np.array([0.6, 0.2, 0.8]), np.array([
 SPECIAL: dict[str, list[tuple[tuple[Any, ...], dict[str, Any]]]] = {
     "polygamma": [((1, SPECIAL_ARGS[0]), {}), ((2, SPECIAL_ARGS[0]), {})], "softmax": [((A,), {"axis": 1})], "log_softmax": [((A,), {"axis": 1})],
     "logsumexp": [((A,), {"axis": 0})], "multigammaln": [((np.array([3.5, 4.0]), 2), {})], "comb": [((7.0, np.array([2.0, 3.0])), {})],
-    "round": [((A,), {})], "factorial": [((np.array([2.0, 3.0]),), {})], "zeta": [((P + 1.5, 1.0), {})], "zetac": [((P + 1.5,), {})],
+    "round": [((A,), {})], "softplus": [((A,), {})], "factorial": [((np.array([2.0, 3.0]),), {})], "zeta": [((P + 1.5, 1.0), {})], "zetac": [((P + 1.5,), {})],
     "eval_legendre": [((3, U), {})], "eval_chebyt": [((3, U), {})], "eval_chebyu": [((3, U), {})], "eval_hermite": [((3, U), {})],
     "eval_hermitenorm": [((3, U), {})], "eval_laguerre": [((3, U), {})], "log_ndtr": [((A,), {})], "ndtri": [((SPECIAL_ARGS[0],), {})],
     "sinc": [((A,), {})], "diric": [((A, 3), {})], "perm": [((7.0, np.array([2.0, 3.0])), {})], "poch": [((P, 2.0), {})],

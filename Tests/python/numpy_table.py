@@ -76,7 +76,8 @@ def traced(module: str, name: str) -> object | None:
         return getattr(csp, name, None) if name in csp.__all__ else None
     value = getattr(MODULES[module], name)
     found = UFUNCS.get(value) or FUNCTIONS.get(value)
-    return None if getattr(found, "refuses", False) else found
+    refuses = getattr(found, "refuses", False) or "_missing" in getattr(found, "__qualname__", "")
+    return None if refuses else found
 
 
 def reason(module: str, name: str) -> str:

@@ -50,7 +50,7 @@ def _expand(x: Any, key: Any) -> list[Any]:
                 "use np.where(mask, x, other), or a NumPy mask that is a constant"
             )
         if isinstance(item, (list, np.ndarray, tuple)):
-            item = lift(item) if _holds_traced(item) else np.asarray(item)
+            item = lift(item) if not isinstance(item, np.ndarray) and _holds_traced(item) else np.asarray(item)
             if not hasattr(item, "_tape") and item.size == 0 and item.dtype == np.float64:
                 item = item.astype(np.int64)
         if isinstance(item, np.ndarray) and item.dtype == np.bool_ and item.ndim == 0:

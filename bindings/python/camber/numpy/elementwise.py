@@ -25,7 +25,7 @@ RENAMED = {
 }  # fmt: skip
 _SAME = [name for name in ops.ROWS if isinstance(getattr(np, name, None), np.ufunc) and name not in ("pow", "round", "abs")]
 ROW_NAMES: dict[str, str] = {name: name for name in _SAME} | RENAMED
-_INTEGER_IDENTITY = ("floor", "ceil", "trunc", "rint")
+_INTEGER_IDENTITY = ("floor", "ceil", "trunc")
 
 
 def _by_row(name: str) -> Callable[..., Any]:

@@ -390,7 +390,7 @@ def poly(seq_of_zeros: Any) -> Any:
 
 @implements(np.polyfit)
 def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
-    """``np.polyfit`` by a QR of the scaled Vandermonde matrix, of full rank; coefficients alone."""
+    """``np.polyfit`` by an orthogonalised Vandermonde matrix, of full rank; coefficients alone."""
     if full or cov:
         raise TypeError("polyfit: full= and cov= are not traced")
     (x, y), code = joint([x, y])
@@ -401,8 +401,23 @@ def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: 
         w = _float(lift(w))
         left, right = left * w[:, None], right * (w[:, None] if right.ndim > 1 else w)
     scale = FUNCTIONS[np.linalg.norm](left, axis=0)
-    q, r = FUNCTIONS[np.linalg.qr](left / scale)
-    out = FUNCTIONS[np.linalg.solve](r, FUNCTIONS[np.matmul](q.T, right))
+    left = left / scale
+    # Gram-Schmidt, each column twice: left = Q R with few columns.
+    matmul = UFUNCS[np.matmul]
+    columns: list[Any] = []
+    rows: list[list[Any]] = []
+    for j in range(left.shape[1]):
+        v, against = left[:, j], [0.0] * left.shape[1]
+        for _ in range(2):
+            for i, u in enumerate(columns):
+                part = matmul(u, v)
+                v, against[i] = v - u * part, part + against[i]
+        against[j] = FUNCTIONS[np.linalg.norm](v)
+        columns.append(v / against[j])
+        rows.append(against)
+    q = stack(columns)
+    r = stack([stack([lift(e, q._tape) if hasattr(e, "_tape") else constant(q._tape, e, q._code) for e in row]) for row in rows]).T
+    out = FUNCTIONS[np.linalg.solve](r, matmul(q, right))
     return (out.T / scale).T
 
 

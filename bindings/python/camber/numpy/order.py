@@ -169,7 +169,9 @@ def _mixed(s: Any, low: Any, t: Any) -> Any:
 
 
 def _quantile(a: Any, q: Any, axis: Any, method: str, keepdims: bool, ignore: bool) -> Any:
-    a = _float(a)
+    a = lift(a)
+    whole = a._code in dt.INTEGERS and method in ("lower", "higher", "nearest") and not ignore
+    a = a if whole else _float(a)
     if hasattr(q, "_tape"):
         raise TypeError("quantile: q is a constant; traced quantiles are not taken")
     if method not in _METHODS:
@@ -188,6 +190,8 @@ def _quantile(a: Any, q: Any, axis: Any, method: str, keepdims: bool, ignore: bo
         at = np.clip([_METHODS[method](float(v), n) for v in q.reshape(-1)], 0, n - 1)
         low = np.floor(at).astype(np.int64)
         out = _mixed(s, low, at - low)
+        if whole:
+            return _reshape(moveaxis(out, -1, 0), (*q.shape, *shape))
         bad = ops.traced("isnan", gather(s, np.array([n - 1]), s.ndim - 1))  # a NaN comes last
         out = ops.traced("select", bad, math.nan, out)
     return _reshape(moveaxis(out, -1, 0), (*q.shape, *shape))

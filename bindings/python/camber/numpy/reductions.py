@@ -18,15 +18,15 @@ from .._tape import cast, constant, i64s, lift, made, tape_of
 Axis = Any
 
 
-def axes_of(x: Any, axis: Axis) -> tuple[int, ...]:
-    """The axes meant, counted from the front and in order.
+def axes_of(x: Any, axis: Axis, scalars: bool = False) -> tuple[int, ...]:
+    """The axes meant, counted from the front and in order. With `scalars` an axis 0 or -1 of a scalar is none, as NumPy's reductions take it.
 
     Errors
     ------
     numpy.exceptions.AxisError
         For one outside, ValueError for a repeated one.
     """
-    if axis is None:
+    if axis is None or (scalars and x.ndim == 0 and axis in (0, -1)):
         return tuple(range(x.ndim))
     given = axis if isinstance(axis, (tuple, list)) else (axis,)
     found = tuple(np.lib.array_utils.normalize_axis_index(int(a), x.ndim) for a in given)
@@ -44,7 +44,7 @@ def reduced_shape(x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[int, .
 
 def reduce(name: str, x: Any, axis: Axis, keepdims: bool, code: int | None = None) -> Any:
     """One of the core's reductions."""
-    axes = axes_of(x, axis)
+    axes = axes_of(x, axis, True)
     shape = reduced_shape(x, axes, keepdims)
     if not axes and name not in ("any", "all", "norm"):
         return x
@@ -89,10 +89,10 @@ def _extreme(name: str) -> Callable[..., Any]:
             if initial is None or initial is np._NoValue:
                 raise ValueError(f"{name}: where= wants initial=")
             a = ops.traced("select", where, a, initial)
+        if (initial is None or initial is np._NoValue) and not math.prod(a.shape[i] for i in axes_of(a, axis, True)):
+            raise ValueError(f"zero-size array to reduction operation {name}imum which has no identity")
         if a._code == dt.BOOL:
             return reduce("any" if name == "max" else "all", a, axis, _keep(keepdims))
-        if a.size == 0 and (initial is None or initial is np._NoValue):
-            raise ValueError(f"zero-size array to reduction operation {name}imum which has no identity")
         return _start(reduce(name, a, axis, _keep(keepdims)), initial, name + "imum")
 
     call.__name__ = name
@@ -108,7 +108,7 @@ FUNCTIONS[np.amax], FUNCTIONS[np.amin] = FUNCTIONS[np.max], FUNCTIONS[np.min]
 def _test(name: str, neutral: bool) -> Callable[..., Any]:
     def call(a: Any, axis: Axis = None, keepdims: Any = False, *, where: Any = True) -> Any:
         a = _masked(cast(lift(a), dt.BOOL), where, neutral)
-        return reduce(name, a, axis, _keep(keepdims)) if axes_of(a, axis) else a
+        return reduce(name, a, axis, _keep(keepdims)) if axes_of(a, axis, True) else a
 
     call.__name__ = name
     call.__doc__ = f"``np.{name}``."
@@ -121,7 +121,7 @@ all = implements(np.all)(_test("all", True))
 
 def _count(a: Any, axis: Axis, where: Any) -> Any:
     if where is True or where is np._NoValue:
-        return math.prod(a.shape[i] for i in axes_of(a, axis))
+        return math.prod(a.shape[i] for i in axes_of(a, axis, True))
     shape = FUNCTIONS[np.broadcast_to](where, a.shape) if hasattr(where, "_tape") else np.broadcast_to(where, a.shape)
     return np.sum(shape, axis=tuple(axes_of(a, axis)))
 
@@ -175,7 +175,7 @@ def std(a: Any, axis: Axis = None, dtype: Any = None, ddof: Any = 0, keepdims: A
 def norm(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """Euclidean length along axes, scaled against overflow; the gradient at 0 is 0."""
     a = _float(a)
-    return reduce("norm", a, axis, keepdims) if axes_of(a, axis) else ops.traced("abs", a)
+    return reduce("norm", a, axis, keepdims) if axes_of(a, axis, True) else ops.traced("abs", a)
 
 
 @own
