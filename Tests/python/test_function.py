@@ -146,8 +146,8 @@ def test_forced_values(force, says):
 
 
 def test_untraced_functions_say_so():
-    with pytest.raises(TypeError, match="np.sort|numpy.sort"):
-        cb.function(np.sort)(np.ones(3))
+    with pytest.raises(TypeError, match="numpy.unique"):
+        cb.function(np.unique)(np.ones(3))
     with pytest.raises(TypeError, match="cannot be traced"):
         cb.function(np.nextafter)(1.0, 2.0)
     with pytest.raises(TypeError, match="out="):
