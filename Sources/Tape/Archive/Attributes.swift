@@ -24,7 +24,6 @@ package func mayLoad(_ s: Structural, _ x: [TensorType], _ a: [Int]) -> Bool? {
   case .cumprod, .cummax, .cummin, .cumargmax, .cumargmin, .cumlogsumexp, .sort: return takes(1, 2) && hasAxis(0, a[0]) && flags(a[1...])
   case .recurrence: return takes(2, 2) && hasAxis(0, a[0]) && flags(a[1...])
   case .argsort: return takes(1, 3) && hasAxis(0, a[0]) && flags(a[1 ..< 2])
-  case .searchsorted: return takes(2, 2) && a[0] >= 0 && a[0] <= x[0].rank && flags(a[1...])
   case .scatterSet: return takes(3, 2) && hasAxis(0, a[0]) && a[1] >= 0 && a[1] <= x[0].rank
   case .segmentProd, .segmentMax, .segmentMin: return mayLoad(.scatterAdd, x, a)
   case .dynamicSlice: return x.count == 2 && a.count >= 1 && a[0] >= 0 && a[0] <= x[0].rank && extents(a[1...])

@@ -9,7 +9,7 @@ import numpy as np
 from .. import _dtypes as dt
 from .. import ops
 from .._dispatch import FUNCTIONS, implements
-from .._indexing import gather, getitem
+from .._indexing import getitem
 from .._library import constants, lib
 from .._tape import cast, joint, lift, made, tape_of, typed
 from .linalg import matmul
