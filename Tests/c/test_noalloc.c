@@ -96,6 +96,7 @@ int main(void) {
     STATUS(camber_guard(t, camber_lt(t, x, hundred), 1, "small"), CAMBER_OK);
     allocations("while cond guard", t, &x, 1, out, 3, at, to);
     camber_tape_free(odd), camber_tape_free(even), camber_tape_free(body), camber_tape_free(t);
+  }
   {   /* order, running results, scatters, segments, blocks that begin where a node says */
     camber_tape *t = camber_tape_new();
     const int64_t n = 4000, block = 100;

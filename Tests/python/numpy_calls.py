@@ -177,5 +177,5 @@ SPECIAL: dict[str, list[tuple[tuple[Any, ...], dict[str, Any]]]] = {
     "eval_legendre": [((3, U), {})], "eval_chebyt": [((3, U), {})], "eval_chebyu": [((3, U), {})], "eval_hermite": [((3, U), {})],
     "eval_hermitenorm": [((3, U), {})], "eval_laguerre": [((3, U), {})], "log_ndtr": [((A,), {})], "ndtri": [((SPECIAL_ARGS[0],), {})],
     "sinc": [((A,), {})], "diric": [((A, 3), {})], "perm": [((7.0, np.array([2.0, 3.0])), {})], "poch": [((P, 2.0), {})],
-    "spherical_jn": [((2, P), {})], "kn": [((2, P), {})], "jn": [((2, P), {})], "expn": [((2, P), {})], "exp1": [((P,), {})],
+    "spherical_jn": [((2, P), {})], "iv": [((2.0, P), {})], "kn": [((2, P), {})], "jn": [((2, P), {})], "expn": [((2, P), {})], "exp1": [((P,), {})],
 }  # fmt: skip
