@@ -48,7 +48,7 @@ extension Node {
     return tape.node(core.elementwise(op, ids[0], ids.count > 1 ? ids[1] : .none, ids.count > 2 ? ids[2] : .none))
   }
 
-  func like(_ v: Double) -> Node { tape.core.contains(id) ? tape.node(tape.core.constant(tape.core.dtype(id), v)) : self }
+  public func like(_ v: Double) -> Node { tape.core.contains(id) ? tape.node(tape.core.constant(tape.core.dtype(id), v)) : self }
 
   public static func + (a: Node, b: Node) -> Node { apply(OpCode(Binary.add), [a, b]) }
   public static func - (a: Node, b: Node) -> Node { apply(OpCode(Binary.sub), [a, b]) }
