@@ -1,12 +1,12 @@
 #!/bin/sh
 # Builds and runs the C and C++ tests against a library: Tests/run-native.sh [folder of libcamber.so] [test ...]
 # Each test's closing line is printed after its name; the exit status is non-zero when one fails. Tests: headers, api, easy,
-# bad_input, regressions, archive, threads, noalloc, cpp, generic, eigen, adbench, quickstart, saved, package, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
+# bad_input, regressions, solve, archive, threads, noalloc, cpp, generic, eigen, adbench, quickstart, fit, saved, package, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 lib=$(cd "${1:-$root/build}" && pwd) || exit 2
 [ $# -gt 0 ] && shift
-tests=${*:-headers api easy bad_input regressions archive threads noalloc cpp generic eigen adbench quickstart saved package fashion}
+tests=${*:-headers api easy bad_input regressions solve archive threads noalloc cpp generic eigen adbench quickstart fit saved package fashion}
 data=${CAMBER_SHARED:-$root/../shared}/data/adbench
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -58,7 +58,7 @@ headers() {
   done
   for c in g++ clang++; do
     command -v $c >/dev/null || continue
-    for h in camber.h camber_easy.h camber.hpp camber/base.hpp camber/node.hpp camber/ops.hpp camber/shapes.hpp camber/generic.hpp camber/windows.hpp camber/transforms.hpp camber/program.hpp camber/training.hpp camber/tensors.hpp camber/archive.hpp; do
+    for h in camber.h camber_easy.h camber.hpp camber/base.hpp camber/node.hpp camber/ops.hpp camber/shapes.hpp camber/generic.hpp camber/windows.hpp camber/transforms.hpp camber/program.hpp camber/training.hpp camber/solver.hpp camber/tensors.hpp camber/archive.hpp; do
       for std in c++17 c++20; do
         if $c -std=$std $strict $include -DHEADER="<$h>" -x c++ "$here/c/header_a.c" "$here/c/header_b.c" -o "$work/header" $link; then passed=$((passed + 1)); else wrong=$((wrong + 1)); fi
       done
@@ -77,20 +77,22 @@ branch() {
   say branch $((2 - right)) "$right passed, $((2 - right)) failed"
 }
 
-quickstart() {
-  cd "$root/examples/quickstart" || exit 2
-  build quick_c $cc -std=c99 main.c && build quick_cpp $cxx -std=c++17 main.cpp || return
+# alike NAME: examples/NAME prints its expected.txt in every language at hand
+alike() {
+  example=$1
+  cd "$root/examples/$example" || exit 2
+  build ${example}_c $cc -std=c99 main.c -lm && build ${example}_cpp $cxx -std=c++17 main.cpp || return
   right=0 all=0
   for language in c cpp py swift; do
     case $language in
       py) python_has_camber || continue; set -- $python main.py ;;
-      swift) [ -n "$SWIFT_EXAMPLES" ] || continue; set -- "$SWIFT_EXAMPLES/quickstart" ;;
-      *) set -- "$work/quick_$language" ;;
+      swift) [ -n "$SWIFT_EXAMPLES" ] || continue; set -- "$SWIFT_EXAMPLES/$example" ;;
+      *) set -- "$work/${example}_$language" ;;
     esac
     all=$((all + 1))
-    "$@" >"$work/quick.out" 2>&1 && diff expected.txt "$work/quick.out" && right=$((right + 1))
+    "$@" >"$work/$example.out" 2>&1 && diff expected.txt "$work/$example.out" && right=$((right + 1))
   done
-  say quickstart $((all - right)) "$right passed, $((all - right)) failed"
+  say "$example" $((all - right)) "$right passed, $((all - right)) failed"
 }
 
 control_example() {
@@ -196,13 +198,13 @@ fashion() {
 for t in $tests; do
   case $t in
     headers) headers ;;
-    quickstart) quickstart ;;
+    quickstart | fit) alike $t ;;
     saved) saved ;;
     control_example) control_example ;;
     package) package ;;
     fashion) fashion ;;
     api) build $t $cc -std=c11 -O1 "$here/c/test_api.c" -lm && run $t "$work/$t" "$root/include" ;;
-    easy | bad_input | control | regressions | archive | memory | threads | noalloc) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
+    easy | bad_input | control | regressions | solve | archive | memory | threads | noalloc) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
     generic)
       build $t $cxx -std=c++17 -O1 "$here/cpp/test_generic.cpp" && run $t "$work/$t" && branch
       build branches $cxx -std=c++17 -O1 "$here/cpp/test_branches.cpp" && run branches "$work/branches" ;;

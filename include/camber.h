@@ -101,6 +101,7 @@ typedef struct camber_linear camber_linear;
 typedef struct camber_optimizer camber_optimizer;
 typedef struct camber_schedule camber_schedule;
 typedef struct camber_scaler camber_scaler;
+typedef struct camber_solver camber_solver;
 typedef struct camber_tensors camber_tensors;
 typedef struct camber_archive camber_archive;
 
@@ -608,6 +609,48 @@ double camber_scaler_scale(const camber_scaler *scaler);    /* multiply the loss
  * leaves them, backs the scale off, counts a skipped step and returns CAMBER_NONFINITE. */
 camber_status camber_scaler_unscale(camber_scaler *scaler, size_t count, void *const *gradients, const camber_dtype *dtypes, const size_t *sizes);
 int64_t camber_scaler_skipped(const camber_scaler *scaler);
+
+/* ---- Minima and least squares ----------------------------------------------------------------------------------------------------- */
+
+/* A solver of one problem, compiled once and run from any number of points. `variables` are nodes of the tape (inputs as a rule), f64 or f32;
+ * `data` are inputs that stay what they are during a run. NULL on error (the tape says).
+ *
+ * camber_minimize: a minimum of the scalar `output`. Methods: "lbfgs", limited-memory BFGS (memory 10) along lines that satisfy the strong Wolfe conditions
+ * (decrease 1e-4, curvature 0.9, evaluations_a_step 40); "newton-cg", Newton steps by conjugate gradients within a trust region (radius 0: from the first point;
+ * largest_radius 1e10, products_a_step 0: twice the number of variables), on exact Hessian products and no matrix.
+ * camber_least_squares: a minimum of half the sum of squares of all elements of `residuals`. Methods: "levenberg-marquardt", Moré's form with
+ * orthogonal factors of the dense Jacobian (radius_factor 100, value_tolerance 1e-24: the decrease that the model still promises, relative); "gauss-newton-cg", the
+ * trust region on products with the Jacobian and its transpose, no matrix.
+ * All: steps 1000; gradient_tolerance 1e-8, of the gradient's largest entry relative to max(1, |value|) (levenberg-marquardt: 1e-4 of it bounds the cosine between
+ * residuals and columns); step_tolerance 1e-14, relative to the variables. Options are finite numbers >= 0. */
+camber_solver *camber_minimize(camber_tape *tape, camber_node output, const camber_node *variables, size_t variable_count,
+                               const camber_node *data, size_t data_count, const char *method);
+camber_solver *camber_least_squares(camber_tape *tape, const camber_node *residuals, size_t residual_count,
+                                    const camber_node *variables, size_t variable_count, const camber_node *data, size_t data_count, const char *method);
+void camber_solver_free(camber_solver *solver);
+camber_status camber_solver_set(camber_solver *solver, const char *name, double value);
+/* From the point in x (an array a variable) to the best that was found, left there. CAMBER_OK whatever the outcome; CAMBER_NONFINITE, and x as it was, where
+ * the function is not finite at the first point. */
+camber_status camber_solver_run(camber_solver *solver, const void *const *data, void *const *x);
+
+/* Why the last run ended. */
+enum {
+  CAMBER_CONVERGED = 0,     /* the gradient is within its tolerance */
+  CAMBER_SMALL_STEP = 1,    /* further steps are, or the gradient is below 1e-7 of the first one and rounding errors hide the rest */
+  CAMBER_OUT_OF_STEPS = 2,
+  CAMBER_STALLED = 3,       /* rounding errors hide any further descent */
+  CAMBER_UNDEFINED = 4,     /* not finite at the first point */
+  CAMBER_UNBOUNDED = 5      /* the value fell below -1e300 */
+};
+int32_t camber_solver_outcome(const camber_solver *solver);       /* -1 before the first run */
+/* The outcome, or the last error, in words. Lives until the next call on the solver. */
+const char *camber_solver_message(const camber_solver *solver);
+double camber_solver_value(const camber_solver *solver);          /* at x; of residuals half the sum of squares. NaN before the first run */
+size_t camber_solver_iterations(const camber_solver *solver);
+/* The journal: entry 0 is the first point, entry i the point after iteration i. Any out pointer may be NULL. `gradient`: its largest entry; `step`: its length, 0 where
+ * the trial was refused; `control`: the step along the line, the radius, or the damping; `evaluations`, `products`: so far. */
+camber_status camber_solver_journal(const camber_solver *solver, size_t i, double *value, double *gradient, double *step, double *control,
+                                    size_t *evaluations, size_t *products);
 
 /* ---- Tensors in files: the safetensors format ------------------------------------------------------------------------------------ */
 

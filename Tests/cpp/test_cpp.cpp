@@ -212,6 +212,16 @@ void training() {
   g[0] = NAN;
   CHECK(o.step({p}, {g}) == CAMBER_NONFINITE);
   THROWS(0, "adagrad", camber::Optimizer("adagrad")); THROWS(0, "rate", o.set("rate", 1)); THROWS(0, "tides", camber::Schedule("tides"));
+  camber::Tape tape;
+  auto x = tape.input(f64, {2});
+  auto solver = camber::Solver::minimize(100 * square(x[1] - square(x[0])) + square(1 - x[0]), {x}, {}, "newton-cg", {{"steps", 100}});
+  double at[2] = {-1.2, 1};
+  CHECK(solver.run({at}) == camber::Outcome::converged && solver.value() < 1e-12 && solver.iterations() > 3 && !solver.message().empty());
+  NEAR(at[1], 1, 1e-6); NEAR(solver.journal(0).value, 24.2, 1e-12);
+  THROWS(CAMBER_EINVAL, "journal", solver.journal(1000)); THROWS(CAMBER_EINVAL, "steps", solver.set("hurry", 1));
+  THROWS(CAMBER_EINVAL, "lbfgs", camber::Solver::minimize(sum(x), {x}, {}, "simplex")); THROWS(CAMBER_ESHAPE, "scalar", camber::Solver::minimize(x, {x}));
+  auto fit = camber::Solver::least_squares({x - 3}, {x});
+  CHECK(fit.run({at}) == camber::Outcome::converged && at[0] == 3);
   camber::Scaler k({{"initial", 4}});
   g[0] = 8, g[1] = 4;
   CHECK(k.scale() == 4 && k.unscale({g}, {f64}, {2}) == CAMBER_OK && g[0] == 2 && k.skipped() == 0);

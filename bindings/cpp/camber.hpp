@@ -30,6 +30,7 @@
 #include "camber/transforms.hpp"
 #include "camber/program.hpp"
 #include "camber/training.hpp"
+#include "camber/solver.hpp"
 #include "camber/tensors.hpp"
 #include "camber/archive.hpp"
 

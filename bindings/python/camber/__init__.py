@@ -37,6 +37,7 @@ from .loops import scan
 from .optim import LossScaler
 from .program import Program
 from .saved import Saved, SavedFunction, dumps, load, loads, save
+from .solve import Solution, Solver, least_squares, minimize
 from .tensors import load_tensors, save_tensors
 from .transforms import (
     checkpoint,
@@ -58,8 +59,8 @@ __version__ = ".".join(str(part) for part in HEADER.version)
 __all__ = [
     "associative_scan",
     "HEADER", "Array", "BusyError", "DerivativeError", "DtypeError", "Error", "FileError", "FlippedError", "Function", "HandleError",
-    "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "Saved", "SavedFunction", "ShapeError", "Tape", "TracedError",
+    "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "Saved", "SavedFunction", "ShapeError", "Solution", "Solver", "Tape", "TracedError",
     "bfloat16", "checkpoint", "cond", "dumps", "fori_loop", "from_bf16", "function", "grad", "hessian", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
-    "linear_transpose", "linearize", "load", "load_tensors", "loads", "map", "nn", "numpy", "ops", "optim", "precision", "pytree", "random", "save", "save_tensors", "scan",
+    "linear_transpose", "least_squares", "linearize", "load", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "precision", "pytree", "random", "save", "save_tensors", "scan",
     "simplify", "special", "stop_gradient", "switch", "tape_hash", "to_bf16", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip
