@@ -80,6 +80,7 @@ static camber_schedule *schedules[FEW];
 static camber_scaler *scalers[FEW];
 static camber_tensors *files[FEW];
 static camber_archive *archives[FEW];
+static camber_solver *solvers[FEW];
 static void *stale[STALE];
 static size_t stale_count;
 static camber_node nodes[NODES];
@@ -88,7 +89,8 @@ static size_t node_count;
 static void retire(void *p) { if (p) stale[stale_count++ % STALE] = p; }
 /* Any pointer that is a handle or was one. */
 static void *any_handle(void) {
-  switch (below(11)) {
+  switch (below(12)) {
+  case 11: return solvers[below(FEW)];
   case 10: return archives[below(FEW)];
   case 0: return tapes[below(TAPES)];
   case 1: return programs[below(PROGRAMS)];
@@ -758,6 +760,32 @@ static void linear(void) {
   for (size_t i = 0; i < m; i++) check_guard(BUFFERS + i, linear_size[l].out_bytes[i], 0);
 }
 
+/* ---- Minima ------------------------------------------------------------------------------------------------------------------------- */
+/* Solvers of two variables, so that their arrays are known; what is minimised may be any node. */
+static void solve(void) {
+  static const char *const methods[] = {"lbfgs", "newton-cg", "levenberg-marquardt", "gauss-newton-cg", "x", NULL};
+  int k = (int)below(FEW);
+  camber_tape *t = PICK(tapes, TAPES);
+  if (!solvers[k] && is_small(t)) {
+    const int64_t two[1] = {2};
+    camber_node x = camber_input(t, CAMBER_F64, two, 1), y = one_in(3) ? any(t) : camber_sum(t, one_in(2) ? camber_square(t, x) : camber_exp(t, x), NULL, 0, 0);
+    if (one_in(16)) x = any(t);
+    if (camber_tape_status(t) != CAMBER_OK || camber_node_rank(t, x) != 1 || camber_node_dim(t, x, 0) != 2 || camber_node_dtype(t, x) != CAMBER_F64) return;
+    enter(t);
+    solvers[k] = one_in(2) ? camber_minimize(t, y, &x, one_in(32) ? 0 : 1, NULL, one_in(32) ? (size_t)odd_number() | (size_t)1 << 40 : 0, methods[below(6)])
+                           : camber_least_squares(t, &y, 1, &x, 1, NULL, 0, methods[below(6)]);
+    leave(t, solvers[k] == NULL, "camber_minimize");
+    if (solvers[k]) HOLDS(camber_solver_set(solvers[k], "steps", 1 + below(8)) == CAMBER_OK);
+  }
+  camber_solver *s = PICK(solvers, FEW);
+  double *p = (double *)guarded(0, 16, 0);
+  p[0] = number(), p[1] = one_in(4) ? number() : 1;
+  void *x[1] = {one_in(32) ? NULL : p};
+  camber_status r = camber_solver_run(s, NULL, one_in(32) ? NULL : x);
+  if (known(r)) sentence(camber_solver_message(s), "camber_solver_run");
+  check_guard(0, 16, 0);
+}
+
 /* ---- Training --------------------------------------------------------------------------------------------------------------------- */
 static void train(void) {
   int k = (int)below(FEW);
@@ -988,6 +1016,7 @@ static void release(uint32_t k, int i) {
   case 4: camber_optimizer_free(optimizers[i % FEW]), retire(optimizers[i % FEW]), optimizers[i % FEW] = NULL, parameters[i % FEW] = 0; break;
   case 5: camber_schedule_free(schedules[i % FEW]), retire(schedules[i % FEW]), schedules[i % FEW] = NULL; break;
   case 6: camber_scaler_free(scalers[i % FEW]), retire(scalers[i % FEW]), scalers[i % FEW] = NULL; break;
+  case 8: camber_solver_free(solvers[i % FEW]), retire(solvers[i % FEW]), solvers[i % FEW] = NULL; break;
   case 7: camber_archive_free(archives[i % FEW]), retire(archives[i % FEW]), archives[i % FEW] = NULL; break;
   default: camber_tensors_free(files[i % FEW]), retire(files[i % FEW]), files[i % FEW] = NULL; break;
   }
@@ -1008,7 +1037,7 @@ static void act(void) {
     tapes[b] = camber_tape_sub(tapes[k]);
     HOLDS((tapes[b] == NULL) == (camber_tape_status(tapes[k]) != CAMBER_OK));
   } break;
-  case 3: release(below(9), (int)byte()); break;
+  case 3: release(below(10), (int)byte()); break;
   case 4: {   /* free of what is no such handle */
     void *p = any_handle();
     switch (below(4)) {
@@ -1023,7 +1052,7 @@ static void act(void) {
   case 10: option(); break;
   case 11: case 12: case 13: run(); break;
   case 14: linear(); break;
-  case 15: case 16: train(); break;
+  case 15: case 16: if (one_in(4)) solve(); else train(); break;
   case 17: if (one_in(4)) file(); break;
   case 18: archive(); break;
   case 19: case 20: case 21: case 22: {
@@ -1058,7 +1087,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   furnish(tapes[0]), furnish(tapes[1]);
   for (int i = 0; i < 300 && left; i++) act();
   uint32_t from = byte();
-  for (uint32_t i = 0; i < 9; i++) for (int j = 0; j < TAPES; j++) release((i + from) % 9, j);
+  for (uint32_t i = 0; i < 10; i++) for (int j = 0; j < TAPES; j++) release((i + from) % 10, j);
   unlink(path);
   return 0;
 }
