@@ -96,10 +96,16 @@ static double number(int dtype, const void *x, size_t i) {
   return v;
 }
 
-void ck_gemm_mend(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, const uint8_t *mask_a,
-                  const void *b, const uint8_t *mask_b, void *c, size_t i0, size_t i1) {
+static bool is_set(ck_mask m, size_t i) {
+  if (!m.p) return true;
+  i += m.first;
+  return m.bits ? m.p[i / 8] >> (i % 8) & 1 : m.p[i];
+}
+
+void ck_gemm_mend(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, ck_mask mask_a,
+                  const void *b, ck_mask mask_b, void *c, size_t i0, size_t i1) {
   const size_t size = ck_sizes[dtype];
-  if (dtype > CK_BF16 || (!mask_a && !mask_b) || ck_all_finite(dtype, (const char *)c + i0 * n * size, (i1 - i0) * n)) return;
+  if (dtype > CK_BF16 || (!mask_a.p && !mask_b.p) || ck_all_finite(dtype, (const char *)c + i0 * n * size, (i1 - i0) * n)) return;
   for (size_t i = i0; i < i1; i++)
     for (size_t j = 0; j < n; j++) {
       char *element = (char *)c + (i * n + j) * size;
@@ -107,14 +113,14 @@ void ck_gemm_mend(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, con
       double sum = 0;
       for (size_t p = 0; p < k; p++) {
         const size_t at = ta ? p * m + i : i * k + p, bt = tb ? j * k + p : p * n + j;
-        if ((!mask_a || mask_a[at]) && (!mask_b || mask_b[bt])) sum += number(dtype, a, at) * number(dtype, b, bt);
+        if (is_set(mask_a, at) && is_set(mask_b, bt)) sum += number(dtype, a, at) * number(dtype, b, bt);
       }
       ck_cast_kernel(CK_F64, dtype)(&sum, NULL, NULL, element, 1);
     }
 }
 
-void ck_gemm_masked(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, const uint8_t *mask_a,
-                    const void *b, const uint8_t *mask_b, void *c, void *scratch) {
+void ck_gemm_masked(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, ck_mask mask_a,
+                    const void *b, ck_mask mask_b, void *c, void *scratch) {
   ck_gemm(dtype, ta, tb, m, n, k, a, b, c, scratch);
   ck_gemm_mend(dtype, ta, tb, m, n, k, a, mask_a, b, mask_b, c, 0, m);
 }

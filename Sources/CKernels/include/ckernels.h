@@ -177,11 +177,15 @@ int64_t ck_fold_key(int64_t key, int64_t data);   /* the FOLD_KEY of the operato
 size_t ck_gemm_scratch(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k);
 void ck_gemm(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
              const void *a, const void *b, void *c, void *scratch);
-/* The same with structural zeros: the product of a[i,p] and b[p,j] counts only where both masks (bytes, laid out as their
- * operand; NULL = all) are set. Runs ck_gemm and repeats element by element in f64 only the elements that are not finite. The caller
+/* Bools as bits: element i is bit i % 8 of byte i / 8. `x` holds 0 and 1; n elements, the last byte filled up with zeros. */
+void ck_pack_bits(const uint8_t *x, size_t n, uint8_t *out);
+void ck_unpack_bits(const uint8_t *x, size_t n, uint8_t *out);
+/* A mask of an operand, laid out as it: bytes, or bits; from element `first` on. p NULL: all are set. */
+typedef struct ck_mask { const uint8_t *p; size_t first; bool bits; } ck_mask;
+/* The same with structural zeros: the product of a[i,p] and b[p,j] counts only where both masks are set. Runs ck_gemm and repeats element by element in f64 only the elements that are not finite. The caller
  * guarantees that an operand is 0 where its mask is not set. */
 void ck_gemm_masked(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
-                    const void *a, const uint8_t *mask_a, const void *b, const uint8_t *mask_b, void *c, void *scratch);
+                    const void *a, ck_mask mask_a, const void *b, ck_mask mask_b, void *c, void *scratch);
 /* Rows [i, i_end), columns [j, j_end) of the product, any cut: the bits of the whole. scratch: as for the whole, not shared. */
 typedef struct ck_range { size_t i, i_end, j, j_end; } ck_range;
 void ck_gemm_range(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
@@ -190,8 +194,8 @@ void ck_gemm_range(int dtype, bool transpose_a, bool transpose_b, size_t m, size
 void ck_gemm_batch(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a, size_t next_a,
                    const void *b, size_t next_b, void *c, size_t next_c, size_t count, ck_range range, void *scratch);
 /* What ck_gemm_masked does after the product, in rows [i0, i1). */
-void ck_gemm_mend(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a, const uint8_t *mask_a,
-                  const void *b, const uint8_t *mask_b, void *c, size_t i0, size_t i1);
+void ck_gemm_mend(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a, ck_mask mask_a,
+                  const void *b, ck_mask mask_b, void *c, size_t i0, size_t i1);
 /* Convolutions. geometry (38 numbers): batch, groups, then n, o, c of one group; strides in elements of x by batch, group, n, c, of w by batch,
  * group, o, c, of y by batch, group, n, o; then of each of three spatial axes, innermost last, i k p s d b low: the extents of x, w, y, and
  * x[i] w[k] is added to y[p] where b i = s p + d k - low, b > 0. Spatial axes are dense and innermost. f64 f32 f16 bf16 (sums in f32,

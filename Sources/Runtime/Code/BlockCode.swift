@@ -17,6 +17,8 @@ struct BlockEntry: BitwiseCopyable {
   var map: Int32 = -1
   /// A register that something fills once a run.
   var filled = false
+  /// Bools in memory, eight to a byte.
+  var bits = false
 }
 
 /// kernel(x, y, z, out) on the block; or a part of machine code. Otherwise elements are moved: where `out` is 0, by the store numbered x; otherwise
@@ -52,7 +54,7 @@ struct BlockUse: BitwiseCopyable {
 }
 
 /// `count` of the entries in `BlockCode.columns`, stored side by side: each has rows of `width` elements, which come `pitch` apart
-/// in the memory `out`, the first at `offset`.
+/// in the memory `out`, the first at `offset`. Width 0: one column of bools, as bits.
 struct BlockStore: BitwiseCopyable {
   var out: Int32, columns: Int32, count: Int32, width: Int32
   var offset: Int, pitch: Int
@@ -133,6 +135,8 @@ struct BlockCode {
       let l = hoisted / gcd(hoisted, p) * p
       if l <= 1024 { hoisted = l }
     }
+    // Blocks begin at whole bytes of bits.
+    if values.hasBits, hoisted % 8 != 0 { hoisted = hoisted / gcd(hoisted, 8) * 8 }
     var next = 0
     for m in 0 ..< operations {
       if !items[Int(members[m])].weaves { try emit(g, values, Int(members[m]), Int32(2 * m), s, info.stage, entry, last) }
@@ -264,6 +268,15 @@ struct BlockCode {
     let q = Int(g.items[o].root), d = g.dtype(o), v = values.seen(g, q, stage: stage)
     let half = d == 2 || d == 3
     var e = memory(values, v, d)
+    if values.list[v].bits {
+      entries[Int(e)].advances = false
+      entries[Int(e)].bits = true
+      reads(e, Int32.max)
+      let r = register(1)
+      instructions.append(BlockInstruction(x: e, out: r))
+      entry[k] = r
+      return r
+    }
     if g.isFull(o) {
       if half {
         let r = register(4)
@@ -317,7 +330,7 @@ struct BlockCode {
     var direct = false   // a cast reads its operand as it lies in memory
     if isCast, !half {
       let o = g.operand(r, 0), k = key(g, o, s)
-      if entry[k] < 0, g.isFull(o) {
+      if entry[k] < 0, g.isFull(o), !values.list[values.seen(g, Int(g.items[o].root), stage: stage)].bits {
         x.0 = memory(values, values.seen(g, Int(g.items[o].root), stage: stage), g.dtype(o))
         direct = true
       }
@@ -338,7 +351,7 @@ struct BlockCode {
         if Int(entries[Int(entry[q])].size) == width { release(entry[q]) } else { later.append(entry[q]) }
       }
     }
-    let inMemory = escapes && !half
+    let bits = escapes && values.list[Int(g.items[p].value)].bits, inMemory = escapes && !half && !bits
     let out = inMemory ? memory(values, Int(g.items[p].value), d) : register(width)
     entry[p] = out
     var stored = false
@@ -353,6 +366,13 @@ struct BlockCode {
     }
     for e in later { release(e) }
     if half, escapes, !stored { try add(Rows.cast[7 + Int(d)], out, out: memory(values, Int(g.items[p].value), d)) }
+    if bits {
+      entries.append(BlockEntry(value: g.items[p].value, size: 1, bits: true))
+      outputs.append(BlockUse(value: g.items[p].value, instruction: -1))
+      instructions.append(BlockInstruction(x: Int32(stores.count), out: 0))
+      stores.append(BlockStore(out: Int32(entries.count - 1), columns: Int32(columns.count), count: 1, width: 0, offset: 0, pitch: 0))
+      columns.append(out)
+    }
     if !used { release(out) }
   }
 

@@ -25,6 +25,8 @@ struct RowInstruction {
     case spread
     /// Each of `outer` parts of a row of x, [n, inner].
     case reduce, softmax
+    /// Bools from and to memory where they lie as bits.
+    case unpack, pack
   }
   var way = Way.kernel
   var kernel: ck_kernel?
@@ -56,6 +58,7 @@ struct RowCode {
   private(set) var work = 0.0
   private(set) var folds = 0, stored = 0
 
+  private var bits = false
   private var free: [Int: [Int32]] = [:]
   private var kept: Set<Int32> = []
 
@@ -94,6 +97,8 @@ struct RowCode {
     let moving = entries.reduce(0) { $0 + ($1.advances ? Int($1.size) * $1.width : 0) }, bytes = registers.reduce(moving, +)
     let widest = entries.reduce(1) { max($0, $1.width) }
     block = max(min(98_304 / max(bytes, 1), 8192 / widest, count), 1)
+    // Bits of a block begin at a byte.
+    if bits { block = min(max(block & ~7, 8), count) }
     for r in registers {
       places.append(scratch)
       scratch += up(r * block, 64)
@@ -134,6 +139,14 @@ struct RowCode {
       return r
     }
     var e = RowEntry(value: Int32(values.seen(g, q, stage: stage)), size: Int32(d), width: width)
+    if values.list[Int(e.value)].bits {
+      bits = true
+      entries.append(e)
+      let r = register(d, width)
+      instructions.append(RowInstruction(way: .unpack, x: Int32(entries.count - 2), out: r, width: width))
+      entry[k] = r
+      return r
+    }
     if g.isFull(o) {
       e.advances = true
       entries.append(e)
@@ -180,8 +193,8 @@ struct RowCode {
         if !g.items[p].folds, !g.items[p].copies, Int(e.size) * e.width == Int(d) * width { release(entry[q]) } else { later.append(entry[q]) }
       }
     }
-    let out: Int32
-    if g.items[p].value >= 0 {
+    let out: Int32, packs = g.items[p].value >= 0 && values.list[Int(g.items[p].value)].bits
+    if g.items[p].value >= 0, !packs {
       entries.append(RowEntry(value: g.items[p].value, size: d, width: width, advances: true))
       out = Int32(entries.count - 1)
       stored += 1
@@ -213,6 +226,12 @@ struct RowCode {
       let rd = Rows.classes.withUnsafeBufferPointer { b in b.baseAddress.map { g.rowDType(r, p, $0) } ?? 0 }
       try add(ck_row_kernel(Int32(r.op), Int32(rd)), x, out, width)
       work += Rows.cost[Int(r.op)] * Double(d) * Double(width)
+    }
+    if packs {
+      bits = true
+      stored += 1
+      entries.append(RowEntry(value: g.items[p].value, size: 1, width: width))
+      instructions.append(RowInstruction(way: .pack, x: out, out: Int32(entries.count - 1), width: width))
     }
     for e in later { release(e) }
     if last[p] < 0 { release(out) }

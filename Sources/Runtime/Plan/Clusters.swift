@@ -194,6 +194,7 @@ struct Clusters: ~Copyable {
       let s = Int(all[i])
       operands(s) { if items[$0].step != Int32(s) { last[$0] = Int32(i) } }
     }
+    let narrow = try narrowed(g, all, last, output)
     var any = false
     for i in 0 ..< n {
       let s = Int(all[i]), kind = steps[s].kind
@@ -216,12 +217,47 @@ struct Clusters: ~Copyable {
         }
         over = over && out
       }
-      major[s] = freed > made && !over ? place : Int32(i)
+      if let wide = narrow[Int32(i)] {
+        major[s] = wide < 0 ? place : max(place, major[Int(all[Int(wide)])])
+      } else {
+        major[s] = freed > made && !over ? place : Int32(i)
+      }
       any = any || major[s] < Int32(i)
       operands(s) { latest[$0] = max(latest[$0], major[s]) }
     }
     if !any { return }
     let order = (0 ..< n).map { all[$0] }.sorted { (major[Int($0)], index[Int($0)]) < (major[Int($1)], index[Int($1)]) }
     for i in 0 ..< n { all[i] = order[i] }
+  }
+
+  /// Steps that make something small of one array and alone read it late: masks for the way back. They follow the last other reader of that array, given
+  /// by place (-1: the step that makes it), so that it is not kept for them.
+  private func narrowed(_ g: Graph, _ all: borrowing List<Int32>, _ last: Memory<Int32>, _ output: Memory<Bool>) throws(Failure) -> [Int32: Int32] {
+    let items = g.items, wide = try Memory<Int32>(g.count, filling: -1), sum = try Memory(g.count, filling: 0)
+    var found: [(step: Int32, of: Int, made: Int)] = []
+    for i in 0 ..< all.count {
+      let s = Int(all[i])
+      var one = -1, made = 0, small = steps[s].kind == .block, reads: [Int] = []
+      for m in 0 ..< Int(steps[s].count) {
+        let p = Int(members[Int(steps[s].start) + m]), r = g.record(p)
+        for k in 0 ..< Int(r.arity) {
+          let o = g.operand(r, k), h = g.home(Int(items[o].root))
+          if items[h].kind == .host || items[h].kind == .constant || items[h].kind == .array || items[h].step == Int32(s) { continue }
+          reads.append(h)
+          if one < 0 { one = h } else if one != h { small = false }
+          small = small && g.tokens[o] == nil
+        }
+        if output[p] { small = false } else if last[p] >= 0 { made += g.elements(p) * Int(size(g.dtype(p))) }
+      }
+      if small, one >= 0, items[one].kind == .block || items[one].kind == .kernel, !output[one], made * 4 <= g.elements(one) * Int(size(g.dtype(one))), made > 0 {
+        found.append((Int32(i), one, made))
+        sum[one] += made
+      } else {
+        for h in reads { wide[h] = max(wide[h], Int32(i)) }
+      }
+    }
+    var places: [Int32: Int32] = [:]
+    for f in found where sum[f.of] <= g.elements(f.of) * Int(size(g.dtype(f.of))) && f.step > wide[f.of] && last[f.of] > wide[f.of] { places[f.step] = wide[f.of] }
+    return places
   }
 }

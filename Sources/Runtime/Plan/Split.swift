@@ -16,7 +16,7 @@ struct Split: BitwiseCopyable {
   // Products: elements from one matrix of a batch to the next, transposed, which operands are masks, panels of C; `inner` is a lane's scratch.
   var stepA = 0, stepB = 0
   var ta = false, tb = false
-  var maskA: Int32 = -1, maskB: Int32 = -1
+  var maskA: Int32 = -1, maskB: Int32 = -1, bitsA = false, bitsB = false
   var rows = 1, columns = 1
   var rowPanel = 1, columnPanel = 1
   var axes = Axes()
@@ -109,7 +109,8 @@ struct Split: BitwiseCopyable {
     let out = s.type
     (ta, tb) = (s.attrs[0] != 0, s.attrs[1] != 0)
     if s.attrs[2] != 0 { maskA = 2 }
-    if s.attrs[3] != 0 { maskB = Int32(2 + s.attrs[2]) }
+    if s.attrs[3] != 0 { maskB = s.attrs[2] != 0 ? 3 : 2 }
+    (bitsA, bitsB) = (s.attrs[2] == 2, s.attrs[3] == 2)
     (m, n) = (out.shape[out.rank - 2], out.shape[out.rank - 1])
     k = s.types[0].shape[s.types[0].rank - 1 - s.attrs[0]]
     batch = out.count / (m * n)
@@ -193,8 +194,8 @@ struct Split: BitwiseCopyable {
     let a = x[0] + b * stepA * size, w = x[1] + b * stepB * size, c = out + b * m * n * size
     ck_gemm_range(dtype, ta, tb, m, n, k, a, w, c, range(i, j), scratch.map { $0 + lane * inner })
     if maskA < 0, maskB < 0 { return }
-    let ma = maskA < 0 ? nil : (x[Int(maskA)] + b * stepA).assumingMemoryBound(to: UInt8.self)
-    let mb = maskB < 0 ? nil : (x[Int(maskB)] + b * stepB).assumingMemoryBound(to: UInt8.self)
+    let ma = ck_mask(p: maskA < 0 ? nil : x[Int(maskA)].assumingMemoryBound(to: UInt8.self), first: b * stepA, bits: bitsA)
+    let mb = ck_mask(p: maskB < 0 ? nil : x[Int(maskB)].assumingMemoryBound(to: UInt8.self), first: b * stepB, bits: bitsB)
     let r = range(i, 0)
     ck_gemm_mend(dtype, ta, tb, m, n, k, a, ma, w, mb, c, r.i, r.i_end)
   }

@@ -127,7 +127,9 @@ final class Structure {
     if let turned = tape.turnedInPlace(stages) { (tape, stages) = turned }
     let g = try Graph(tape, stages, slots: slots)
     var c = try Clusters.make(g)
-    let places = try Places(g, c), v = try Values(g, &c, places)
+    let places = try Places(g, c)
+    var v = try Values(g, &c, places)
+    try v.packMasks(g, c)
     scalars = try ScalarCode(g, c, v)
     code = try Memory(c.schedule.count, filling: -1)
     constants = try Structure.constantBlock(g, v)
@@ -178,13 +180,20 @@ final class Structure {
   }
 
   private func kernel(_ g: Graph, _ p: Int, _ info: StepInfo) -> KernelStep {
-    let t = g.tape, n = NodeID(g.items[p].node), types = t.inputs(n).map { t.type($0) }, attrs = t.attrs(n)
-    let op = t.op(n).structural ?? .part, r = row(op)
+    let t = g.tape, n = NodeID(g.items[p].node), types = t.inputs(n).map { t.type($0) }, op = t.op(n).structural ?? .part, r = row(op)
+    var attrs = t.attrs(n)
+    if op == .matmul, attrs[2] + attrs[3] > 0 {
+      // A mask that lies in bits.
+      let own = attrs[2] != 0 ? 3 : 2
+      for (k, slot) in [(2, 2), (3, own)] where attrs[k] != 0 {
+        if values.list[Int(operand(g, p, slot, info.stage))].bits { attrs[k] = 2 }
+      }
+    }
     if let rest = values.places.rest[g.items[p].step] {
       return KernelStep(op: op, operands: rest.map { operand(g, p, $0.slot, info.stage) }, out: g.items[p].value, types: rest.map { types[$0.slot] }, type: t.type(n), attrs: attrs,
                         geometry: [], scratch: 0, copies: rest.enumerated().map { ($0, $1.offset, $1.bytes) }, name: r.name, kernel: nothing)
     }
-    let geometry = r.geometry(types, attrs, t.type(n))
+    let geometry = r.geometry(types, t.attrs(n), t.type(n))
     var copies: [(slot: Int, offset: Int, bytes: Int)] = []
     if op == .concat, geometry[0] == 1, t.type(n).count > 0 {
       var done = 0
@@ -194,7 +203,7 @@ final class Structure {
       }
     }
     return KernelStep(op: op, operands: operands(g, p, info.stage), out: g.items[p].value, types: types, type: t.type(n), attrs: attrs,
-                      geometry: geometry, scratch: r.scratch(types, attrs, t.type(n)), copies: copies, name: r.name,
+                      geometry: geometry, scratch: r.scratch(types, t.attrs(n), t.type(n)), copies: copies, name: r.name,
                       kernel: t.type(n).count == 0 ? nothing : r.kernel)
   }
 

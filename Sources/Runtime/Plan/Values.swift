@@ -24,6 +24,8 @@ struct Value: BitwiseCopyable {
   var origin: Origin
   var dtype: UInt8
   var stage: UInt8
+  /// Bools, eight to a byte.
+  var bits = false
   /// Read in a later stage than its own.
   var pinned = false
 }
@@ -46,6 +48,8 @@ struct Values: ~Copyable {
   /// Numbers that scalar programs know: items[position].step = -2 - slot.
   var scalarConstants = List<Int32>()
   let places: Places
+  /// Some masks lie in bits.
+  var hasBits = false
 
   init(_ g: Graph, _ c: inout Clusters, _ places: Places) throws(Failure) {
     needs = [UInt64](repeating: 0, count: g.stages.count)

@@ -60,7 +60,10 @@ func run(_ b: RunBlock, _ base: Table, _ first: Int, _ end: Int) {
         store(b, b.stores[Int(p.x)], base, now, start, n)
       } else if let from = base[Int(p.x)], let to = base[Int(p.out)] {
         let s = b.shapes[Int(p.x)], size = Int(s.size), within = start % s.period
-        if s.map >= 0 {
+        if s.bits {
+          ck_unpack_bits(from.assumingMemoryBound(to: UInt8.self) + start / 8, n, to.assumingMemoryBound(to: UInt8.self))
+          now[Int(p.out)] = to
+        } else if s.map >= 0 {
           ck_stage(size, b.maps + Int(s.map), from, start, n, to)
           now[Int(p.out)] = to
         } else if s.rep == 1, within + n <= s.period {
@@ -78,6 +81,10 @@ func run(_ b: RunBlock, _ base: Table, _ first: Int, _ end: Int) {
 private func store(_ b: RunBlock, _ s: BlockStore, _ base: Table, _ now: Table, _ start: Int, _ n: Int) {
   guard let out = base[Int(s.out)] else { return }
   let size = Int(b.shapes[Int(s.out)].size), width = Int(s.width), columns = b.columns + Int(s.columns), to = out + s.offset * size
+  if width == 0 {
+    if let x = now[Int(columns[0])] { ck_pack_bits(x.assumingMemoryBound(to: UInt8.self), n, out.assumingMemoryBound(to: UInt8.self) + start / 8) }
+    return
+  }
   if width == 1 {
     ck_interleave(size, Int(s.count), now, columns, n, to + start * s.pitch * size, s.pitch)
     return

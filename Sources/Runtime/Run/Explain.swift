@@ -24,8 +24,9 @@ func explain(_ plan: Plan, _ backend: Backend) -> String {
       case .block:
         let b = plan.vectors.blocks[n]
         text += "elementwise: \(b.operations) operators on \(b.count) elements by \(b.block), \(b.inputs.count) in, \(b.outputs.count) out, \(b.registers) registers"
-        let woven = b.stores.reduce(0) { $0 + Int($1.count) }
+        let woven = b.stores.reduce(0) { $0 + ($1.width == 0 ? 0 : Int($1.count)) }, bits = b.entries.count { $0.bits }
         if !b.maps.isEmpty { text += ", \(b.entries.count { $0.map >= 0 }) read through maps" }
+        if bits > 0 { text += ", \(bits) masks as bits" }
         if woven > 0 { text += ", \(woven) parts of concats" }
         text += ": \(operators(b))\(machine(b, plan.vectors))"
         text += b.outputs.map { " -> " + place(plan, r.table, b, $0.value) }.joined() + "\n"

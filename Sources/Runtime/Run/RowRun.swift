@@ -66,6 +66,10 @@ func run(_ b: RunRows, _ base: Table, _ first: Int, _ end: Int) {
     }
     for i in 0 ..< b.instructionCount {
       let p = b.instructions[i], n = rows * p.width
+      if p.way == .pack {
+        if let x = now[Int(p.x)], let to = base[Int(p.out)] { ck_pack_bits(x.assumingMemoryBound(to: UInt8.self), n, to.assumingMemoryBound(to: UInt8.self) + row * p.width / 8) }
+        continue
+      }
       guard let out = now[Int(p.out)] else { continue }
       if let k = p.kernel {
         k(now[Int(p.x)], now[Int(p.y)], now[Int(p.z)], out, n)
@@ -74,7 +78,8 @@ func run(_ b: RunRows, _ base: Table, _ first: Int, _ end: Int) {
       let s = b.shapes[Int(p.x)], size = Int(s.size)
       guard let x = s.advances || s.register >= 0 ? now[Int(p.x)] : base[Int(p.x)] else { continue }
       switch p.way {
-      case .kernel: break
+      case .kernel, .pack: break
+      case .unpack: ck_unpack_bits(x.assumingMemoryBound(to: UInt8.self) + row * p.width / 8, n, out.assumingMemoryBound(to: UInt8.self))
       case .stretch: ck_stretch(size, x, out, row * p.width, n, s.rep, s.period)
       case .stage: ck_stage(size, b.maps + Int(s.map), x, row * p.width, n, out)
       case .spread: ck_repeat(size, x, p.rep, n / p.rep, out)

@@ -35,10 +35,10 @@ package func mayLoad(_ s: Structural, _ x: [TensorType], _ a: [Int]) -> Bool? {
     return zip(masked, x[2...]).allSatisfy { $1 == x[$0].with(.bool) }
   case .cholesky: return takes(1, 0)
   case .revolve: return takes(2, 0)
+  case .after: return takes(2, 0)
   case .triangularSolve: return takes(2, 3) && flags(a[...])
   case .solve: return takes(2, 1) && flags(a[...])
   case .random: return x.count == 1 && a.count >= 1 && a[0] >= 0 && a[0] < DType.allCases.count && extents(a[1...])
-  case .after: return takes(2, 0)
   // Leaves, loops, marks and their members are read by themselves: Decode.swift.
   default: return row(s).loads?(x, a)
   }

@@ -27,14 +27,15 @@ let matmulRow = Row(
   let out = c.type, size = out.dtype.size, d = out.dtype.rawValue
   let m = out.shape[out.rank - 2], n = out.shape[out.rank - 1], k = c.types[0].shape[c.types[0].rank - 1 - c.attrs[0]]
   let ta = c.attrs[0] != 0, tb = c.attrs[1] != 0
-  let x = c.x, y = c.out, scratch = c.scratch, ma = c.attrs[2] != 0 ? x[2] : nil, mb = c.attrs[3] != 0 ? x[2 + c.attrs[2]] : nil
+  let x = c.x, y = c.out, scratch = c.scratch, ma = c.attrs[2] != 0 ? x[2] : nil, mb = c.attrs[3] != 0 ? x[c.attrs[2] != 0 ? 3 : 2] : nil
+  let bitsA = c.attrs[2] == 2, bitsB = c.attrs[3] == 2   // as programs keep masks for long
   func product(_ rows: Int, _ i: Int, _ j: Int, _ o: Int) {
     let a = x[0] + i * size, b = x[1] + j * size, p = y + o * size
     if ma == nil, mb == nil {
       ck_gemm(d, ta, tb, rows, n, k, a, b, p, scratch)
     } else {
-      ck_gemm_masked(d, ta, tb, rows, n, k, a, ma.map { ($0 + i).assumingMemoryBound(to: UInt8.self) },
-                     b, mb.map { ($0 + j).assumingMemoryBound(to: UInt8.self) }, p, scratch)
+      ck_gemm_masked(d, ta, tb, rows, n, k, a, ck_mask(p: ma?.assumingMemoryBound(to: UInt8.self), first: i, bits: bitsA),
+                     b, ck_mask(p: mb?.assumingMemoryBound(to: UInt8.self), first: j, bits: bitsB), p, scratch)
     }
   }
   if let rows = flatRows(c.types, c.attrs, out) {
