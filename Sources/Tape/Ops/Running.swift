@@ -7,7 +7,7 @@ func runningRow(_ s: Structural) -> Row {
   case .cumprod: running("cumprod", .prod, .custom(jvp: { t, y, tangents in
       guard let dx = tangents[0] else { return nil }
       let a = t.attrs(y), before = t.shifted(y, a, 1), x = t.input(y, 0)
-      return t.held(t.apply(.recurrence, [x, t.product(.factor(before), dx)?.value ?? .none], a), dx.mask.map { t.apply(.cumsum, [$0], a) })
+      return t.product(.factor(before), dx).map { t.recur(x, $0, a) }
     }, transpose: nil))
   case .cummax: running("cummax", .max, extremum(.cumargmax))
   case .cummin: running("cummin", .min, extremum(.cumargmin))
@@ -19,7 +19,7 @@ func runningRow(_ s: Structural) -> Row {
       let a = t.attrs(y), x = t.input(y, 0), live = t.binary(.ne, y, t.like(y, -.infinity))
       let keep = t.select(live, t.unary(.exp, t.sub(t.shifted(y, a, -.infinity), y)), t.zeros(y))
       guard let own = t.product(.gated(live, t.unary(.exp, t.sub(x, y))), dx) else { return nil }
-      return t.held(t.apply(.recurrence, [keep, own.value], a), own.mask.map { t.apply(.cumsum, [$0], a) })
+      return t.recur(keep, own, a)
     }, transpose: nil))
   default: recurrenceRow
   }
@@ -66,12 +66,9 @@ private let recurrenceRow = Row(
     let a = t.attrs(y), x = t.input(y, 0)
     var own = tangents[1]
     if let da = tangents[0] { own = t.plus(own, t.product(.factor(t.shifted(y, a, 0)), da)) }
-    guard let own else { return nil }
-    return t.held(t.apply(.recurrence, [x, own.value], a), own.mask.map { t.apply(.recurrence, [t.binary(.ne, x, t.zeros(x)), $0], a) })
+    return own.map { t.recur(x, $0, a) }
   }, transpose: { t, y, ct, slot in
-    guard slot == 1 else { return nil }
-    let a = t.attrs(y), x = t.shifted(t.input(y, 0), [a[0], 1 - a[1]], 0)
-    return t.apply(.recurrence, [t.dtype(ct) == .bool ? t.binary(.ne, x, t.zeros(x)) : x, ct], [a[0], 1 - a[1]])
+    slot == 1 ? t.recurBack(y, Masked(ct)).value : nil
   })
 ) { c in
   let (outer, n, inner) = around(c.type.shape, axis: c.attrs[0])
@@ -91,8 +88,18 @@ extension Tape {
     return n == 1 ? edge : concat(a[1] != 0 ? [rest, edge] : [edge, rest], axis: a[0])
   }
 
-  /// A value that may be anything where its mask is not set, 0 there.
-  func held(_ value: NodeID, _ mask: NodeID?) -> Masked { mask.map { Masked(select($0, value, zeros(value)), $0) } ?? Masked(value) }
+  /// The recurrence of b. Its mask is set from where b's is first set on, whatever the factors are: one that is 0 has a derivative. Factors of
+  /// what is not there yet are structurally none.
+  func recur(_ x: NodeID, _ b: Masked, _ a: [Int]) -> Masked {
+    guard let m = b.mask else { return Masked(apply(.recurrence, [x, b.value], a)) }
+    let reached = apply(.cumsum, [m], a)
+    return Masked(apply(.recurrence, [select(shifted(reached, a, 0), x, zeros(x)), b.value], a), reached)
+  }
+  /// A cotangent of y, a recurrence, pulled back to what is added in it.
+  func recurBack(_ y: NodeID, _ ct: Masked) -> Masked {
+    let a = attrs(y), back = [a[0], 1 - a[1]]
+    return recur(shifted(input(y, 0), back, 0), ct, back)
+  }
 
   /// Value and mask of x at indices along `axis`, element by element.
   func takeAlong(_ x: Masked, _ indices: NodeID, axis: Int) -> Masked {

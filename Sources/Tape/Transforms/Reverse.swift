@@ -94,10 +94,12 @@ extension Tape {
       for slot in 0 ..< 2 where active[slot] { result[slot] = transpose(self, n, c, slot) }
     case .custom(let jvp, let transpose):
       let slots = active.indices.filter { active[$0] && dtype(x[$0]).isFloat }
+      if s == .recurrence, slots == [1] {
+        result[1] = recurBack(n, c)
+        return result
+      }
       if slots.count == 1, let g = transpose?(self, n, c.value, slots[0]) {
-        var mask: NodeID?
-        if case .same = rule.masks, let m = c.mask { mask = transpose?(self, n, m, slots[0]) }
-        result[slots[0]] = mask.map { held(g, $0) } ?? Masked(g)
+        result[slots[0]] = Masked(g)
         return result
       }
       if linear { notLinear(n); return result }
