@@ -42,6 +42,8 @@ final class ArchiveTests: XCTestCase {
     let h = t.constant(.i32, integer: -7), k = t.add(t.cast(h, .f64), t.constant(.f64, .nan))
     let y = t.add(t.total(t.matmul(numpy: w, loop[0])), t.add(t.total(loop[1]), t.select(t.constant(.bool, integer: 0), k, t.constant(.f64, 0.1))))
     let g = t.grad(y, [x])
+    t.guarding(t.binary(.gt, t.total(x), t.constant(.f64, -100)), true, "sum")
+    t.guarding(t.binary(.gt, t.f64(), t.constant(.f64, 0)), true, "an input that no function has")
     let a = Archive()
     try a.add("value", t, inputs: [x], names: ["x"], outputs: [y], ["energy"])
     try a.add("grad", t, inputs: [x], names: ["x"], outputs: [y] + g, ["", "slope"])
@@ -66,6 +68,7 @@ final class ArchiveTests: XCTestCase {
     XCTAssertEqual(b.functions[0].outputs[0], b.functions[1].outputs[0])
     XCTAssertEqual(b.functions[1].options.map(\.name), ["backend", "threads"])
     XCTAssertEqual(b.functions[1].aliases.map { [$0.output, $0.input] }, [[1, 0]])
+    XCTAssertEqual(b.functions[0].tape.guards.map(\.label), ["sum"])
     XCTAssertEqual(b.notes.map { [$0.key, $0.text] }, [["author", "é 😀"]])
     for (f, g) in zip(a.functions, b.functions) { XCTAssertEqual(f.tape.fingerprint(f.inputs, f.outputs), g.tape.fingerprint(g.inputs, g.outputs)) }
     for name in ["value", "grad"] {

@@ -259,6 +259,12 @@ private final class Decoder {
       let ins = try places(&s, "input", nodes, t), outs = try places(&s, "output", nodes, t)
       guard ins.allSatisfy({ t.structural($0) == .input }), Set(ins).count == ins.count, ins.count == inputs else { throw s.wrong("the body's parameters are not its inputs") }
       body = Body(tape: t, inputs: ins, outputs: outs)
+    } else {
+      for i in 0 ..< (try s.count("guards", 3)) {
+        let n = try node(&s, "guard \(i)", nodes, t), expected = try s.word()
+        guard t.dtype(n) == .bool, expected < 2 else { throw s.wrong("guard \(i) is no bool") }
+        t.guards.append(Guard(node: n, expected: expected == 1, label: try s.text()))
+      }
     }
     try s.end()
     tapes.append(Read(tape: t, nodes: nodes, body: body, depth: depth, unfolded: unfolded))

@@ -14,8 +14,10 @@ extension Archive {
     var places: [[UInt32]] = functions.map { _ in [] }, tapeOf = [Int](repeating: -1, count: functions.count)
     for (i, f) in functions.enumerated() where tapeOf[i] < 0 {
       let group = functions.indices.filter { functions[$0].tape === f.tape }
-      let lists = group.map { functions[$0].outputs } + group.map { functions[$0].inputs }
-      let (number, found) = try e.encode(f.tape, lists, body: nil)
+      let lists = group.map { functions[$0].outputs } + group.map { functions[$0].inputs }, inputs = Set(lists[group.count...].joined())
+      // Guards that inputs of these functions decide.
+      let guards = f.tape.guards.filter { f.tape.inputsReached([$0.node], cut: Array(inputs)).isEmpty }
+      let (number, found) = try e.encode(f.tape, lists, body: nil, guards)
       for (k, g) in group.enumerated() {
         tapeOf[g] = number
         places[g] = found[group.count + k] + found[k]
@@ -98,9 +100,9 @@ private final class Encoder {
   }
 
   /// The section of these nodes and what they depend on, and where each of them stands in it.
-  func encode(_ t: Tape, _ lists: [[NodeID]], body: Body?) throws(Failure) -> (number: Int, places: [[UInt32]]) {
+  func encode(_ t: Tape, _ lists: [[NodeID]], body: Body?, _ guards: [Guard] = []) throws(Failure) -> (number: Int, places: [[UInt32]]) {
     if let f = t.failure { throw f }
-    guard let nodes = t.order(lists.flatMap { $0 }), var place = PerNode<Int32>(t, -1) else {
+    guard let nodes = t.order(lists.flatMap { $0 } + guards.map(\.node)), var place = PerNode<Int32>(t, -1) else {
       t.failure = nil
       throw refused
     }
@@ -136,6 +138,13 @@ private final class Encoder {
       for list in places.reversed() {
         try w.add(list.count)
         for p in list { try w.add(p) }
+      }
+    } else {
+      try w.add(guards.count)
+      for g in guards {
+        try w.add(UInt32(bitPattern: place[g.node]))
+        try w.add(g.expected ? 1 : 0)
+        try w.add(g.label)
       }
     }
     tapes.append(w)
