@@ -355,7 +355,7 @@ static void move(camber_tape *t) {
       int64_t n = camber_node_dim(t, x, i);
       start[i] = one_in(24) ? odd_number() : below((uint32_t)(n < 4 ? n + 1 : 4)), stop[i] = one_in(24) ? odd_number() : n - (int64_t)below(2);
       step[i] = one_in(8) ? odd_number() : 1 + below(2);
-      if (one_in(6)) step[i] = -step[i] | 1, stop[i] = -1, start[i] = n - 1;
+      if (one_in(6)) step[i] = step[i] == INT64_MIN ? -1 : -step[i] | 1, stop[i] = -1, start[i] = n - 1;
     }
     const int64_t *p = one_in(64) ? NULL : start;
     BUILD(t, camber_slice(t, x, p, stop, step, (size_t)rank));

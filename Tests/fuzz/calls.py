@@ -83,7 +83,7 @@ for result, name, text in prototypes:
         body.append(f"  {'enter(t), ' if tape else ''}TRACE(\"  {name}\");\n  camber_status s = known({call});")
         if tape:
             body.append(f"  if (s != CAMBER_EHANDLE) leave(t, s != CAMBER_OK, \"{name}\");")
-        elif given and kind(given[0][0]) and not given[0][0].startswith("const") and f"camber_{kind(given[0][0])}_message" in names:
+        elif given and kind(given[0][0]) and "camber_tape *" not in [type for type, _ in given] and not given[0][0].startswith("const") and f"camber_{kind(given[0][0])}_message" in names:
             body.append(f"  if (s < 0 && s != CAMBER_EHANDLE) sentence(camber_{kind(given[0][0])}_message(a0), \"{name}\");")
         body.append("  (void)s;")
         if writes:
