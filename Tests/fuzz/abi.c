@@ -642,6 +642,76 @@ static void control(int k) {
   TRANSFORM(t, out, 1, camber_while(t, body, &in, go, y, 1, &x, one_in(12) ? INT64_MIN : (int64_t)below(4), one_in(12) ? odd_number() : (int64_t)below(4), out));
 }
 
+#ifdef CAMBER_ANY_COUNT
+/* The host's own: functions that fail at times, derivatives as numbers or as nodes. What is retained is let go. */
+typedef struct { size_t in, out; uint32_t fails; } host_t;
+static host_t hosts[4];
+static int held;
+static void hold(void *p) { (void)p, held++; }
+static void let_go(void *p) { (void)p, held--; }
+static void write_zeros(camber_call *c, size_t first, size_t n, void *const *y) {
+  for (size_t k = 0; k < n; k++) if (y[k]) memset(y[k], 0, camber_call_size(c, first + k) * camber_dtype_size(camber_call_dtype(c, first + k)));
+}
+static camber_status host_value(void *payload, camber_call *c, const void *const *x, void *const *y) {
+  const host_t *h = payload;
+  HOLDS(x && camber_call_dtype(c, h->in) >= 0 && camber_call_rank(c, h->in) >= 0 && camber_call_dtype(c, SIZE_MAX) == -1 && camber_call_dim(c, 0, 77) == -1);
+  HOLDS(camber_call_batch(c) >= -1 && (camber_call_batch(c) >= 0 || !camber_call_is_batched(c, 0)));
+  write_zeros(c, h->in, h->out, y);
+  return h->fails == 1 ? camber_call_fail(c, "refused") : h->fails == 2 ? CAMBER_NONFINITE : h->fails == 3 ? CAMBER_EINVAL : CAMBER_OK;
+}
+static camber_status host_jvp(void *payload, camber_call *c, const void *const *x, const void *const *y, const void *const *dx, void *const *dy) {
+  const host_t *h = payload;
+  (void)x, (void)y, (void)dx;
+  write_zeros(c, 2 * h->in + h->out, h->out, dy);
+  return CAMBER_OK;
+}
+static camber_status host_vjp(void *payload, camber_call *c, const void *const *x, const void *const *y, const void *const *dy, void *const *dx) {
+  const host_t *h = payload;
+  (void)x, (void)y, (void)dy;
+  write_zeros(c, h->in + 2 * h->out, h->in, dx);
+  return CAMBER_OK;
+}
+static camber_status host_nodes(void *payload, camber_tape *t, const camber_node *x, const camber_node *y, const camber_node *d, camber_node *results) {
+  const host_t *h = payload;
+  (void)x, (void)y;
+  results[0] = h->fails == 4 ? CAMBER_NONE : camber_sin(t, d[0]);
+  return h->fails == 5 ? CAMBER_EINVAL : CAMBER_OK;
+}
+static void host(camber_tape *t) {
+  if (!is_small(t)) return;
+  size_t m = 1 + below(2), n = 1 + below(2);
+  host_t *h = &hosts[2 * m + n - 3];   /* one for all of these numbers: it outlives this call */
+  camber_node x[2] = {any(t), CAMBER_NONE}, y[2] = {0, 0};
+  x[1] = like(t, x[0]);
+  h->in = m, h->out = n, h->fails = below(12);
+  camber_operator op = {sizeof op, one_in(16) ? NULL : "mine", h->in, h->out, (int32_t)below(2), h, hold, let_go, NULL, one_in(16) ? NULL : host_value, NULL, NULL, NULL, NULL, NULL, NULL};
+  switch (below(6)) {
+  case 0: op.jvp_nodes = host_nodes; break;
+  case 1: op.vjp_nodes = host_nodes; break;
+  case 2: op.jvp = host_jvp; break;
+  case 3: op.vjp = host_vjp; break;
+  case 4: op.batch = host_value; break;
+  default: break;
+  }
+  if (one_in(24)) op.size = below(200);
+  if (one_in(3)) {
+    camber_tape *body = camber_tape_sub(t);
+    if (!body) return;
+    int64_t s[RANKS], r = camber_node_rank(t, x[0]);
+    for (int64_t j = 0; j < r && j < RANKS; j++) s[j] = camber_node_dim(t, x[0], j);
+    camber_node in = r >= 0 && r <= RANKS ? camber_input(body, camber_node_dtype(t, x[0]), s, (size_t)r) : CAMBER_NONE, out = camber_square(body, in);
+    camber_rule rule = {sizeof rule, "rule", h, hold, let_go, one_in(2) ? host_nodes : NULL, one_in(2) ? host_nodes : NULL, NULL, NULL, NULL, NULL, NULL, NULL};
+    TRANSFORM(t, y, 1, camber_custom(t, body, &in, &out, x, 1, one_in(24) ? NULL : &rule, y, 1));
+    camber_tape_free(body);
+    return;
+  }
+  TRANSFORM(t, y, h->out, camber_host_call(t, one_in(24) ? NULL : &op, x, h->in, y, h->out));
+}
+#else
+static void host(camber_tape *t) { (void)t; }
+static int held;
+#endif
+
 /* ---- Programs ------------------------------------------------------------------------------------------------------------------ */
 enum { GUARD = 64 };
 static uint8_t memory[2 * BUFFERS][ROOM + 2 * GUARD], copy_[BUFFERS][ROOM];
@@ -1039,6 +1109,11 @@ static const int64_t *some_integers(void) {
   for (int i = 0; i < ENTRIES; i++) p[i] = i < 6 ? some_integer() : 1;
   return one_in(32) ? NULL : p;
 }
+static __attribute__((unused)) const int32_t *some_orders(void) {
+  static int32_t list[ENTRIES];
+  for (int i = 0; i < ENTRIES; i++) list[i] = one_in(24) ? (int32_t)odd_number() : (int32_t)below(3);
+  return one_in(32) ? NULL : list;
+}
 static const camber_node *some_nodes(camber_tape *t) {
   static camber_node list[4][ENTRIES];
   static uint32_t turn;
@@ -1115,6 +1190,7 @@ static void act(void) {
   case 15: case 16: if (one_in(4)) solve(); else train(); break;
   case 17: if (one_in(4)) file(); break;
   case 18: archive(); break;
+  case 23: if (tapes[k]) host(tapes[k]); break;
   case 19: case 20: case 21: case 22: {
     camber_tape *t = tapes[k] ? tapes[k] : tapes[0];
     if (one_in(48)) t = any_handle();
@@ -1148,6 +1224,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   for (int i = 0; i < 300 && left; i++) act();
   uint32_t from = byte();
   for (uint32_t i = 0; i < 10; i++) for (int j = 0; j < TAPES; j++) release((i + from) % 10, j);
+  HOLDS(held == 0);
   unlink(path);
   return 0;
 }

@@ -25,6 +25,7 @@ VALUES = {
     "camber_node": "any(t)", "size_t": "some_count()", "int64_t": "some_integer()", "int32_t": "(int32_t)some_integer()", "uint32_t": "byte()",
     "uint64_t": "(uint64_t)odd_number()", "double": "number()", "camber_dtype": "dtype()", "camber_status": "(camber_status)odd_number()",
     "const char *": "some_text()", "const char *const *": "some_texts()", "const camber_node *": "some_nodes(t)", "const int64_t *": "some_integers()",
+    "const int32_t *": "some_orders()",
 }
 # Where something is written: a place with room for what small counts ask for.
 PLACES = {"camber_node *": "out_nodes", "size_t *": "out_sizes", "double *": "out_doubles", "camber_dtype *": "out_dtypes", "int64_t *": "out_integers",
