@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run.sh [seconds [seed]]: fuzzes the C ABI, files of tensors and files of functions, each for so long, over a library with the address and (its C
-# parts) the undefined sanitizer, instrumented so that libFuzzer sees what is reached. Fails on any finding, leaks and hangs (5 s) among them; the input
+# parts) the undefined sanitizer, instrumented so that libFuzzer sees what is reached. Fails on any finding, leaks and hangs (FUZZ_TIMEOUT, 5 s) among them; the input
 # that shows it then lies in build/fuzz. FUZZ_LIB: the folder of another libcamber.so (.build-asan/debug: nothing is seen inside it, but nothing
 # is built). FUZZ_COUNT: so many calls, or files, of each in rounds of `seconds`. FUZZ_TARGETS: which. FUZZ_FIGURES: a file for the counts.
 set -u
@@ -25,7 +25,7 @@ round() {
   local found longest=4096
   found=$(mktemp -d)
   [ "$1" = tensors ] && longest=1024
-  "$out/$1" -seed="$2" -max_total_time="$seconds" -timeout=5 -max_len=$longest -rss_limit_mb=4096 -len_control=20 -print_final_stats=1 \
+  "$out/$1" -seed="$2" -max_total_time="$seconds" -timeout=${FUZZ_TIMEOUT:-5} -max_len=$longest -rss_limit_mb=4096 -len_control=20 -print_final_stats=1 \
     -artifact_prefix="$out/$1-" "$found" "Tests/fuzz/corpus/$1" >"$out/$1.log" 2>&1
   local result=$?
   rm -rf "$found"

@@ -16,7 +16,7 @@ case ${1:-} in
   fuzz)
     # Short, and over the library of `address`: the long run is verify.sh's.
     build address .build-asan
-    FUZZ_LIB=.build-asan/debug exec Tests/fuzz/run.sh 10 ;;
+    FUZZ_LIB=.build-asan/debug FUZZ_TIMEOUT=30 exec Tests/fuzz/run.sh 10 ;;
   thread)
     build thread .build-tsan
     export CC=clang CFLAGS="-fsanitize=thread -g -L$swift_lib -ldispatch -lBlocksRuntime -Wl,-rpath,$swift_lib"

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 export PATH="$PWD/Tests/tools:$PATH" PYTHONDONTWRITEBYTECODE=1 CAMBER_LIBRARY="$PWD/build/libcamber.so.0"
 logs=build/logs
 mkdir -p "$logs"
-all="library swift native neon python examples headers exports install client operator docs valgrind address thread"
+all="library swift native neon python examples headers exports install client operator docs valgrind address fuzz thread"
 failed=0 passed=0 broken=""
 
 step() {
