@@ -22,17 +22,18 @@ private let revolveRow = Row(
 
 /// Of `steps` to be reversed from a kept state with `slots` left, that state's own among them: how many to go on before the next is kept, so
 /// that fewest steps are run again (Griewank and Walther's binomial schedule).
-package func revolveAdvance(steps l: Int, slots s: Int) -> Int {
-  if l <= 1 || s <= 1 { return max(l - 1, 0) }
+package func revolveAdvance(steps: Int, slots: Int) -> Int {
+  if steps <= 1 { return 0 }
+  if slots <= 1 { return steps - 1 }
+  // Any numbers may stand in a file: what follows neither overflows nor takes long.
+  let l = min(steps, 1 << 40), s = min(slots, 1 << 20)
   if s >= l { return 1 }
   // r: the least with C(s + r, s) >= l; `whole` = C(s + r - 1, s), `part` = C(s + r - 2, s - 1).
   var r = 1, whole = 1, next = s + 1
   while next < l {
     r += 1
     whole = next
-    let (p, over) = next.multipliedReportingOverflow(by: s + r)
-    if over { break }
-    next = p / r
+    next = next * (s + r) / r
   }
   let part = r == 1 ? 1 : whole / (s + r - 1) * s + whole % (s + r - 1) * s / (s + r - 1)
   return max(1, min(whole, l - part, l - 1))

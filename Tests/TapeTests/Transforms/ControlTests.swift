@@ -95,7 +95,12 @@ final class ControlTests: XCTestCase {
       }
     }
     XCTAssertEqual(ours, best)
-    XCTAssertEqual(revolveAdvance(steps: .max, slots: 64) > 0, true)
+    for l in [Int.min, -1, 0, 1, 2, 1 << 41, .max] {
+      for s in [Int.min, -1, 0, 1, 2, 64, 1 << 40, .max] {
+        let k = revolveAdvance(steps: l, slots: s)
+        XCTAssertTrue(l <= 1 ? k == 0 : k >= 1 && k < l, "\(l) steps, \(s) slots: \(k)")
+      }
+    }
   }
 
   /// A while that ends by its value, a cond inside, in a scan, in a cond; with a while inside the while.

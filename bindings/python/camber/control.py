@@ -167,8 +167,8 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
 
     >>> import camber as cb
     >>> root = lambda a: cb.while_loop(lambda x: abs(x * x - a) > 1e-12, lambda x: (x + a / x) / 2, a)
-    >>> float(root(2.0)), float(cb.grad(root)(2.0))
-    (1.414213562373095, 0.3535533905932737)
+    >>> round(float(root(2.0)), 9), round(float(cb.grad(root)(2.0)), 9)
+    (1.414213562, 0.353553391)
     """
     if not _traced(init_val):
         return _compiled("while_loop", lambda x: while_loop(cond_fun, body_fun, x, max_steps=max_steps, slots=slots), init_val)
