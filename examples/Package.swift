@@ -12,6 +12,8 @@ let package = Package(
     .systemLibrary(name: "CZlib", path: "zlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .executableTarget(name: "quickstart", dependencies: [camber], path: "quickstart",
                       exclude: ["main.c", "main.cpp", "main.py", "expected.txt"], swiftSettings: swift),
+    .executableTarget(name: "custom", dependencies: [camber], path: "custom",
+                      exclude: ["main.c", "main.cpp", "main.py", "expected.txt"], swiftSettings: swift),
     .executableTarget(name: "fit", dependencies: [camber], path: "fit",
                       exclude: ["main.c", "main.cpp", "main.py", "expected.txt"], swiftSettings: swift),
     .executableTarget(name: "saved", dependencies: [camber], path: "saved",

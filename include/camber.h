@@ -65,7 +65,8 @@ enum {
   CAMBER_EHANDLE = -6,    /* NULL, a freed handle or one of another kind */
   CAMBER_EDERIV = -7,     /* this derivative does not exist */
   CAMBER_EBUSY = -8,      /* the workspace is running in another thread */
-  CAMBER_EIO = -9         /* a file could not be read or written, or is not what it claims */
+  CAMBER_EIO = -9,        /* a file could not be read or written, or is not what it claims */
+  CAMBER_ECALLBACK = -10  /* a function of the host's own failed; the sentence is the operator's name and what it said */
 };
 
 /* A sentence for a status, for where there is no handle to ask. Never NULL; static. */
@@ -125,6 +126,9 @@ camber_node camber_capture(camber_tape *tape, camber_node outer);
 /* The first error on this tape, or CAMBER_OK; and its sentence, "" when there is none. */
 camber_status camber_tape_status(const camber_tape *tape);
 const char *camber_tape_message(const camber_tape *tape);
+
+/* Makes it fail, unless it has: for callbacks that build. `status` is negative; returns the tape's. */
+camber_status camber_tape_fail(camber_tape *tape, camber_status status, const char *sentence);
 
 /* Forgets the error; what was built before it still stands. */
 camber_status camber_tape_clear(camber_tape *tape);
@@ -456,6 +460,122 @@ camber_status camber_while(camber_tape *tape, camber_tape *body, const camber_no
  * runs where it is otherwise return CAMBER_FLIPPED with a sentence that names the node, `label` (may be NULL), operator and values:
  * record anew there. camber_batch and camber_substitute carry guards over; archives do not keep them. On the outermost tape only. */
 camber_status camber_guard(camber_tape *tape, camber_node condition, int32_t expected, const char *label);
+
+/* ---- The host's own: operators and derivatives -------------------------------------------------------------------------------- */
+/* An operator of the host's is a table of callbacks. Its value is computed by the host when a program runs; its derivatives are
+ * given as *nodes* (a callback that is asked once, when a derivative is taken, and builds the derivative on a tape; so it has
+ * derivatives of any order) or as *numbers* (a callback at each run; first derivatives only, and what is linear in them).
+ *
+ *     static camber_status value(void *payload, camber_call *call, const void *const *x, void *const *y) {
+ *       if (!lookup(payload, *(const double *)x[0], (double *)y[0])) return camber_call_fail(call, "outside the table");
+ *       return CAMBER_OK;
+ *     }
+ *     static camber_status jvp(void *payload, camber_tape *t, const camber_node *x, const camber_node *y, const camber_node *dx, camber_node *dy) {
+ *       dy[0] = camber_mul(t, slope(t, x[0]), dx[0]);
+ *       return CAMBER_OK;
+ *     }
+ *     camber_operator table = {sizeof table, "table"};
+ *     table.input_count = table.output_count = 1;
+ *     table.value = value;
+ *     table.jvp_nodes = jvp;
+ *     camber_host_call(t, &table, &x, 1, &y, 1);
+ *
+ * CALLBACKS run on the thread that called camber_run, never on others, one at a time within a run, in loops and batches too; runs
+ * of other threads may call at the same time. They run between the program's segments, in the default floating-point environment
+ * (what they change of it is undone): an exception or longjmp must not leave one. They may build tapes, make and run programs; a run of the
+ * workspace that is running gets CAMBER_EBUSY, and that workspace and its program may not be freed. The order of calls
+ * that do not depend on each other is not defined, and what no output needs is not called. Nothing is allocated around a call.
+ *
+ * FAILING. A callback returns CAMBER_OK, or what it wants the run to return: CAMBER_NONFINITE for another point to be tried, or
+ * any negative status, which becomes CAMBER_ECALLBACK. camber_call_fail gives a sentence; camber_workspace_message then reads
+ * "<operator>: <sentence>". Outputs of such a run are undefined. */
+
+/* One call: what a callback may ask and say. Borrowed for the callback. */
+typedef struct camber_call camber_call;
+/* Keeps the sentence (copied) and returns CAMBER_ECALLBACK, to be returned. */
+camber_status camber_call_fail(camber_call *call, const char *sentence);
+/* Types of the arrays: inputs, then outputs, then tangents or cotangents, then what is written for them. -1 out of range, and for the
+ * directions of integers and bools. camber_call_size: the number of elements, 0 there. */
+camber_dtype camber_call_dtype(const camber_call *call, size_t i);
+int64_t camber_call_rank(const camber_call *call, size_t i);
+int64_t camber_call_dim(const camber_call *call, size_t i, int64_t axis);
+size_t camber_call_size(const camber_call *call, size_t i);
+/* In `batch` callbacks: the number of instances, and whether array i has one each along a leading axis. Elsewhere -1 and 0. */
+int64_t camber_call_batch(const camber_call *call);
+int32_t camber_call_is_batched(const camber_call *call, size_t i);
+
+/* inputs[i], outputs[k]: dense arrays of the operands and of the results. */
+typedef camber_status (*camber_value_callback)(void *payload, camber_call *call, const void *const *inputs, void *const *outputs);
+/* The derivative as numbers, at a point (inputs, and the outputs there): directions are tangents[i] (jvp: of the inputs) or
+ * cotangents[k] (vjp: of the outputs), results the other. NULL for integers and bools; zeros where nothing depends. */
+typedef camber_status (*camber_direction_callback)(void *payload, camber_call *call, const void *const *inputs, const void *const *outputs,
+                                                   const void *const *directions, void *const *results);
+/* The derivative as nodes of `tape`, which may be another one than the function was called on: results[k] (jvp: of the outputs'
+ * types) or results[i] (vjp: of the inputs') from inputs, outputs and directions, linear in the directions. Directions of
+ * integers are CAMBER_NONE. A result left as CAMBER_NONE is structurally zero. An error of building need not be looked at;
+ * camber_tape_fail says why there is no derivative. */
+typedef camber_status (*camber_rule_callback)(void *payload, camber_tape *tape, const camber_node *inputs, const camber_node *outputs,
+                                              const camber_node *directions, camber_node *results);
+/* Results of the types that the operator gives for such operands: any nodes of those types. An operand itself, camber_input, or an
+ * expression, which is not computed. */
+typedef camber_status (*camber_types_callback)(void *payload, camber_tape *tape, const camber_node *inputs, size_t input_count, camber_node *results);
+/* The places of output `output`'s derivative in input `input` that may be nonzero: elements (rows[n], columns[n]), numbered row-major.
+ * *count of them; only the first `capacity` are written. */
+typedef camber_status (*camber_sparsity_callback)(void *payload, size_t output, size_t input, int64_t *rows, int64_t *columns, size_t capacity, size_t *count);
+
+#define CAMBER_ANY_COUNT ((size_t)-1)
+
+/* Set `size` to sizeof(camber_operator) and what is not used to zero. The table is copied; `payload` is kept by `retain` (may be
+ * NULL) for as long as a tape or a program needs it, and let go by `release` as many times. */
+typedef struct camber_operator {
+  size_t size;
+  const char *name;               /* in messages, in camber_program_explain */
+  size_t input_count;             /* CAMBER_ANY_COUNT: `types` looks */
+  size_t output_count;
+  int32_t pure;                   /* not 0: equal calls may be one, and calls may leave loops. 0: calls are never merged */
+  void *payload;
+  void (*retain)(void *payload);
+  void (*release)(void *payload);
+  camber_types_callback types;    /* NULL: all results are of the first operand's type */
+  camber_value_callback value;
+  camber_value_callback batch;    /* a batch in one call; NULL: `value` is called for each instance */
+  camber_rule_callback jvp_nodes; /* one of these four gives derivatives; of jvp_nodes and vjp_nodes one gives both modes, */
+  camber_rule_callback vjp_nodes; /* the other being its transpose */
+  camber_direction_callback jvp;  /* forward mode */
+  camber_direction_callback vjp;  /* reverse mode */
+  camber_sparsity_callback sparsity;   /* NULL: dense */
+} camber_operator;
+
+/* The operator applied; without any derivative callback, a derivative is CAMBER_EDERIV when it is asked for. */
+camber_status camber_host_call(camber_tape *tape, const camber_operator *op, const camber_node *inputs, size_t input_count,
+                               camber_node *outputs, size_t output_count);
+
+/* Derivatives for a recorded function: by callbacks, or recorded themselves (each on a tape of its own or a sub-tape that reads no
+ * nodes of others). A recorded jvp takes the inputs, the outputs, and tangents of those inputs that are floats, and gives tangents of
+ * the float outputs; a vjp takes cotangents of the float outputs and gives those of the float inputs. What is recorded can be saved.
+ * One of the two modes is enough. `size` and `payload` as above. */
+typedef struct camber_rule {
+  size_t size;
+  const char *name;
+  void *payload;
+  void (*retain)(void *payload);
+  void (*release)(void *payload);
+  camber_rule_callback jvp, vjp;
+  camber_tape *jvp_tape;
+  const camber_node *jvp_inputs, *jvp_outputs;
+  camber_tape *vjp_tape;
+  const camber_node *vjp_inputs, *vjp_outputs;
+} camber_rule;
+
+/* outputs = body(inputs), with the rule's derivatives in place of its own. `body` is a camber_tape_sub of `tape`. What it reads of
+ * outer tapes beside the inputs has no derivative through it: asking is CAMBER_EDERIV. */
+camber_status camber_custom(camber_tape *tape, camber_tape *body, const camber_node *body_inputs, const camber_node *body_outputs,
+                            const camber_node *inputs, size_t input_count, const camber_rule *rule,
+                            camber_node *outputs, size_t output_count);
+
+/* The pattern of such an output in operand `input`, as its operator says; dense where it says nothing, and of batches. Each of rows
+ * and columns has `capacity` entries (NULL where that is 0); *count is how many places there are. */
+camber_status camber_node_sparsity(camber_tape *tape, camber_node output, size_t input, int64_t *rows, int64_t *columns, size_t capacity, size_t *count);
 
 /* ---- Derivatives: nodes in, nodes on the same tape out --------------------------------------------------------------------- */
 /* All compose with each other and nest to any order. An input that no output depends on gets zeros. Places masked by select,

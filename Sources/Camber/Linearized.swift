@@ -20,6 +20,7 @@ public final class Linearized {
     let a = ins.map { UnsafeRawPointer($0.memory) as UnsafeRawPointer? }, b = outs.map { $0.memory as UnsafeMutableRawPointer? }
     defer { withExtendedLifetime(ins) {} }
     let code = a.withUnsafeBufferPointer { p in b.withUnsafeBufferPointer { q in core.run(stage, p.baseAddress, q.baseAddress) } }
+    if let error = core.takeThrown() { throw error }
     if code.rawValue < 0 { throw CamberError(Failure(code, core.message)) }
     return outs.map(\.values)
   }

@@ -59,7 +59,12 @@ public final class Tape {
     return h ?? 0
   }
 
-  func check() throws { if let e = error { throw e } }
+  /// The first error, as what a closure threw where it was that.
+  func check() throws {
+    guard let e = error else { return }
+    if core.failure?.code == .callback, let t = takeThrown() { throw t }
+    throw e
+  }
 
   /// This tape's index of a node; a node of an enclosing tape is captured.
   func id(_ n: Node) -> NodeID { n.id.isNone ? .none : core.resolve(serial: n.tape.core.serial, index: n.id.index) }

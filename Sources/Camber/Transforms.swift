@@ -88,6 +88,7 @@ public final class Run {
         workspace.run(inputs: x.baseAddress ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped, outputs: y.baseAddress ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped)
       }
     }
+    if let error = workspace.takeThrown() { throw error }
     if code.rawValue < 0 || code == .flipped { throw CamberError(Failure(code, workspace.message)) }
   }
 
@@ -106,5 +107,8 @@ public final class Run {
 
 /// The core's failures as the product's errors.
 func translated<T>(_ body: () throws -> T) throws -> T {
-  do { return try body() } catch let f as Failure { throw CamberError(f) }
+  do { return try body() } catch let f as Failure {
+    if f.code == .callback, let t = takeThrown() { throw t }
+    throw CamberError(f)
+  }
 }

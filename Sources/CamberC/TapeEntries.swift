@@ -24,6 +24,7 @@ import Tape
   case .handle: c("NULL, a freed handle or one of another kind")
   case .derivative: c("this derivative does not exist")
   case .busy: c("the workspace is running in another thread")
+  case .callback: c("a function of the host's own failed")
   case .io: c("a file could not be read or written, or is not what it claims")
   }
 }
@@ -70,6 +71,12 @@ import Tape
   // A sub-tape's failure may be recorded by a call on another tape, which says no sentence here.
   if h.isSilent, let f = h.tape.failure { return camber_status_message(f.code.rawValue) }
   return h.text
+}
+
+@_cdecl("camber_tape_fail") @implementation public func camber_tape_fail(_ tape: OpaquePointer!, _ status: camber_status, _ sentence: UnsafePointer<CChar>!) -> camber_status {
+  guard let h = tapeHandle(tape) else { return CAMBER_EHANDLE.raw }
+  h.tape.fail(status < 0 ? Code(rawValue: status) ?? .callback : .callback, sentence.map { String(cString: $0) } ?? "the host gave no reason")
+  return h.status
 }
 
 @_cdecl("camber_tape_clear") @implementation public func camber_tape_clear(_ tape: OpaquePointer!) -> camber_status {

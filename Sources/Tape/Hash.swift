@@ -45,6 +45,12 @@ extension Tape {
           mix(b)
         }
         for v in attrs(n).dropFirst(list.count) { mix(UInt64(bitPattern: Int64(v))) }
+      case .host, .custom:
+        // By name: numbers and tokens are this tape's.
+        let a = attrs(n)
+        for b in (r.op == Structural.host.rawValue ? functions[a[0]].name : rules[a[0]].name).utf8 { mix(UInt64(b)) }
+        for v in a.dropFirst(r.op == Structural.host.rawValue ? 2 : 1) { mix(UInt64(bitPattern: Int64(v))) }
+        for t in tupleMembers(n) { mix(t) }
       default:
         if r.attrs != 0 { for v in attributes[Int(r.attrs)] { mix(UInt64(bitPattern: Int64(v))) } }
       }

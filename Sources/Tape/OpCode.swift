@@ -15,6 +15,7 @@ package enum Structural: UInt16, CaseIterable, Sendable {
   case cumprod, cummax, cummin, cumargmax, cumargmin, cumlogsumexp, recurrence
   case sort, argsort
   case scatterSet, segmentProd, segmentMax, segmentMin, dynamicSlice, dynamicUpdate
+  case host, custom
 }
 
 /// A row's number: elementwise rows as in camber_ops.h, then `Structural`.

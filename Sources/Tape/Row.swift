@@ -110,6 +110,7 @@ private let rows: [Row] = Structural.allCases.map { s in
   case .scan, .part: loopRow(s)
   case .checkpoint, .after: checkpointRow(s)
   case .cond, .whileLoop, .revolve: branchRow(s)
+  case .host, .custom: hostRow(s)
   }
 }
 

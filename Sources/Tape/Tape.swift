@@ -47,6 +47,11 @@ package final class Tape {
   package internal(set) var bodies: [Body] = []
   package internal(set) var guards: [Guard] = []
   var tuples: [[Int32]] = []
+  /// The host's own functions and derivatives that nodes name.
+  var functions: [HostFunction] = [], rules: [Rule] = []
+  /// Operators of the host's by what tells them apart, on the outermost tape.
+  private var operators: [[UInt8]: AnyObject] = [:]
+  var functionIndex: [ObjectIdentifier: Int] = [:], ruleIndex: [ObjectIdentifier: Int] = [:]
   /// By hash: arrays, bodies, lists of members.
   var arrayIndex: [UInt64: [Int]] = [:], bodyIndex: [UInt64: [Int]] = [:]
   private var tupleIndex: [[Int32]: Int32] = [:]
@@ -61,6 +66,16 @@ package final class Tape {
   }
 
   deinit { for a in arrays where a.owner == nil { ck_free(a.data) } }
+
+  /// The operator of the host's under `key`, made once for this tape and those inside it.
+  package func hostOperator<T: AnyObject>(_ key: [UInt8], _ make: () -> T) -> T {
+    var root = self
+    while let p = root.parent { root = p }
+    if let known = root.operators[key] as? T { return known }
+    let made = make()
+    root.operators[key] = made
+    return made
+  }
 
   package var count: Int { records.count }
   package var bytes: Int {
@@ -307,7 +322,8 @@ package final class Tape {
   func equals(_ o: Tape) -> Bool {
     if self === o { return true }
     guard parent === o.parent, records.count == o.records.count, pool.count == o.pool.count, arrays.count == o.arrays.count, bodies.count == o.bodies.count,
-          types == o.types, attributes == o.attributes, tuples == o.tuples else { return false }
+          types == o.types, attributes == o.attributes, tuples == o.tuples,
+          functions.elementsEqual(o.functions, by: ===), rules.elementsEqual(o.rules, by: ===) else { return false }
     for i in 0 ..< records.count where !same(records[i], o.records[i]) { return false }
     for i in 0 ..< pool.count where pool[i] != o.pool[i] { return false }
     for (a, b) in zip(arrays, o.arrays) where a.hash != b.hash || a.bytes != b.bytes

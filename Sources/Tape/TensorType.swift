@@ -77,7 +77,7 @@ package func text(_ shape: some Sequence<Int>) -> String {
 /// Status numbers as in camber.h.
 package enum Code: Int32, Sendable {
   case ok = 0, nonfinite = 1, flipped = 2
-  case invalid = -1, shape = -2, dtype = -3, node = -4, memory = -5, handle = -6, derivative = -7, busy = -8, io = -9
+  case invalid = -1, shape = -2, dtype = -3, node = -4, memory = -5, handle = -6, derivative = -7, busy = -8, io = -9, callback = -10
 }
 
 package struct Failure: Error, Sendable {

@@ -38,6 +38,16 @@ static void allocations(const char *what, camber_tape *t, const camber_node *in,
   camber_workspace_free(w), camber_program_free(p);
 }
 
+static camber_status twice(void *payload, camber_call *call, const void *const *x, void *const *y) {
+  (void)payload;
+  for (size_t i = 0; i < camber_call_size(call, 0); i++) ((double *)y[0])[i] = 2 * ((const double *)x[0])[i];
+  return CAMBER_OK;
+}
+static camber_status twice_vjp(void *payload, camber_call *call, const void *const *x, const void *const *y, const void *const *w, void *const *g) {
+  (void)x, (void)y;
+  return twice(payload, call, w, g);
+}
+
 static double a[512 * 512], b[512 * 512], r[3][512 * 512];
 
 int main(void) {
@@ -109,6 +119,25 @@ int main(void) {
     camber_grad(t, out[0], &x, 1, &out[1]);
     allocations("sort argsort cumprod cummax scatter_set segment_max dynamic_slice", t, &x, 1, out, 2, at, to);
     camber_tape_free(t);
+  }
+  {   /* functions of the host's own: alone, for each of a batch, in a loop, with derivatives as numbers */
+    camber_tape *t = camber_tape_new();
+    camber_operator op = {0};
+    op.size = sizeof op, op.name = "twice", op.input_count = op.output_count = 1, op.value = twice, op.vjp = twice_vjp;
+    camber_node x = camber_easy_vector(t, CAMBER_F64, 100), y, s = camber_input(t, CAMBER_F64, NULL, 0), one, batch, out[3], last;
+    camber_host_call(t, &op, &x, 1, &y, 1);
+    camber_host_call(t, &op, &s, 1, &one, 1);
+    STATUS(camber_batch(t, &one, 1, &s, &x, 1, 100, &batch), CAMBER_OK);
+    camber_tape *body = camber_tape_sub(t);
+    camber_node bi[2] = {camber_input(body, CAMBER_F64, NULL, 0), camber_input(body, CAMBER_F64, NULL, 0)}, bo, called;
+    camber_host_call(body, &op, &bi[1], 1, &called, 1);
+    bo = camber_tanh(body, camber_add(body, bi[0], called));
+    camber_node init = camber_constant(t, CAMBER_F64, 0);
+    STATUS(camber_scan(t, body, bi, &bo, 1, &init, 1, &x, 0, 100, 0, &last), CAMBER_OK);
+    out[0] = camber_add(t, last, camber_easy_sum(t, camber_mul(t, y, batch))), out[1] = batch;
+    STATUS(camber_grad(t, out[0], &x, 1, &out[2]), CAMBER_OK);
+    allocations("host calls", t, &x, 1, out, 3, at, to);
+    camber_tape_free(body), camber_tape_free(t);
   }
   {   /* factorisations */
     camber_tape *t = camber_tape_new();

@@ -267,10 +267,100 @@ void windows() {
   THROWS(CAMBER_EINVAL, "knot 1", interp(t.constant(1), t.array(Doubles{0, 0}), t.array(Doubles{0, 0})));
 }
 
+/* Operators of the host's own and custom derivatives. */
+void host() {
+  struct Own { int code; };
+  static int alive = 0, batches = 0;
+  struct Count { Count() { alive++; } Count(const Count &) { alive++; } ~Count() { alive--; } };
+  auto at = [](const void *const *x, std::size_t i) { return static_cast<const double *>(x[i])[0]; };
+  {
+    camber::Tape t;
+    Node x = t.input(), v = t.input(), many = t.input(f64, {3});
+    Count count;
+    camber::Operator cube("cube", 1, 1, [=](const camber::Call &c, const void *const *in, void *const *out) {
+      (void)count;
+      CHECK(c.dtype(0) == f64 && c.shape(1) == Shape{} && c.size(0) == 1 && c.batch() == -1 && !c.is_batched(0));
+      if (at(in, 0) > 100) throw Own{7};
+      *static_cast<double *>(out[0]) = at(in, 0) * at(in, 0) * at(in, 0);
+    });
+    cube.jvp_nodes([](const Nodes &p, const Nodes &, const Nodes &d) { return Nodes{3 * p[0] * p[0] * d[0]}; });
+    camber::Operator copy = cube;
+    Node y = copy(x);
+    camber::Program f({x, v, many}, {y, grad(y, x), hessian(y, x), jvp(y, x, v), camber::batch(Nodes{y}, Nodes{x}, Nodes{many}, 3)[0]});
+    Arrays r = f({{2}, {5}, {1, 2, 3}});
+    CHECK(r[0][0] == 8 && r[1][0] == 12 && r[2][0] == 12 && r[3][0] == 60 && r[4][2] == 27);
+    try {
+      f({{101}, {5}, {1, 2, 3}});
+      CHECK(!"an exception");
+    } catch (const Own &o) { CHECK(o.code == 7); }
+    CHECK(f({{1}, {5}, {1, 2, 3}})[0][0] == 1);
+
+    /* Several results, types of its own, a batch in one call, derivatives as numbers. */
+    camber::Operator both("both", 2, 2, [=](const camber::Call &, const void *const *in, void *const *out) {
+      *static_cast<double *>(out[0]) = at(in, 0) * at(in, 1);
+      *static_cast<std::int64_t *>(out[1]) = at(in, 0) < at(in, 1);
+    });
+    both.types([](const Nodes &p) { return Nodes{p[0], cast(p[0], i64)}; });
+    both.batch([=](const camber::Call &c, const void *const *in, void *const *out) {
+      batches++;
+      CHECK(c.batch() == 3 && c.is_batched(0) && !c.is_batched(1));
+      for (int i = 0; i < 3; i++) {
+        static_cast<double *>(out[0])[i] = static_cast<const double *>(in[0])[i] * at(in, 1);
+        static_cast<std::int64_t *>(out[1])[i] = 1;
+      }
+    });
+    both.vjp([=](const camber::Call &, const void *const *in, const void *const *, const void *const *d, void *const *g) {
+      *static_cast<double *>(g[0]) = at(in, 1) * at(d, 0), *static_cast<double *>(g[1]) = at(in, 0) * at(d, 0);
+    });
+    both.jvp([=](const camber::Call &, const void *const *in, const void *const *, const void *const *d, void *const *out) {
+      *static_cast<double *>(out[0]) = at(in, 1) * at(d, 0) + at(in, 0) * at(d, 1);
+    });
+    Nodes two = both.call({x, v});
+    Nodes g = grad(two[0], Nodes{x, v});
+    Nodes wide = camber::batch(two, Nodes{x}, Nodes{many}, 3);
+    camber::Program p({x, v, many}, {two[0], two[1], g[0], g[1], jvp(two[0], x, v), wide[0], wide[1]});
+    r = p({{2}, {5}, {1, 2, 3}});
+    CHECK(r[0][0] == 10 && r[1][0] == 1 && r[2][0] == 5 && r[3][0] == 2 && r[4][0] == 25 && r[5][2] == 15 && r[6][1] == 1 && batches == 1);
+    CHECK(camber::sparsity(two[0], 1).size() == 1);
+    both.sparsity([](std::size_t output, std::size_t input) {
+      return output == 0 && input == 0 ? std::vector<std::pair<std::int64_t, std::int64_t>>{{0, 0}} : std::vector<std::pair<std::int64_t, std::int64_t>>{};
+    });
+    CHECK(camber::sparsity(both.call({x, v})[0], 0).size() == 1 && camber::sparsity(both.call({x, v})[0], 1).empty());
+    THROWS(CAMBER_EINVAL, "", camber::sparsity(x, 0));
+    THROWS(CAMBER_EDERIV, "no derivative in the point", hessian(two[0], x));
+    THROWS(CAMBER_EINVAL, "takes 2 operands", both.call({x}));
+    THROWS(CAMBER_EINVAL, "has 2 results; use call", both(x, v));
+
+    /* Derivatives for recorded functions, by callbacks and recorded. */
+    for (bool recorded : {false, true}) {
+      camber::Rule ten{"ten", [](const Nodes &p, const Nodes &q, const Nodes &d) { return Nodes{10 * q[0] / p[0] * d[0]}; }, nullptr, recorded};
+      Node z = camber::custom(x, [](const Node &n) { return n * n; }, ten);
+      CHECK(camber::Program({x}, {grad(z, x)})({{3}})[0][0] == 30);
+      CHECK(std::fabs(camber::Program({x}, {hessian(z, x)})({{3}})[0][0] - 90) < 1e-12);   /* of 10 y / x, y' = 10 y / x */
+      camber::Rule back{"back", nullptr, [](const Nodes &, const Nodes &, const Nodes &w) { return Nodes{w[0] * 4, Node()}; }, recorded};
+      Nodes s = camber::custom({x, v}, [](const Nodes &n) { return Nodes{n[0] + n[1]}; }, back);
+      CHECK(camber::Program({x, v}, {grad(s[0], x), grad(s[0], v), jvp(s[0], x, v)})({{3}, {2}})[2][0] == 8);
+    }
+    camber::Rule thrower{"thrower", [](const Nodes &, const Nodes &, const Nodes &) -> Nodes { throw Own{9}; }, nullptr};
+    Node z = camber::custom(x, [](const Node &n) { return n * n; }, thrower);
+    try {
+      grad(z, x);
+      CHECK(!"an exception");
+    } catch (const Own &o) { CHECK(o.code == 9); }
+    camber::Rule few{"few", [](const Nodes &, const Nodes &, const Nodes &) { return Nodes{}; }, nullptr};
+    THROWS(CAMBER_EINVAL, "few: its rule gives 0 results", grad(camber::custom(x, [](const Node &n) { return n; }, few), x));
+    camber::Rule wrong{"wrong", [](const Nodes &p, const Nodes &, const Nodes &) { return Nodes{stack(Nodes{p[0], p[0]}, 0)}; }, nullptr};
+    THROWS(CAMBER_ESHAPE, "wrong: tangent 0 of the rule is f64[2]", grad(camber::custom(x, [](const Node &n) { return n; }, wrong), x));
+    THROWS(CAMBER_EINVAL, "neither", camber::custom(x, [](const Node &n) { return n; }, camber::Rule{"none", nullptr, nullptr}));
+    IS(t.constant(2) + 1, 3);   /* the tape stands */
+  }
+  CHECK(alive == 0);
+}
+
 }  // namespace
 
 int main() try {
-  operators(), shapes(), windows(), transforms(), programs(), training();
+  operators(), shapes(), windows(), transforms(), programs(), training(), host();
   return check_done();
 } catch (const std::exception &e) {
   std::fprintf(stderr, "test_cpp: %s\n", e.what());

@@ -12,7 +12,7 @@ case ${1:-} in
   address)
     build address .build-asan
     export CC=clang CFLAGS="-fsanitize=address -g"
-    exec Tests/run-native.sh .build-asan/debug api bad_input control regressions solve archive memory ;;
+    exec Tests/run-native.sh .build-asan/debug api bad_input control regressions solve archive memory host ;;
   fuzz)
     # Short, and over the library of `address`: the long run is verify.sh's.
     build address .build-asan
@@ -21,6 +21,6 @@ case ${1:-} in
     build thread .build-tsan
     export CC=clang CFLAGS="-fsanitize=thread -g -L$swift_lib -ldispatch -lBlocksRuntime -Wl,-rpath,$swift_lib"
     export TSAN_OPTIONS="halt_on_error=0 exitcode=66"
-    exec Tests/run-native.sh .build-tsan/debug threads ;;
+    exec Tests/run-native.sh .build-tsan/debug threads host ;;
   *) echo "sanitize: valgrind, address, fuzz or thread" >&2; exit 2 ;;
 esac

@@ -44,6 +44,7 @@ ELSEWHERE = {
         "reverse": (r"def flip\b", "np.flip: a slice with a negative step"),
         "take_along": (r"np\.take_along_axis", "np.take_along_axis"),
         **{f"scatter_{kind}": (r"scatter_\{kind\}", "x.at[i].set, .multiply, .max, .min") for kind in ("set", "mul", "max", "min")},
+        "tape_fail": (r"def keep\b", "a rule raises an exception"),
         "l1_penalty": (r"l1_penalty", "optim"),
         "l2_penalty": (r"l2_penalty", "optim"),
     },
@@ -61,8 +62,9 @@ ELSEWHERE = {
         "tape_clear": (r"func clearError", "an error of a tape"), "scan_slots": (r"slots", "an argument of scan"),
         "capture": (r"core\.resolve\(serial", "nodes of outer tapes are taken as they are"), "guard": (r"func expect\b", "guard is a word of the language"),
         "switch": (r"func choose\b", "likewise"), "while": (r"func loop\b", "likewise"),
+        "node_sparsity": (r"func sparsity\b", "of a node"), "tape_fail": (r"takeThrown", "a rule throws an error"),
     },
-    "cpp": {"scan": (r"camber_scan_slots", "scan with slots, 0 by default"), "tape_clear": (r"camber_tape_clear", "called before an exception")},
+    "cpp": {"scan": (r"camber_scan_slots", "scan with slots, 0 by default"), "tape_clear": (r"camber_tape_clear", "called before an exception"), "tape_fail": (r"current_exception", "a rule throws an exception")},
 }  # fmt: skip
 
 

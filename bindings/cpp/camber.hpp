@@ -28,6 +28,7 @@
 #include "camber/generic.hpp"
 #include "camber/windows.hpp"
 #include "camber/transforms.hpp"
+#include "camber/host.hpp"
 #include "camber/program.hpp"
 #include "camber/training.hpp"
 #include "camber/solver.hpp"

@@ -46,7 +46,7 @@ struct Clusters: ~Copyable {
         } else {
           items[p].step = items[head].step   // heads come first
         }
-      case .kernel, .scan:
+      case .kernel, .scan, .call:
         items[p].step = Int32(steps.count)
         try steps.add(StepInfo(kind: items[p].kind, stage: items[p].stage))
       default: continue

@@ -2,7 +2,7 @@ import CKernels
 import Tape
 
 /// What becomes of a node; `move` is a kernel step that only copies.
-enum Kind: UInt8 { case host, constant, array, view, piece, scalar, block, rows, kernel, scan, part, move }
+enum Kind: UInt8 { case host, constant, array, view, piece, scalar, block, rows, kernel, scan, part, move, call }
 
 /// A node at its position in the order.
 struct Item: BitwiseCopyable {
@@ -129,7 +129,7 @@ final class Graph {
       let scan = operand(record(p), 0), m = member(p, scan)
       needed[scan, default: [Bool](repeating: false, count: tape.memberCount(NodeID(items[scan].node)))][stacks[scan]?.carries[m] ?? m] = true
     }
-    for (p, read) in needed { needed[p] = tape.needed(NodeID(items[p].node), read) }
+    for (p, read) in needed where items[p].kind == .scan { needed[p] = tape.needed(NodeID(items[p].node), read) }
   }
 
   /// The member that a part reads: of a scan that was replaced, where it stands in the longer tuple.
@@ -217,6 +217,8 @@ final class Graph {
         waits = true
         try show(p, r)
       case .scan, .cond, .whileLoop: items[p].kind = .scan
+      case .host: items[p].kind = .call
+      case .custom: throw refused   // memory was, or the stages would stand on a tape without rules
       case .part: items[p].kind = .part
       case nil: throw unsupported(p)
       default: break
@@ -372,7 +374,7 @@ final class Graph {
         q = operand(record(b), 0)
       }
     }
-    for p in 0 ..< count where items[p].kind == .kernel || items[p].kind == .scan {
+    for p in 0 ..< count where items[p].kind == .kernel || items[p].kind == .scan || items[p].kind == .call {
       let r = record(p)
       for k in 0 ..< Int(r.arity) { need(operand(r, k)) }
     }
@@ -484,7 +486,7 @@ final class Graph {
     }
     for p in (0 ..< count).reversed() {
       switch items[p].kind {
-      case .scalar, .block, .kernel, .scan: break
+      case .scalar, .block, .kernel, .scan, .call: break
       default: continue
       }
       let r = record(p)

@@ -88,7 +88,7 @@ struct Order: ~Copyable {
   /// Scans all of whose members another computes, not in a later stage: a loop beside the one that its gradient extends, or its tangents.
   private mutating func candidates(_ tape: Tape, _ stages: [Stage]) throws(Failure) -> [Int32: Int32] {
     var found: [Int32: Int32] = [:]
-    let loops = (0 ..< nodes.count).map { NodeID(nodes[$0]) }.filter { tape.record($0).type <= -2 }
+    let loops = (0 ..< nodes.count).map { NodeID(nodes[$0]) }.filter { tape.structural($0) == .scan }
     members = [:]
     for a in loops {
       var compared = 0

@@ -169,6 +169,9 @@ final class Plan {
         }
       }
       try add(lanes > 1 ? Ref(offset: scratch, region: .arena) : Ref())
+    case .call:
+      for v in s.calls[n].operands { try add(place.ref[Int(v)]) }
+      for v in s.calls[n].members { try add(place.ref[Int(v)]) }
     case .scan:
       let x = s.scans[n]
       for v in x.operands { try add(place.ref[Int(v)]) }

@@ -80,6 +80,13 @@ struct Refill {
   var prefilled = false
 }
 
+/// A step that calls a function of the host's.
+struct CallStep {
+  let host: HostShape
+  let operands: [Int32], members: [Int32]
+  let types: [TensorType], results: [TensorType]
+}
+
 /// What a program computes, in steps and values, before anything has a place in memory. Immutable.
 final class Structure {
   let stages: Int
@@ -94,6 +101,7 @@ final class Structure {
   private(set) var rowBlocks: [RowCode] = []
   private(set) var kernels: [KernelStep] = []
   private(set) var scans: [ScanStep] = []
+  private(set) var calls: [CallStep] = []
   /// By time: the number among steps of its kind; -1 where nothing is left to do, since the parts of a joined array were made in it.
   let code: Memory<Int32>
   let constants: Memory<UInt8>
@@ -121,6 +129,7 @@ final class Structure {
     inputCount = stages.map(\.inputs.count)
     outputCount = stages.map(\.outputs.count)
     var said = ""
+    if let plain = tape.withoutRules(stages) { (tape, stages) = plain }
     if let bare = tape.unmarked(stages) { (tape, stages) = bare }
     if let r = Reroll.make(tape, stages, reroll) { (tape, stages, said) = r }
     rerolled = said
@@ -164,6 +173,9 @@ final class Structure {
       case .scan:
         code[t] = Int32(scans.count)
         scans.append(try scan(g, p, info, reroll: reroll, slots))
+      case .call:
+        code[t] = Int32(calls.count)
+        calls.append(call(g, p, info))
       default:
         if let rest = values.places.rest[Int32(s)], rest.isEmpty { continue }
         code[t] = Int32(kernels.count)
@@ -205,6 +217,12 @@ final class Structure {
     return KernelStep(op: op, operands: operands(g, p, info.stage), out: g.items[p].value, types: types, type: t.type(n), attrs: attrs,
                       geometry: geometry, scratch: r.scratch(types, t.attrs(n), t.type(n)), copies: copies, name: r.name,
                       kernel: t.type(n).count == 0 ? nothing : r.kernel)
+  }
+
+  private func call(_ g: Graph, _ p: Int, _ info: StepInfo) -> CallStep {
+    let t = g.tape, n = NodeID(g.items[p].node), results = t.tupleMembers(n)
+    return CallStep(host: t.hostShape(n), operands: operands(g, p, info.stage), members: results.indices.map { g.items[p].value + Int32($0) },
+                    types: t.inputs(n).map { t.type($0) }, results: results)
   }
 
   private func scan(_ g: Graph, _ p: Int, _ info: StepInfo, reroll: Reroll.Mode, _ slots: Int?) throws(Failure) -> ScanStep {

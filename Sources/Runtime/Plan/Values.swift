@@ -57,11 +57,11 @@ struct Values: ~Copyable {
     for t in 0 ..< c.schedule.count {
       let s = Int(c.schedule[t]), info = c.steps[s]
       c.steps[s].readStart = Int32(reads.count)
-      if info.kind == .scan {
+      if info.kind == .scan || info.kind == .call {
         let p = Int(c.members[Int(info.start)])
         g.items[p].value = Int32(list.count)
         for (k, m) in g.tape.tupleMembers(NodeID(g.items[p].node)).enumerated() {
-          let needed = g.needed[p]?[k] ?? false
+          let needed = info.kind == .call || g.needed[p]?[k] ?? false
           try add(Value(bytes: needed ? m.bytes : 0, count: needed ? m.count : 0, def: Int32(t), last: Int32(t), position: -1, origin: .step, dtype: UInt8(m.dtype.rawValue), stage: info.stage))
         }
         if let stack = g.stacks[p] {
@@ -116,7 +116,7 @@ struct Values: ~Copyable {
         before = v
         e = Int(places.stores[e].next)
       }
-      if info.kind == .scan {
+      if info.kind == .scan || info.kind == .call {
         let p = Int(c.members[Int(info.start)]), base = g.items[p].value
         for i in 0 ..< g.tape.memberCount(NodeID(g.items[p].node)) + (g.stacks[p] == nil ? 0 : 1) { try writes.add(base + Int32(i)) }
       } else {

@@ -30,6 +30,10 @@ func explain(_ plan: Plan, _ backend: Backend) -> String {
         if woven > 0 { text += ", \(woven) parts of concats" }
         text += ": \(operators(b))\(machine(b, plan.vectors))"
         text += b.outputs.map { " -> " + place(plan, r.table, b, $0.value) }.joined() + "\n"
+      case .call:
+        let x = s.calls[n]
+        text += "host call: \(x.host.function.name): \(x.types.map(\.description).joined(separator: ", ")) -> \(x.results.map(\.description).joined(separator: ", "))"
+        text += x.host.batch < 0 ? "\n" : x.host.function.takesBatches ? ", a batch of \(x.host.batch)\n" : ", \(x.host.batch) instances\n"
       case .scan:
         let x = s.scans[n]
         let kind: String = switch x.form {

@@ -73,14 +73,16 @@ final class Instance {
   let scans: [[Instance]]
   /// By loop, by refill.
   let refills: [[StackRun]]
+  private let hosts: [HostStep]
   private let callCount: Int, blockCount: Int
   private let splits: UnsafeMutablePointer<Split>
   /// The next piece of the step that threads share.
   private let next = Atomic<Int>(0)
   private let failed = Atomic<Bool>(false)
   private var job: Job?
-  /// What a kernel said when a run failed.
+  /// What a kernel said when a run failed; of the host's own functions also the status, and the error that one threw.
   private(set) var message = ""
+  private(set) var problem: HostFailure?
 
   init(_ plan: Plan, arena: UnsafeMutableRawPointer, _ backend: Backend) throws(Failure) {
     self.plan = plan
@@ -127,6 +129,7 @@ final class Instance {
     }
     scans = children
     refills = again
+    hosts = s.calls.map { HostStep($0.host.function, $0.types, $0.results, batch: $0.host.batch, $0.host.flags) }
     blockMemory = memory
     rowCount = rows.count
     rowBlocks = UnsafeMutablePointer<RunRows>.allocate(capacity: max(rows.count, 1))
@@ -227,6 +230,7 @@ final class Instance {
       case .move: move(Int(r.lanes))
       case .kernel: if !kernel(r) { return false }
       case .scan: if !scan(r) { return false }
+      case .call: if !call(r) { return false }
       default: break
       }
     }
@@ -337,6 +341,30 @@ final class Instance {
     if let entries { entries[n](slots, inputs, outputs) } else { ck_scalar_run(code.map { UnsafePointer($0) + r.code }, r.codeCount, slots, transfers, inputs, outputs) }
   }
 
+  // MARK: the host's own
+
+  func forget() {
+    problem = nil
+    for s in scans.joined() { s.forget() }
+    for r in refills.joined() { r.body.forget() }
+  }
+  /// What went wrong in an instance inside.
+  private func adopt(_ inner: Instance) {
+    message = inner.message
+    problem = inner.problem
+  }
+
+  /// On the thread of the run, in the default floating-point environment, which holds again afterwards.
+  private func call(_ s: RunStep) -> Bool {
+    let x = plan.structure.calls[Int(s.code)], operands = table + s.table
+    let said = hosts[Int(s.code)].run(UnsafeRawPointer(operands).assumingMemoryBound(to: UnsafeRawPointer?.self), UnsafePointer(operands + x.operands.count))
+    _ = ck_fenv_enter()
+    guard let said else { return true }
+    message = "\(x.host.function.name): \(said.message)"
+    problem = said
+    return false
+  }
+
   // MARK: loops and branches
 
   private func scan(_ s: RunStep) -> Bool {
@@ -367,11 +395,11 @@ final class Instance {
         let final = (length - 1 - step) & 1 == 0
         for c in 0 ..< C { outs[c] = final ? members[c] : other[c] }
         for f in stacks where !f.state(step, ins + C) {
-          message = f.body.message
+          adopt(f.body)
           return false
         }
         if !body.execute(0, i, UnsafePointer(outs), again: step > 0) {
-          message = body.message
+          adopt(body)
           return false
         }
         for c in 0 ..< C { ins[c] = outs[c] }
@@ -413,7 +441,7 @@ final class Instance {
       if here >= 0 { for (k, c) in kept.carries.enumerated() { outs[c] = buffer + here * kept.size + kept.offsets[k] } }
       if step + 1 == position { further() }
       if !body.execute(0, i, UnsafePointer(outs), again: step > 0) {
-        message = body.message
+        adopt(body)
         return false
       }
       for c in 0 ..< C { ins[c] = outs[c] }
@@ -436,7 +464,7 @@ final class Instance {
     body.prepare()
     let ins = UnsafeRawPointer(operands + x.starts[b]).assumingMemoryBound(to: UnsafeRawPointer?.self)
     if body.execute(0, ins, UnsafePointer(operands + x.operands.count)) { return true }
-    message = body.message
+    adopt(body)
     return false
   }
 
@@ -458,7 +486,7 @@ final class Instance {
       repeat {
         for c in 0 ..< C { outs[c] = step & 1 == 0 ? members[c] : other[c] }
         if !body.execute(0, i, UnsafePointer(outs), again: step > 0) {
-          message = body.message
+          adopt(body)
           return false
         }
         for c in 0 ..< C { ins[c] = outs[c] }

@@ -36,6 +36,9 @@ package final class Linear {
 
   deinit { ck_free(spare) }
 
+  /// The error that a function of the host threw in the last run.
+  package func takeThrown() -> (any Error)? { workspace.takeThrown() }
+
   package func run(_ stage: Stage, _ inputs: UnsafePointer<UnsafeRawPointer?>?, _ outputs: UnsafePointer<UnsafeMutableRawPointer?>?) -> Code {
     guard stage == .point || atPoint else { return fail("linear: no point yet; camber_linear_at first") }
     guard let inputs = inputs ?? (program.inputTypes[stage.rawValue].isEmpty ? UnsafePointer(bitPattern: 8) : nil) else { return fail("linear: the array of inputs is NULL") }

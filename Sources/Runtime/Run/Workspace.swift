@@ -7,6 +7,8 @@ package final class Workspace {
   package let program: Program
   /// What went wrong in the last run that failed.
   package private(set) var message = ""
+  /// The error that a function of the host threw in it.
+  package private(set) var thrown: (any Error)?
   private let arena: UnsafeMutableRawPointer
   let instance: Instance
   private let gate: UnsafeMutablePointer<ck_gate>
@@ -122,7 +124,7 @@ package final class Workspace {
     ck_fenv_leave(saved)
     guard ok else {
       done.pointee &= ~(1 << UInt64(stage))
-      return fail(.invalid, instance.message)
+      return fail()
     }
     done.pointee |= 1 << UInt64(stage)
     if seen != nil, program.checkGuards {
@@ -134,6 +136,17 @@ package final class Workspace {
     }
     if bad >= 0 { return fail(.nonfinite, "run: output \(bad) has a NaN or an infinity") }
     return .ok
+  }
+
+  @inline(never) private func fail() -> Code {
+    thrown = instance.problem?.thrown
+    defer { instance.forget() }
+    return fail(instance.problem?.code ?? .invalid, instance.message)
+  }
+
+  package func takeThrown() -> (any Error)? {
+    defer { thrown = nil }
+    return thrown
   }
 
   private func fail(_ code: Code, _ sentence: String) -> Code {

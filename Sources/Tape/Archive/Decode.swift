@@ -230,6 +230,21 @@ private final class Decoder {
           case .part:
             try sound(arity == 1 && t.isTuple(x[0]) && a.count == 1 && a[0] >= 0 && a[0] < t.memberCount(x[0]), "no member of a tuple")
             made = t.part(x[0], a[0])
+          case .host: throw wrong("belongs to no file")
+          case .custom:
+            let name = try s.text()
+            var rules: [Body?] = []
+            for _ in 0 ..< 2 {
+              let b = Int(try s.word())
+              try sound(b <= tapes.count && (b == 0 || tapes[b - 1].body != nil), "its rule is none of the tapes before")
+              if b > 0 {
+                depth = max(depth, tapes[b - 1].depth + 1)
+                unfolded = unfolded &+ tapes[b - 1].unfolded
+                try sound(depth < Tape.depthLimit && unfolded <= limit, "what is in it unfolds too far")
+              }
+              rules.append(b == 0 ? nil : tapes[b - 1].body)
+            }
+            made = try t.restoredCustom(x, a, RecordedRule(name, jvp: rules[0], vjp: rules[1]), wrong)
           default:
             for slot in bodySlots(structural, a) {
               guard slot < a.count, a[slot] >= 0, a[slot] < tapes.count, let b = tapes[a[slot]].body else { throw wrong("its body is none of the tapes before") }
@@ -356,6 +371,28 @@ extension Tape {
     guard let fits = mayLoad(s, x.map { type($0) }, a) else { throw wrong("cannot be read from files") }
     guard fits else { throw wrong("\(x.count) operands with attributes \(text(a.prefix(16))) do not fit") }
     return apply(s, x, a)
+  }
+
+  /// An output with a rule, of the types that it and its rule were made for.
+  func restoredCustom(_ x: [NodeID], _ a: [Int], _ rule: RecordedRule, _ wrong: (String) -> Failure) throws(Failure) -> NodeID {
+    for (i, n) in x.enumerated() where isTuple(n) { throw wrong("operand \(i) is a tuple") }
+    guard a.count >= 3, a[0] == 0, a[1] >= 0, a[2] >= 0, a[1] <= x.count, a[2] <= x.count, a[1] + a[2] < x.count, (a.count - 3) % (1 + a[1]) == 0 else {
+      throw wrong("attributes \(text(a.prefix(16)))")
+    }
+    // Types of one instance: the last batching is the outermost.
+    var types = x.map { type($0) }
+    for k in stride(from: a.count - 1 - a[1], to: 2, by: -(1 + a[1])) {
+      for i in types.indices where i >= a[1] + a[2] || i < a[1] && a[k + 1 + i] != 0 {
+        guard types[i].shape.first == a[k], i >= a[1] || a[k + 1 + i] == 1 else { throw wrong("operand \(i) has no batch of \(a[k])") }
+        types[i] = types[i].with(shape: Array(types[i].shape.dropFirst()))
+      }
+    }
+    let ins = Array(types[..<a[1]]), outs = Array(types[(a[1] + a[2])...]), floats = (ins.filter(\.dtype.isFloat), outs.filter(\.dtype.isFloat))
+    for (b, directions, results) in [(rule.forward, floats.0, floats.1), (rule.backward, floats.1, floats.0)] {
+      guard let b else { continue }
+      guard b.inputs.map({ b.tape.type($0) }) == ins + outs + directions, b.outputs.map({ b.tape.type($0) }) == results else { throw wrong("its rule is for other types") }
+    }
+    return custom(rule, x, Array(a[1...]))
   }
 
   private func restoredScan(_ x: [NodeID], _ a: [Int], _ wrong: (String) -> Failure) throws(Failure) -> NodeID {

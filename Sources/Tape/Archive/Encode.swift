@@ -127,6 +127,15 @@ private final class Encoder {
       case .capture: throw Failure(.invalid, "archive: a function of a sub-tape depends on its outer tape; save the outer one's")
       case .constant: try w.add(long: t.constantBits(n))
       case .array: try w.add(number(t.arrays[Int(r.a)], of: t))
+      case .host: throw Failure(.invalid, "archive: \(t.hostShape(n).function.name) is a function of the host's own, which no file can hold")
+      case .custom:
+        // A rule of the host's own stays with the host: what is loaded has the values, and no derivative.
+        var a = t.attributes[Int(r.attrs)]
+        let rule = t.rules[a[0]], bodies = (rule as? RecordedRule).flatMap { $0.isPortable ? [$0.forward, $0.backward] : nil } ?? [nil, nil]
+        a[0] = 0
+        try w.add(number(a))
+        try w.add(rule.name)
+        for b in bodies { try w.add(b == nil ? 0 : number(b.unsafelyUnwrapped) + 1) }
       default:
         var a = t.attributes[Int(r.attrs)]
         for i in bodySlots(s, a) { a[i] = try number(t.bodies[a[i]]) }

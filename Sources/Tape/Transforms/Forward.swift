@@ -6,7 +6,7 @@ extension Tape {
   package func forward(_ outputs: [NodeID], _ seeds: [NodeID: Masked]) -> [Masked?] {
     let none = [Masked?](repeating: nil, count: outputs.count)
     guard let first = seeds.keys.map(\.index).min(), failure == nil,
-          let nodes = order(outputs, from: first), var d = Tangents(self, first) else { return none }
+          let nodes = order(outputs, from: first, derivatives: true), var d = Tangents(self, first) else { return none }
     for (n, s) in seeds where s.value != .none { d[n] = s }
     for k in 0 ..< nodes.count {
       let n = nodes[k]
@@ -43,6 +43,7 @@ extension Tape {
     let x = inputs(n)
     if r.op == Structural.part.rawValue {
       if let m = d.tuples[x[0]]?[attrs(n)[0]] { d[n] = m }
+      if structural(x[0]) == .host, dtype(n).isFloat, inputs(x[0]).contains(where: { d[$0] != nil }) { hostFails(x[0]) }
       return
     }
     let tangents = x.map { d[$0] }
@@ -68,6 +69,12 @@ extension Tape {
     case .loop: d.tuples[n] = tupleForward(n, tangents)
     }
   }
+
+  func hostReverse(_ n: NodeID, _ cts: [Masked?]) -> [Masked?] {
+    hostFails(n)
+    return inputs(n).map { _ in nil }
+  }
+  func hostFails(_ n: NodeID) { fail(.derivative, "\(hostShape(n).function.name): has no derivative: the host gives neither a jvp nor a vjp") }
 
   private func linear(_ n: NodeID, _ s: Structural, _ x: [NodeID], _ t: [Masked?], _ masks: MaskRule) -> Masked {
     let value = apply(s, x.indices.map { i in dtype(x[i]).isFloat ? t[i]?.value ?? zeros(x[i]) : x[i] }, attrs(n))

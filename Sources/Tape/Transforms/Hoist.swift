@@ -29,6 +29,8 @@ extension Tape {
         varies[n] |= varies[x]
         captures[n] |= captures[x]
       }
+      // The host's own function is called in each step, unless it is pure.
+      if r.op == Structural.host.rawValue, !t.hostShape(n).function.isPure { varies[n] = 1 }
       if varies[n] != 0 { for slot in 0 ..< Int(r.arity) where varies[t.input(of: r, slot)] == 0 { want(t.input(of: r, slot)) } }
     }
     for o in b.outputs where varies[o] == 0 { want(o) }

@@ -22,7 +22,8 @@ package struct PerNode<T: BitwiseCopyable>: ~Copyable {
 extension Tape {
   /// The nodes that `outputs` depend on, each after its operands: depth first, by input slot, so that it does not depend on the
   /// order of recording. Nodes before `first` are left out: they depend on none from there on.
-  package func order(_ outputs: [NodeID], from first: Int32 = 0) -> Buffer<NodeID>? {
+  /// With `derivatives`, the function behind a custom derivative is not looked at: its arguments are.
+  package func order(_ outputs: [NodeID], from first: Int32 = 0, derivatives: Bool = false) -> Buffer<NodeID>? {
     guard failure == nil, var seen = PerNode<UInt8>(self, 0, from: first) else { return nil }
     var result = Buffer<NodeID>(), stack = Buffer<(NodeID, Int32)>()
     for o in outputs where contains(o) && o.index >= first && seen[o] == 0 {
@@ -31,7 +32,7 @@ extension Tape {
       while stack.count > 0 {
         let (n, slot) = stack[stack.count - 1]
         let r = record(n)
-        if slot < Int32(r.arity) {
+        if slot < Int32(derivatives && r.op == Structural.custom.rawValue ? ruled(n) : Int(r.arity)) {
           stack[stack.count - 1] = (n, slot + 1)
           let x = input(of: r, Int(slot))
           if x.index >= first, seen[x] == 0 {
@@ -46,6 +47,8 @@ extension Tape {
     }
     return result
   }
+
+  private func ruled(_ n: NodeID) -> Int { attrs(n)[1] + attrs(n)[2] }
 
   /// False, with the failure set, unless all are nodes (not tuples) of this tape.
   func check(_ name: String, _ nodes: [NodeID], _ what: String) -> Bool {

@@ -7,13 +7,13 @@ extension Tape {
   /// operator that is not linear in what depends on the inputs is an error.
   package func reverse(_ outputs: [(node: NodeID, ct: Masked)], wrt inputs: [NodeID], linear: Bool = false) -> [Masked?] {
     let none = [Masked?](repeating: nil, count: inputs.count)
-    guard let first = inputs.map(\.index).min(), failure == nil, let nodes = order(outputs.map(\.node), from: first),
+    guard let first = inputs.map(\.index).min(), failure == nil, let nodes = order(outputs.map(\.node), from: first, derivatives: true),
           var active = PerNode<UInt8>(self, 0, from: first), var ct = Tangents(self, first) else { return none }
     // 2 = an input, 1 = depends on one through differentiable values.
     for n in inputs { active[n] = 2 }
     for k in 0 ..< nodes.count where active[nodes[k]] == 0 {
       let n = nodes[k], r = record(n)
-      if r.type >= 0, !types[Int(r.type)].dtype.isFloat { continue }
+      if r.type >= 0, !types[Int(r.type)].dtype.isFloat || r.op == OpCode(Unary.stop_gradient).raw { continue }
       for slot in 0 ..< Int(r.arity) {
         let x = input(of: r, slot)
         if x.index >= first, active[x] != 0 { active[n] = 1; break }

@@ -23,6 +23,8 @@ extension Tape {
     case .part: return part(x[0], source.attrs(n)[0])
     case .checkpoint: return marked(Array(x[..<source.attrs(n)[0]]), Array(x[source.attrs(n)[0]...]), source.attrs(n)[1])
     case .scan, .cond, .whileLoop: return tupleAgain(n, from: source, x)
+    case .host: return hostCall(source.functions[source.attrs(n)[0]], x, source.tupleMembers(n), Array(source.attrs(n).dropFirst()))
+    case .custom: return custom(source.rules[source.attrs(n)[0]], x, Array(source.attrs(n).dropFirst()))
     default: return apply(s, x, source.attrs(n))
     }
   }
@@ -102,6 +104,7 @@ extension Tape {
         if let f = inner.failure { fail(f.code, f.message); return nil }
         return Body(tape: inner, inputs: ins, outputs: low)
       }
+    case .host, .custom: return again(n, from: self, zip(x, inputs(n)).map { contains($0) && contains($1) ? cast($0, dtype($1)) : .none })
     case .part: return cast(part(x[0], attrs(n)[0]), dtype(n).isFloat ? d : dtype(n))
     default: return nil
     }

@@ -112,6 +112,7 @@ extension Tape {
     for k in 0 ..< nodes.count where on[nodes[k]] == 0 {
       let r = record(nodes[k])
       for slot in 0 ..< Int(r.arity) where on[input(of: r, slot)] != 0 { on[nodes[k]] = 1 }
+      if r.op == Structural.host.rawValue, !hostShape(nodes[k]).function.isPure { on[nodes[k]] = 1 }
     }
     // What stays the same from step to step needs no stack.
     return dear.filter { on[$0] != 0 }

@@ -5,6 +5,8 @@ extension Tape {
     case .cond: condForward(n, tangents)
     case .whileLoop: whileForward(n, tangents)
     case .checkpoint: checkpointForward(n, tangents)
+    case .custom: customForward(n, tangents)
+    case .host: []   // its members say that they have none
     default: scanForward(n, tangents)
     }
   }
@@ -13,6 +15,8 @@ extension Tape {
     switch structural(n) {
     case .cond: condReverse(n, cts, active, linear: linear)
     case .whileLoop: whileReverse(n, cts, active, linear: linear)
+    case .custom: customReverse(n, cts, active, linear: linear)
+    case .host: hostReverse(n, cts)
     default: scanReverse(n, cts, active, linear: linear)
     }
   }
@@ -22,6 +26,8 @@ extension Tape {
     switch structural(n) {
     case .cond: return condBatch(n, operands, size: size)
     case .whileLoop: return whileBatch(n, operands, size: size)
+    case .host: return hostBatch(n, operands, size: size)
+    case .custom: return customBatch(n, operands, size: size)
     default:
       let (y, reach) = scanBatch(n, operands, size: size)
       guard contains(y) else { return nil }

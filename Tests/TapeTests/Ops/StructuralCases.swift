@@ -190,6 +190,8 @@ func cases(_ s: Structural) -> [Case] {
         return t.checkpoint([y, z], [x[0]], keeping: keeping)
       }
     }
+  case .host: return hostCases()
+  case .custom: return customCases()
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -82,9 +83,22 @@ inline const char *header_digest() noexcept { return camber_header_digest(); }
 
 namespace detail {
 
+/* What a callback threw in this thread, on its way to the call that it came from. */
+inline std::exception_ptr &thrown() noexcept {
+  static thread_local std::exception_ptr p;
+  return p;
+}
+inline void rethrow(camber_status status) {
+  if (status != CAMBER_ECALLBACK || !thrown()) return;
+  std::exception_ptr p = nullptr;
+  std::swap(p, thrown());
+  std::rethrow_exception(p);
+}
+
 /* Throws for a negative status; hands a recoverable one back. */
 inline camber_status check(camber_status status, const char *sentence) {
   if (status >= 0) return status;
+  rethrow(status);
   throw error(status, sentence && *sentence ? sentence : camber_status_message(status));
 }
 

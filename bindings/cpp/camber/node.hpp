@@ -108,6 +108,7 @@ namespace detail {
   camber_status status = camber_tape_status(t);
   std::string sentence = camber_tape_message(t);
   camber_tape_clear(t);
+  rethrow(status);
   if (status >= 0) status = CAMBER_ENOMEM;
   throw error(status, sentence.empty() ? camber_status_message(status) : sentence);
 }

@@ -13,6 +13,7 @@ from ._array import Array
 from ._dtypes import bfloat16, from_bf16, to_bf16
 from ._errors import (
     BusyError,
+    CallbackError,
     DerivativeError,
     DtypeError,
     Error,
@@ -31,6 +32,7 @@ from ._tape import Tape
 from .associative import associative_scan
 from .batching import vmap
 from .control import cond, fori_loop, map, switch, while_loop
+from .custom import ShapeDtype, custom_jvp, custom_vjp, host_call, pure_callback
 from .function import Function, function, tape_hash
 from .linear import linearize, vjp
 from .loops import scan
@@ -58,9 +60,9 @@ from .transforms import (
 __version__ = ".".join(str(part) for part in HEADER.version)
 __all__ = [
     "associative_scan",
-    "HEADER", "Array", "BusyError", "DerivativeError", "DtypeError", "Error", "FileError", "FlippedError", "Function", "HandleError",
-    "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "Saved", "SavedFunction", "ShapeError", "Solution", "Solver", "Tape", "TracedError",
-    "bfloat16", "checkpoint", "cond", "dumps", "fori_loop", "from_bf16", "function", "grad", "hessian", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
-    "linear_transpose", "least_squares", "linearize", "load", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "precision", "pytree", "random", "save", "save_tensors", "scan",
+    "HEADER", "Array", "BusyError", "CallbackError", "DerivativeError", "DtypeError", "Error", "FileError", "FlippedError", "Function", "HandleError",
+    "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "Saved", "SavedFunction", "ShapeDtype", "ShapeError", "Solution", "Solver", "Tape", "TracedError",
+    "bfloat16", "checkpoint", "cond", "custom_jvp", "custom_vjp", "dumps", "fori_loop", "from_bf16", "function", "grad", "hessian", "host_call", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
+    "linear_transpose", "least_squares", "linearize", "load", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "precision", "pure_callback", "pytree", "random", "save", "save_tensors", "scan",
     "simplify", "special", "stop_gradient", "switch", "tape_hash", "to_bf16", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import sys
+import threading
 from typing import Any
 
 
@@ -79,6 +80,12 @@ class FlippedError(Error, ArithmeticError):
     status = 2
 
 
+class CallbackError(Error, RuntimeError):
+    """A function of the host's own failed; one of Python's comes back as the exception that it raised."""
+
+    status = -10
+
+
 class TracedError(Error, TypeError):
     """A traced value was forced to a number. Its value is known only when the program runs."""
 
@@ -98,10 +105,26 @@ def user_line() -> str:
 _BY_STATUS = {
     cls.status: cls
     for cls in (InvalidError, ShapeError, DtypeError, NodeError, MemoryRefused, HandleError, DerivativeError, BusyError,
-                FileError, NonFiniteError, FlippedError)
+                FileError, NonFiniteError, FlippedError, CallbackError)
 }  # fmt: skip
 
 
-def error(status: int, sentence: str) -> Error:
-    """The exception for a status."""
+class _Raised(threading.local):
+    exception: BaseException | None = None
+
+
+_raised = _Raised()
+
+
+def keep(exception: BaseException) -> int:
+    """Keeps what a callback raised until the call that it was called from comes back; the status for that."""
+    _raised.exception = exception
+    return CallbackError.status
+
+
+def error(status: int, sentence: str) -> BaseException:
+    """The exception for a status: where a callback of this thread raised one, that."""
+    if status == CallbackError.status and _raised.exception is not None:
+        exception, _raised.exception = _raised.exception, None
+        return exception
     return _BY_STATUS.get(status, Error)(sentence)

@@ -30,6 +30,14 @@ class Prototype:
 
 
 @dataclass(frozen=True)
+class Struct:
+    """A table of callbacks: its fields' names and types; a callback's type is ``void *``."""
+
+    name: str
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Header:
     """What the two headers say, and the digest of their bytes."""
 
@@ -38,6 +46,7 @@ class Header:
     constants: dict[str, int]
     rows: tuple[Row, ...]
     prototypes: tuple[Prototype, ...]
+    structs: dict[str, Struct]
 
 
 def find() -> Path:
@@ -72,7 +81,7 @@ def read(folder: Path | None = None) -> Header:
     rows = tuple(_rows(ops))
     version = tuple(int(_search(rf"CAMBER_VERSION_{part}\s+(\d+)", main)) for part in ("MAJOR", "MINOR", "PATCH"))
     prototypes = [*_prototypes(main), *_row_prototypes(main, rows)]
-    return Header(fnv1a(b"".join(raw)), version, _constants(main), rows, tuple(prototypes))  # type: ignore[arg-type]
+    return Header(fnv1a(b"".join(raw)), version, _constants(main), rows, tuple(prototypes), _structs(main))  # type: ignore[arg-type]
 
 
 def _without_comments(text: str) -> str:
@@ -99,6 +108,23 @@ def _constants(text: str) -> dict[str, int]:
     for body in re.findall(r"enum\s*\{(.*?)\}", text, flags=re.S):
         for name, value in re.findall(r"(CAMBER_\w+)\s*=\s*(-?\d+)", body):
             found[name] = int(value)
+    return found
+
+
+def _structs(text: str) -> dict[str, Struct]:
+    found = {}
+    for name, body in re.findall(r"typedef struct (\w+) \{(.*?)\}", text, flags=re.S):
+        fields = []
+        for line in (part.strip() for part in body.split(";")):
+            pointer = re.search(r"\(\*(\w+)\)", line)
+            if pointer:
+                fields.append((pointer.group(1), "void *"))
+            elif line:
+                kind, names = re.match(r"(.*?[\w*]\s*)(\*?\w+(?:\s*,.*)?)$", line).groups()  # type: ignore[union-attr]
+                for item in names.split(","):
+                    star = "*" in item or "_callback" in kind
+                    fields.append((item.strip(" *"), "void *" if star and "char" not in kind else _spaces(kind + ("*" if star else ""))))
+        found[name] = Struct(name, tuple(fields))
     return found
 
 

@@ -27,6 +27,12 @@ def _ctype(text: str) -> Any:
     raise ImportError(f"camber.h: no ctypes type for '{text}'")
 
 
+def structure(name: str) -> type[ctypes.Structure]:
+    """The ctypes form of a table of callbacks in camber.h."""
+    fields = [(field, _ctype(text)) for field, text in HEADER.structs[name].fields]
+    return type(name, (ctypes.Structure,), {"_fields_": fields})
+
+
 def _candidates() -> list[str]:
     named = os.environ.get("CAMBER_LIBRARY")
     if named:

@@ -35,7 +35,7 @@ class Tape:
         Of a tape recorded with guards: its inputs and their values at the point where it is recorded.
     """
 
-    __slots__ = ("handle", "parent", "depth", "closed", "branch", "before", "point", "__weakref__")
+    __slots__ = ("handle", "parent", "depth", "closed", "branch", "before", "point", "own", "held", "__weakref__")
 
     def __init__(self, parent: Tape | None = None, branch: bool = False) -> None:
         self.parent = parent
@@ -44,14 +44,24 @@ class Tape:
         self.point: tuple[list[Any], list[Any]] | None = None
         self.depth: int = parent.depth + 1 if parent else 0
         self.closed = False
+        self.own = True
+        self.held: list[Any] = []  # what derivatives of its nodes need
         self.handle: Any = lib.tape_sub(parent.handle) if parent else lib.tape_new()
         if not self.handle:
             if parent:
                 parent.fail()
             raise error(-5, "a tape's memory was refused")
 
+    @classmethod
+    def borrowed(cls, handle: int) -> Tape:
+        """The tape that a callback is lent."""
+        tape = cls.__new__(cls)
+        tape.parent, tape.depth, tape.closed, tape.handle, tape.own, tape.held = None, 1 << 20, False, handle, False, []
+        tape.branch, tape.before, tape.point = True, None, None
+        return tape
+
     def __del__(self, free: Any = lib.tape_free) -> None:
-        if getattr(self, "handle", None):
+        if getattr(self, "handle", None) and self.own:
             free(self.handle)
             self.handle = None
 
