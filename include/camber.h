@@ -374,6 +374,72 @@ camber_node camber_triangular_solve(camber_tape *tape, camber_node a, camber_nod
 /* X with A X = B by LU with partial pivoting; A [.., n, n], B [.., n, m]. Singular: NaN. */
 camber_node camber_solve(camber_tape *tape, camber_node a, camber_node b);
 
+/* The rest of this section: LAPACK in f64 or f32 (other dtypes are an error; cast first), leading axes are a batch and broadcast between
+ * operands, sizes of 0 are taken, every derivative to any order unless it says otherwise. A member of a batch that fails (singular, no
+ * convergence, NaN in it, infinity where an iteration reads it) is NaN throughout; a run never fails for it. `out` gets that many nodes,
+ * CAMBER_NONE on error. */
+
+/* A^-1 by LU. Singular: NaN. */
+camber_node camber_inv(camber_tape *tape, camber_node a);
+/* det A: to 3 x 3 by cofactors, whose derivatives are right wherever A is; above by LU, with a gradient (the cofactors, by singular
+ * values) that is right for singular A too, while further derivatives are those of det(A) A^-T and NaN there. */
+camber_node camber_det(camber_tape *tape, camber_node a);
+/* out[0] the sign of det A, out[1] log |det A|: 0 and -inf where A is singular. Gradient A^-T. */
+camber_status camber_slogdet(camber_tape *tape, camber_node a, camber_node *out /* 2 */);
+/* A [.., m, n] with partial pivoting, k = min(m, n): out = L [.., m, k] with ones on its diagonal, U [.., k, n], and p [.., m], i64: row i of L U
+ * is row p[i] of A. The derivative needs the first k columns independent. */
+camber_status camber_lu(camber_tape *tape, camber_node a, camber_node *out /* 3 */);
+/* A = Q R by Householder reflections: out = Q [.., m, q], R [.., q, n], q = min(m, n), or m with `full`. R's diagonal has either sign. The
+ * derivative needs the first min(m, n) columns independent; what a full Q adds to them turns as little as it can, so that functions of
+ * the space it spans have their derivative. */
+camber_status camber_qr(camber_tape *tape, camber_node a, int32_t full, camber_node *out /* 2 */);
+/* Symmetric A = V diag(w) V^T: out = w [.., n] ascending, V [.., n, n] with a vector in each column. Only the lower triangle (lower == 0: the
+ * upper) is read; tangents are symmetrised. Where eigenvalues differ by at most 32 sqrt(n) roundings of the largest they count as one, and vectors do
+ * not turn into each other within it: first derivatives are right for functions of w that treat them alike (traces, sums of a whole cluster)
+ * and of the space that they span (projectors). Second derivatives, and sums like V f(w) V^T, miss the part within the cluster: use
+ * camber_expm, camber_sqrtm, camber_matrix_power, camber_slogdet, camber_solve, which do not. */
+camber_status camber_eigh(camber_tape *tape, camber_node a, int32_t lower, camber_node *out /* 2 */);
+camber_node camber_eigvalsh(camber_tape *tape, camber_node a, int32_t lower);
+/* A v = w B v, B positive definite, V^T B V = 1; both are symmetrised. Through Cholesky's B = L L^T. */
+camber_status camber_eigh_generalized(camber_tape *tape, camber_node a, camber_node b, camber_node *out /* 2 */);
+/* A = U diag(s) V^T, k = min(m, n), s descending: out = U [.., m, k], s [.., k], V^T [.., k, n]; with `full` U [.., m, m], V^T [.., n, n]. Singular
+ * values that differ by at most 32 sqrt(max(m, n)) roundings of the largest count as one, and those as small as that as 0, with the rules of
+ * camber_eigh; U V^T, the orthogonal factor, has its first derivative at equal singular values too. */
+camber_status camber_svd(camber_tape *tape, camber_node a, int32_t full, camber_node *out /* 3 */);
+camber_node camber_svdvals(camber_tape *tape, camber_node a);
+/* argmin |A X - B|_F for A [.., m, n] of full rank, B [.., m, c], by QR; m < n: the X of least norm. Not of full rank: NaN, or large
+ * numbers as from camber_solve; pinv(A) B serves there. */
+camber_node camber_lstsq(camber_tape *tape, camber_node a, camber_node b);
+/* Moore-Penrose inverse [.., n, m]; singular values up to `cut` times the largest count as 0; cut < 0: max(m, n) roundings. The derivative is
+ * that at a fixed rank (Golub and Pereyra 1973). */
+camber_node camber_pinv(camber_tape *tape, camber_node a, double cut);
+/* X with A X = B, A = L L^T, from the factor that camber_cholesky gives. */
+camber_node camber_cholesky_solve(camber_tape *tape, camber_node l, camber_node b);
+/* exp(A): Pade approximants with scaling and squaring (Higham 2005). Its derivatives, to order 8, are those of the same algorithm (Al-Mohy and
+ * Higham 2009): right at repeated eigenvalues. */
+camber_node camber_expm(camber_tape *tape, camber_node a);
+/* The principal square root by Schur's form. NaN where it is not real. The derivative solves X dX + dX X = dA. */
+camber_node camber_sqrtm(camber_tape *tape, camber_node a);
+/* A multiplied by itself n times; n < 0: the inverse's power; 0: the identity. */
+camber_node camber_matrix_power(camber_tape *tape, camber_node a, int64_t n);
+/* NumPy's Kronecker product, of any ranks and number dtype. */
+camber_node camber_kron(camber_tape *tape, camber_node a, camber_node b);
+/* A X + X B = C (Bartels and Stewart, by complex Schur forms). Singular where A and -B share an eigenvalue. */
+camber_node camber_sylvester(camber_tape *tape, camber_node a, camber_node b, camber_node c);
+/* A X + X A^T = Q; discrete != 0: X - A X A^T = Q. */
+camber_node camber_lyapunov(camber_tape *tape, camber_node a, camber_node q, int32_t discrete);
+/* A X = B for A with `below` diagonals under its own and `above` over it, in time linear in n, and so its derivatives.
+ * ab [.., below + above + 1, n]: A[i, j] = ab[above + i - j, j]; entries outside A are not read. B [.., n, c]. */
+camber_node camber_solve_banded(camber_tape *tape, camber_node ab, camber_node b, int64_t below, int64_t above);
+/* The same with dl[i], d[i], du[i] in row i: A[i, i - 1], A[i, i], A[i, i + 1]; dl[0] and du[n - 1] are not read. */
+camber_node camber_solve_tridiagonal(camber_tape *tape, camber_node dl, camber_node d, camber_node du, camber_node b);
+/* ord: "fro", "nuc" (sum of singular values), "2", "-2" (largest, smallest), "1", "-1" (columns' sums), "inf", "-inf" (rows'). */
+camber_node camber_matrix_norm(camber_tape *tape, camber_node a, const char *ord);
+/* norm(A) norm(A^-1); of "2" and "-2" the quotient of singular values, where A may be of any shape. */
+camber_node camber_cond(camber_tape *tape, camber_node a, const char *ord);
+/* How many singular values are above `tolerance` (< 0: largest times max(m, n) roundings), i64. Derivative zero. */
+camber_node camber_matrix_rank(camber_tape *tape, camber_node a, double tolerance);
+
 /* ---- Random numbers ---------------------------------------------------------------------------------------------------- */
 /* A pure function of an i64 scalar `key` (Philox 4x32-10): the same key gives the same numbers on every host. camber_fold_key
  * (a row) makes new keys: fold_key(key, step). Derivative zero. */

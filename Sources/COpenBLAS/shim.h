@@ -12,4 +12,25 @@ void dgetrs_(const char *trans, const int *n, const int *columns, const double *
              double *b, const int *ldb, int *info);
 void sgetrs_(const char *trans, const int *n, const int *columns, const float *a, const int *lda, const int *pivots,
              float *b, const int *ldb, int *info);
+void dgelqf_(const int *m, const int *n, double *a, const int *lda, double *tau, double *work, const int *lwork, int *info);
+void dorglq_(const int *m, const int *n, const int *k, double *a, const int *lda, const double *tau, double *work, const int *lwork, int *info);
+void dsyevd_(const char *job, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work, const int *lwork,
+             int *iwork, const int *liwork, int *info);
+void dgesdd_(const char *job, const int *m, const int *n, double *a, const int *lda, double *s, double *u, const int *ldu, double *vt, const int *ldvt,
+             double *work, const int *lwork, int *iwork, int *info);
+void dgbtrf_(const int *m, const int *n, const int *kl, const int *ku, double *ab, const int *ldab, int *pivots, int *info);
+void dgbtrs_(const char *trans, const int *n, const int *kl, const int *ku, const int *columns, const double *ab, const int *ldab,
+             const int *pivots, double *b, const int *ldb, int *info);
+void sgelqf_(const int *m, const int *n, float *a, const int *lda, float *tau, float *work, const int *lwork, int *info);
+void sorglq_(const int *m, const int *n, const int *k, float *a, const int *lda, const float *tau, float *work, const int *lwork, int *info);
+void ssyevd_(const char *job, const char *uplo, const int *n, float *a, const int *lda, float *w, float *work, const int *lwork,
+             int *iwork, const int *liwork, int *info);
+void sgesdd_(const char *job, const int *m, const int *n, float *a, const int *lda, float *s, float *u, const int *ldu, float *vt, const int *ldvt,
+             float *work, const int *lwork, int *iwork, int *info);
+void sgbtrf_(const int *m, const int *n, const int *kl, const int *ku, float *ab, const int *ldab, int *pivots, int *info);
+void sgbtrs_(const char *trans, const int *n, const int *kl, const int *ku, const int *columns, const float *ab, const int *ldab,
+             const int *pivots, float *b, const int *ldb, int *info);
+/* Complex numbers are pairs of doubles; without sorting `select` and `bwork` are not looked at. */
+void zgees_(const char *job, const char *sort, const void *select, const int *n, double *a, const int *lda, int *sdim, double *w,
+            double *vs, const int *ldvs, double *work, const int *lwork, double *rwork, int *bwork, int *info);
 #endif

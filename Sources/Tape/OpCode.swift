@@ -16,6 +16,7 @@ package enum Structural: UInt16, CaseIterable, Sendable {
   case sort, argsort
   case scatterSet, segmentProd, segmentMax, segmentMin, dynamicSlice, dynamicUpdate
   case host, custom
+  case lu, qr, eigh, eigvalsh, svd, svdvals, det, slogdet, cofactor, pinv, expm, sqrtm, sylvester, solveBanded
 }
 
 /// A row's number: elementwise rows as in camber_ops.h, then `Structural`.

@@ -106,6 +106,8 @@ private let rows: [Row] = Structural.allCases.map { s in
   case .scatterSet, .segmentProd, .segmentMax, .segmentMin, .dynamicSlice, .dynamicUpdate: scatterRow(s)
   case .matmul, .cholesky, .triangularSolve, .solve: linearAlgebraRow(s)
   case .conv, .poolIndex, .searchsorted: windowRow(s)
+  case .lu, .qr, .eigh, .eigvalsh, .svd, .svdvals: factorRow(s)
+  case .det, .slogdet, .cofactor, .pinv, .expm, .sqrtm, .sylvester, .solveBanded: matrixFunctionRow(s)
   case .random: randomRow(s)
   case .scan, .part: loopRow(s)
   case .checkpoint, .after: checkpointRow(s)

@@ -106,4 +106,11 @@ final class ViewTests: XCTestCase {
       XCTAssertEqual(p.explanation.split(separator: "\n").count, steps, p.explanation)
     }
   }
+
+  /// An array turned twice is itself, where the array turned once is needed in memory too.
+  func testTurnedTwiceBesideTurnedOnce() throws {
+    let t = Tape(), x = t.input(TensorType(.f64, [2, 2])), once = t.matrixTranspose(x), twice = t.matrixTranspose(once), v = [1.0, 2, 3, 4]
+    let r = try Runner(t, [x], [twice, t.apply(.cumsum, [twice], [-1, 0]), t.apply(.cumsum, [once], [-1, 0]), once]).run([bytes(v)])
+    XCTAssertEqual(r.map { values($0, Double.self) }, [v, [1, 3, 3, 7], [1, 4, 2, 6], [1, 3, 2, 4]])
+  }
 }

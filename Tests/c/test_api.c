@@ -360,6 +360,27 @@ static void algebra(void) {
   EXPECT(camber_triangular_solve(t, array(LIST(2, 0, 1, 1), 2, 2), array(LIST(2, 3), 2, 1), 1, 0, 0), 1, 2);
   EXPECT(camber_triangular_solve(t, array(LIST(2, 0, 1, 1), 2, 2), array(LIST(4, 2), 2, 1), 1, 1, 0), 1, 2);
   EXPECT(camber_solve(t, a, array(LIST(8, 8), 2, 1)), 1, 2);
+  camber_node out[3], d = array(LIST(3, 0, 0, 2), 2, 2), up = array(LIST(2, 1, 0, 4), 2, 2), tall = array(LIST(3, 0, 4, 0, 0, 2), 3, 2);
+  const char *const orders[8] = {"fro", "nuc", "2", "-2", "1", "-1", "inf", "-inf"};
+  const double norms[8] = {sqrt(13), 5, 3, 2, 3, 2, 3, 2};
+  EXPECT(camber_inv(t, a), 0.375, -0.25, -0.25, 0.5); EXPECT(camber_det(t, a), 8); EXPECT(camber_expm(t, array(LIST(0, 1, 0, 0), 2, 2)), 1, 1, 0, 1);
+  CHECK(camber_slogdet(t, array(LIST(0, 2, 4, 0), 2, 2), out) == 0); EXPECT(out[0], -1); EXPECT(out[1], log(8));
+  CHECK(camber_lu(t, array(LIST(2, 1, 4, 0), 2, 2), out) == 0); EXPECT(out[0], 1, 0, 0.5, 1); EXPECT(out[1], 4, 0, 0, 1); EXPECT(out[2], 1, 0);
+  CHECK(camber_qr(t, tall, 0, out) == 0); EXPECT(camber_matmul(t, out[0], out[1]), 3, 0, 4, 0, 0, 2); EXPECT(camber_abs(t, out[1]), 5, 0, 0, 2);
+  CHECK(camber_qr(t, tall, 1, out) == 0 && camber_node_dim(t, out[0], 1) == 3 && camber_node_dim(t, out[1], 0) == 3);
+  CHECK(camber_eigh(t, array(LIST(2, 9, 1, 2), 2, 2), 1, out) == 0); EXPECT(out[0], 1, 3); EXPECT(camber_square(t, out[1]), 0.5, 0.5, 0.5, 0.5);
+  EXPECT(camber_eigvalsh(t, array(LIST(2, 9, 1, 2), 2, 2), 0), -7, 11);
+  CHECK(camber_eigh_generalized(t, d, array(LIST(1, 0, 0, 4), 2, 2), out) == 0); EXPECT(out[0], 0.5, 3); EXPECT(camber_square(t, out[1]), 0, 1, 0.25, 0);
+  CHECK(camber_svd(t, tall, 0, out) == 0); EXPECT(out[1], 5, 2); EXPECT(camber_square(t, out[2]), 1, 0, 0, 1); EXPECT(camber_square(t, out[0]), 0.36, 0, 0.64, 0, 0, 1);
+  EXPECT(camber_svdvals(t, d), 3, 2); EXPECT(camber_lstsq(t, tall, array(LIST(3, 4, 4), 3, 1)), 1, 2); EXPECT(camber_pinv(t, tall, -1), 0.12, 0.16, 0, 0, 0, 0.5);
+  EXPECT(camber_cholesky_solve(t, camber_cholesky(t, a), array(LIST(8, 8), 2, 1)), 1, 2); EXPECT(camber_sqrtm(t, up), sqrt(2), 1 / (2 + sqrt(2)), 0, 2);
+  EXPECT(camber_matrix_power(t, up, 3), 8, 28, 0, 64); EXPECT(camber_matrix_power(t, up, -1), 0.5, -0.125, 0, 0.25); EXPECT(camber_matrix_power(t, up, 0), 1, 0, 0, 1);
+  EXPECT(camber_kron(t, v, up), 2, 1, 2, 1, 0, 4, 0, 4); EXPECT(camber_sylvester(t, d, d, array(LIST(6, 5, 5, 4), 2, 2)), 1, 1, 1, 1);
+  EXPECT(camber_lyapunov(t, d, array(LIST(6, 5, 5, 4), 2, 2), 0), 1, 1, 1, 1); EXPECT(camber_lyapunov(t, d, array(LIST(-8, -5, -5, -3), 2, 2), 1), 1, 1, 1, 1);
+  EXPECT(camber_solve_banded(t, array(LIST(9, 1, 2, 4), 2, 2), array(LIST(3, 4), 2, 1), 0, 1), 1, 1);
+  EXPECT(camber_solve_tridiagonal(t, array(LIST(9, 1), 2, 0), array(LIST(2, 3), 2, 0), array(LIST(1, 9), 2, 0), array(LIST(3, 4), 2, 1)), 1, 1);
+  for (int i = 0; i < 8; i++) EXPECT(camber_matrix_norm(t, d, orders[i]), norms[i]);
+  EXPECT(camber_cond(t, d, "2"), 1.5); EXPECT(camber_cond(t, d, "1"), 1.5); EXPECT(camber_matrix_rank(t, tall, -1), 2); EXPECT(camber_matrix_rank(t, d, 2.5), 1);
 }
 
 static void randomness(void) {

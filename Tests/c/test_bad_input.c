@@ -284,6 +284,46 @@ static void order(void) {
   camber_tape_free(body);
 }
 
+/* Several results: the status is the tape's, and every one is NONE. */
+#define SEVERAL(word, n, call)                                                                  \
+  do {                                                                                          \
+    camber_node out[3] = {x, x, x};                                                             \
+    camber_status s_ = (call);                                                                  \
+    CHECK(s_ < 0 && s_ == camber_tape_status(t) && said(camber_tape_message(t), word));         \
+    for (int i_ = 0; i_ < (n); i_++) CHECK(out[i_] == CAMBER_NONE);                             \
+    camber_tape_clear(t);                                                                       \
+  } while (0)
+static void factors(camber_node a, camber_node b, camber_node f) {
+  const int64_t none[2] = {0, 0}, big[2] = {40000, 40000};
+  camber_node empty = camber_input(t, CAMBER_F64, none, 2), large = camber_input(t, CAMBER_F64, big, 2), half = camber_cast(t, a, CAMBER_F16);
+#define MATRIX(name) BUILDER(#name, camber_##name(T, X)); REFUSED(#name, 0, camber_##name(t, y)); REFUSED(#name, 0, camber_##name(t, k)); REFUSED(#name, CAMBER_ENOMEM, camber_##name(t, large));
+#define SQUARE(name) MATRIX(name) REFUSED(#name, CAMBER_ESHAPE, camber_##name(t, b));
+  SQUARE(inv) SQUARE(expm) SQUARE(sqrtm) SQUARE(det) MATRIX(svdvals) REFUSED("expm", CAMBER_EDTYPE, camber_expm(t, half)); REFUSED("svdvals", CAMBER_EDTYPE, camber_svdvals(t, half));
+  BUILDER("eigvalsh", camber_eigvalsh(T, X, 1)); REFUSED("eigvalsh", CAMBER_ESHAPE, camber_eigvalsh(t, b, 1)); REFUSED("eigvalsh", CAMBER_EDTYPE, camber_eigvalsh(t, half, 0));
+  SEVERAL("slogdet", 2, camber_slogdet(t, b, out)); SEVERAL("slogdet", 0, camber_slogdet(t, a, NULL)); SEVERAL("lu", 3, camber_lu(t, y, out)); SEVERAL("lu", 3, camber_lu(t, half, out));
+  SEVERAL("qr", 2, camber_qr(t, foreign, 0, out)); SEVERAL("qr", 2, camber_qr(t, y, 1, out)); SEVERAL("eigh", 2, camber_eigh(t, b, 1, out)); SEVERAL("eigh", 2, camber_eigh(t, CAMBER_NONE, 1, out));
+  SEVERAL("svd", 3, camber_svd(t, k, 0, out)); SEVERAL("svd", 0, camber_svd(t, a, 0, NULL)); SEVERAL("svd", 3, camber_svd(t, large, 1, out));
+  SEVERAL("eigh", 2, camber_eigh_generalized(t, a, b, out)); SEVERAL("eigh", 2, camber_eigh_generalized(t, a, empty, out)); SEVERAL("eigh", 2, camber_eigh_generalized(t, foreign, a, out));
+  CHECK(camber_qr(NULL, a, 0, NULL) == CAMBER_EHANDLE); CHECK(camber_lu((camber_tape *)&t, a, NULL) == CAMBER_EHANDLE); CHECK(camber_eigh(NULL, a, 0, NULL) == CAMBER_EHANDLE);
+  CHECK(camber_svd(NULL, a, 0, NULL) == CAMBER_EHANDLE); CHECK(camber_slogdet(NULL, a, NULL) == CAMBER_EHANDLE); CHECK(camber_eigh_generalized(NULL, a, a, NULL) == CAMBER_EHANDLE);
+  BUILDER("lstsq", camber_lstsq(T, X, b)); BUILDER("lstsq", camber_lstsq(T, a, X)); REFUSED("lstsq", CAMBER_ESHAPE, camber_lstsq(t, a, y)); REFUSED("lstsq", CAMBER_ESHAPE, camber_lstsq(t, a, f)); REFUSED("lstsq", CAMBER_ESHAPE, camber_lstsq(t, a, empty));
+  BUILDER("pinv", camber_pinv(T, X, -1)); REFUSED("pinv", CAMBER_EINVAL, camber_pinv(t, a, NAN)); REFUSED("pinv", CAMBER_ESHAPE, camber_pinv(t, y, 0)); REFUSED("pinv", CAMBER_EDTYPE, camber_pinv(t, half, 0));
+  BUILDER("triangular_solve", camber_cholesky_solve(T, X, b)); REFUSED("triangular_solve", CAMBER_EDTYPE, camber_cholesky_solve(t, a, f));
+  BUILDER("matrix_power", camber_matrix_power(T, X, 3)); REFUSED("matrix_power", CAMBER_ESHAPE, camber_matrix_power(t, b, 2)); REFUSED("matrix_power", CAMBER_ESHAPE, camber_matrix_power(t, y, 0));
+  CHECK(camber_matrix_power(t, a, INT64_MIN) >= 0); CHECK(camber_matrix_power(t, a, INT64_MAX) >= 0);
+  BUILDER("kron", camber_kron(T, X, b)); BUILDER("kron", camber_kron(T, b, X)); REFUSED("kron", CAMBER_EDTYPE, camber_kron(t, a, f)); REFUSED("kron", CAMBER_EDTYPE, camber_kron(t, m, m)); REFUSED("kron", CAMBER_ENOMEM, camber_kron(t, large, large));
+  BUILDER("sylvester", camber_sylvester(T, X, a, a)); BUILDER("sylvester", camber_sylvester(T, a, a, X)); REFUSED("sylvester", CAMBER_ESHAPE, camber_sylvester(t, a, a, b)); REFUSED("sylvester", CAMBER_ESHAPE, camber_sylvester(t, a, b, b));
+  REFUSED("sylvester", CAMBER_ESHAPE, camber_sylvester(t, y, a, a));
+  BUILDER("lyapunov", camber_lyapunov(T, X, a, 0)); REFUSED("sylvester", CAMBER_ESHAPE, camber_lyapunov(t, a, b, 1));
+  BUILDER("solve_banded", camber_solve_banded(T, X, b, 1, 1)); BUILDER("solve_banded", camber_solve_banded(T, a, X, 1, 1)); REFUSED("solve_banded", CAMBER_ESHAPE, camber_solve_banded(t, a, b, 1, 2)); REFUSED("solve_banded", CAMBER_ESHAPE, camber_solve_banded(t, a, b, -1, 3));
+  REFUSED("solve_banded", CAMBER_ESHAPE, camber_solve_banded(t, a, b, INT64_MAX, INT64_MAX)); REFUSED("solve_banded", CAMBER_ESHAPE, camber_solve_banded(t, a, x, 1, 1)); REFUSED("solve_banded", 0, camber_solve_banded(t, a, f, 1, 1));
+  BUILDER("solve_tridiagonal", camber_solve_tridiagonal(T, X, y, y, b)); REFUSED("solve_tridiagonal", CAMBER_ESHAPE, camber_solve_tridiagonal(t, y, a, y, b)); REFUSED("solve_banded", CAMBER_ESHAPE, camber_solve_tridiagonal(t, y, y, y, b));
+  BUILDER("matrix_norm", camber_matrix_norm(T, X, "nuc")); REFUSED("matrix_norm", CAMBER_EINVAL, camber_matrix_norm(t, a, NULL)); REFUSED("matrix_norm", CAMBER_EINVAL, camber_matrix_norm(t, a, "3")); REFUSED("matrix_norm", CAMBER_ESHAPE, camber_matrix_norm(t, y, "1"));
+  REFUSED("svdvals", CAMBER_EDTYPE, camber_matrix_norm(t, half, "2")); REFUSED("matrix_norm", CAMBER_ESHAPE, camber_matrix_norm(t, k, "fro"));
+  BUILDER("cond", camber_cond(T, X, "2")); REFUSED("cond", CAMBER_EINVAL, camber_cond(t, a, "")); REFUSED("cond", CAMBER_ESHAPE, camber_cond(t, b, "1"));
+  BUILDER("matrix_rank", camber_matrix_rank(T, X, -1)); REFUSED("matrix_rank", CAMBER_ESHAPE, camber_matrix_rank(t, y, -1)); REFUSED("matrix_rank", CAMBER_EDTYPE, camber_matrix_rank(t, half, 0));
+}
+
 static void algebra(void) {
   const int64_t square[2] = {3, 3}, wide[2] = {3, 2};
   camber_node a = camber_input(t, CAMBER_F64, square, 2), b = camber_input(t, CAMBER_F64, wide, 2), pair[2] = {x, y}, f = camber_input(t, CAMBER_F32, wide, 2);
@@ -306,6 +346,7 @@ static void algebra(void) {
   BUILDER("solve", camber_solve(T, X, b)); BUILDER("solve", camber_solve(T, a, X)); REFUSED("solve", CAMBER_ESHAPE, camber_solve(t, a, x)); REFUSED("solve", CAMBER_EDTYPE, camber_solve(t, a, f));
   REFUSED("solve", 0, camber_solve(t, a, k));
 
+  factors(a, b, f);
   const int64_t shape[1] = {3}, minus[1] = {-3}, huge[2] = {INT64_C(1) << 40, INT64_C(1) << 40};
   BUILDER("random_uniform", camber_random_uniform(T, X, CAMBER_F64, shape, 1)); REFUSED("random_uniform", CAMBER_EDTYPE, camber_random_uniform(t, x, CAMBER_F64, shape, 1));
   REFUSED("random_uniform", CAMBER_EDTYPE, camber_random_uniform(t, k, CAMBER_I64, shape, 1)); REFUSED("random_uniform", 0, camber_random_uniform(t, k, CAMBER_F64, minus, 1));

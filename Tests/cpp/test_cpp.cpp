@@ -113,6 +113,20 @@ void shapes() {
   IS(matmul(x, v), 11, 29); IS(camber::einsum("ij,j->i", {x, v}), 11, 29); IS(matmul(x, index.reshape({1, 2}).T().broadcast({2, 2})[0].reshape({2, 1}).broadcast({2, 3}).T()), 12, 12, 30, 30);
   Node a = t.array(Doubles{4, 2, 2, 3}, {2, 2}), b = t.array(Doubles{8, 8}, {2, 1});
   IS(cholesky(a), 2, 0, 1, std::sqrt(2)); IS(solve(a, b), 1, 2); IS(triangular_solve(t.array(Doubles{2, 0, 1, 1}, {2, 2}), t.array(Doubles{2, 3}, {2, 1})), 1, 2);
+  {
+    using namespace camber;
+    Node d = t.array(Doubles{3, 0, 0, 2}, {2, 2}), q2 = t.array(Doubles{6, 5, 5, 4}, {2, 2}), one = t.array(Doubles{1, 1});
+    IS(inv(d), 1.0 / 3, 0, 0, 0.5); IS(det(d), 6); IS(slogdet(d).logabs, std::log(6)); IS(slogdet(d).sign, 1);
+    auto [L, U, p] = lu(t.array(Doubles{2, 1, 4, 0}, {2, 2})); IS(L, 1, 0, 0.5, 1); IS(U, 4, 0, 0, 1); IS(p, 1, 0);
+    auto [Q, R] = qr(d); IS(matmul(Q, R), 3, 0, 0, 2); CHECK(qr(t.array(Doubles{1, 2}, {2, 1}), true).q.shape() == (Shape{2, 2}));
+    auto [w, V] = eigh(d); IS(w, 2, 3); IS(square(V), 0, 1, 1, 0); IS(eigvalsh(d), 2, 3); IS(eigh(d, d).w, 1, 1);
+    auto [A, s, B] = svd(d); IS(s, 3, 2); IS(matmul(A, B), 1, 0, 0, 1); IS(svdvals(d), 3, 2);
+    IS(lstsq(d, b), 8.0 / 3, 4); IS(pinv(d), 1.0 / 3, 0, 0, 0.5); IS(cholesky_solve(cholesky(a), b), 1, 2); IS(expm(d * 0), 1, 0, 0, 1); IS(sqrtm(square(d)), 3, 0, 0, 2);
+    IS(matrix_power(d, 2), 9, 0, 0, 4); IS(kron(one, d), 3, 0, 3, 0, 0, 2, 0, 2); IS(sylvester(d, d, q2), 1, 1, 1, 1); IS(lyapunov(d, q2), 1, 1, 1, 1);
+    IS(solve_banded(t.array(Doubles{9, 1, 2, 4}, {2, 2}), t.array(Doubles{3, 4}, {2, 1}), 0, 1), 1, 1);
+    IS(solve_tridiagonal(one, one * 3, one, t.array(Doubles{4, 4}, {2, 1})), 1, 1); IS(matrix_norm(d, "nuc"), 5); IS(cond(d), 1.5); IS(matrix_rank(d), 2);
+    THROWS(CAMBER_ESHAPE, "inv", inv(one)); THROWS(CAMBER_ESHAPE, "qr", qr(one)); THROWS(CAMBER_EINVAL, "matrix_norm", matrix_norm(d, "x"));
+  }
   Node key = t.key(5), u = random_uniform(key, {100}), n = random_normal(key, {100}, f32);
   IS(all((u >= 0) & (u < 1)), 1); CHECK(n.dtype() == f32); IS(all(u == random_uniform(t.key(5), {100})), 1); IS(max(dropout(u * 0 + 1, key, 0.5)), 2);
   THROWS(CAMBER_EINVAL, "at", x[2]); THROWS(CAMBER_ESHAPE, "reshape", x.reshape({4})); THROWS(0, "slice", slice(x, {0}, {1, 2})); THROWS(0, "matmul", matmul(x, x));

@@ -402,10 +402,42 @@ static void reduce(camber_tape *t) {
   else BUILD(t, alongs[k - COUNT(folds)](t, x, a));
 }
 
+static void factors(camber_tape *t, camber_node x, camber_node y, camber_node z, int32_t f) {
+  typedef camber_node (*one_t)(camber_tape *, camber_node);
+  static const one_t ones[] = {camber_inv, camber_det, camber_svdvals, camber_expm, camber_sqrtm};
+  static const char *const orders[] = {"fro", "nuc", "2", "-2", "1", "-1", "inf", "-inf", "", "3", NULL};
+  camber_node out[3] = {CAMBER_NONE, CAMBER_NONE, CAMBER_NONE};
+  const char *ord = orders[below(COUNT(orders))];
+  int64_t n = one_in(8) ? odd_number() : below(4) - 1, m = below(3);
+  double c = one_in(2) ? -1 : number();
+  switch (below(18)) {
+  case 0: camber_slogdet(t, x, one_in(32) ? NULL : out); break;
+  case 1: camber_lu(t, x, out); break;
+  case 2: camber_qr(t, x, f & 1, out); break;
+  case 3: camber_eigh(t, x, f & 1, out); break;
+  case 4: camber_eigh_generalized(t, x, y, out); break;
+  case 5: camber_svd(t, x, f & 1, out); break;
+  case 6: BUILD(t, camber_eigvalsh(t, x, f & 1)); return;
+  case 7: BUILD(t, camber_lstsq(t, x, y)); return;
+  case 8: BUILD(t, camber_pinv(t, x, c)); return;
+  case 9: BUILD(t, camber_cholesky_solve(t, x, y)); return;
+  case 10: BUILD(t, camber_matrix_power(t, x, n)); return;
+  case 11: BUILD(t, camber_kron(t, x, y)); return;
+  case 12: if (f & 1) BUILD(t, camber_sylvester(t, x, y, z)); else BUILD(t, camber_lyapunov(t, x, y, f & 2)); return;
+  case 13: if (f & 1) BUILD(t, camber_solve_banded(t, x, y, n, m)); else BUILD(t, camber_solve_tridiagonal(t, x, y, z, x)); return;
+  case 14: BUILD(t, camber_matrix_norm(t, x, ord)); return;
+  case 15: BUILD(t, camber_cond(t, x, ord)); return;
+  case 16: BUILD(t, camber_matrix_rank(t, x, c)); return;
+  default: BUILD(t, ones[below(COUNT(ones))](t, x)); return;
+  }
+  BUILD(t, out[below(3)]);
+}
+
 static void algebra(camber_tape *t) {
   camber_node x = any(t), y = one_in(2) ? like(t, x) : any(t), z = like(t, y);
   int32_t f = (int32_t)byte();
-  switch (below(8)) {
+  switch (below(12)) {
+  case 7: case 8: case 9: factors(t, x, y, z, f); break;
   case 0: case 1: BUILD(t, camber_matmul(t, x, y)); break;
   case 2: {
     static const char *const some[] = {"ij,jk->ik", "i,i", "ij->ji", "ii->i", "bij,bjk->bik", "ij", "i->", ",->", "", "...", "ij,jk,kl->il", "i,j->ij", "->", "iij->j", "é", "i->ii", "a->b", "ij->ij->i"};

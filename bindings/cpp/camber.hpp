@@ -29,6 +29,7 @@
 #include "camber/windows.hpp"
 #include "camber/transforms.hpp"
 #include "camber/host.hpp"
+#include "camber/linalg.hpp"
 #include "camber/program.hpp"
 #include "camber/training.hpp"
 #include "camber/solver.hpp"

@@ -218,6 +218,34 @@ int ck_cholesky(int dtype, size_t n, const void *a, void *l);      /* lower fact
 int ck_triangular_solve(int dtype, bool lower, bool transpose, bool unit, size_t n, size_t m, const void *a, const void *b, void *x);
 /* Solve op(A) X = B by LU with partial pivoting. lu: n*n elements of scratch; pivots: n of them; t: n*m elements. */
 int ck_solve(int dtype, bool transpose, size_t n, size_t m, const void *a, const void *b, void *x, void *lu, int32_t *pivots, void *t);
+/* The same of `count` matrices one after another; what fails is NaN throughout. scratch: as many bytes as ck_*_scratch says, aligned to 16.
+ * lu: L and U in one [m, n], then the permutation [m]. qr: Q [m, q], R [q, n]. eigh: w [n], V [n, n]. svd: U, s, V^T. */
+size_t ck_lu_scratch(int dtype, size_t m, size_t n);
+void ck_lu(int dtype, size_t count, size_t m, size_t n, const void *a, void *out, void *scratch);
+size_t ck_qr_scratch(int dtype, size_t m, size_t n, bool full);
+void ck_qr(int dtype, size_t count, size_t m, size_t n, bool full, const void *a, void *out, void *scratch);
+size_t ck_eigh_scratch(int dtype, size_t n, bool vectors);
+void ck_eigh(int dtype, size_t count, size_t n, bool vectors, bool lower, const void *a, void *out, void *scratch);
+size_t ck_svd_scratch(int dtype, size_t m, size_t n, bool vectors, bool full);
+void ck_svd(int dtype, size_t count, size_t m, size_t n, bool vectors, bool full, const void *a, void *out, void *scratch);
+/* op(A) X = B of A with l diagonals below and u above: ab [l + u + 1, n], A[i, j] = ab[u + i - j, j]. */
+size_t ck_banded_scratch(int dtype, size_t n, size_t m, size_t l, size_t u);
+void ck_banded(int dtype, size_t count, bool transposed, size_t n, size_t m, size_t l, size_t u, const void *ab, const void *b, void *x, void *scratch);
+/* det [1], or sign and log |det| [2]; det(A) A^-T; the pseudo-inverse [n, m]. */
+size_t ck_det_scratch(size_t n);
+void ck_det(int dtype, size_t count, size_t n, bool logarithm, const void *a, void *out, void *scratch);
+size_t ck_cofactor_scratch(size_t n);
+void ck_cofactor(int dtype, size_t count, size_t n, const void *a, void *out, void *scratch);
+size_t ck_pinv_scratch(size_t m, size_t n);
+void ck_pinv(int dtype, size_t count, size_t m, size_t n, double cut, const void *a, void *out, void *scratch);
+/* op(A) X + X op(B) = C, or X - op(A) X op(B) = C. */
+size_t ck_sylvester_scratch(size_t m, size_t n);
+void ck_sylvester(int dtype, size_t count, bool discrete, bool ta, bool tb, size_t m, size_t n, const void *a, const void *b, const void *c, void *out, void *scratch);
+size_t ck_sqrtm_scratch(size_t n);
+void ck_sqrtm(int dtype, size_t count, size_t n, const void *a, void *out, void *scratch);
+/* exp(A), or its derivative along each of `order` directions. */
+size_t ck_expm_scratch(size_t n, size_t order);
+void ck_expm(int dtype, size_t count, size_t n, size_t order, const void *const *operands, void *out, void *scratch);
 
 /* ---- Threads ------------------------------------------------------------------------------------------------------------ */
 int ck_processors(void);   /* those that this process may use (its affinity); at least 1 */

@@ -390,6 +390,8 @@ final class Graph {
         items[p].rep = 1
         continue
       }
+      // What shows its root whole does so still, be what lies between written out or not.
+      if items[p].kind == .view, isFull(p) { continue }
       try show(p, record(p), always: true)
     }
   }

@@ -9,6 +9,14 @@ func linearAlgebraRow(_ s: Structural) -> Row {
   }
 }
 
+/// What goes to LAPACK: f64 or f32, dear to compute again.
+package func isLapack(_ s: Structural) -> Bool {
+  switch s {
+  case .cholesky, .triangularSolve, .solve, .lu, .qr, .eigh, .eigvalsh, .svd, .svdvals, .det, .slogdet, .cofactor, .pinv, .expm, .sqrtm, .sylvester, .solveBanded: true
+  default: false
+  }
+}
+
 /// Batches in front: equal, or none on one side, which is then shared.
 private func batch(_ a: TensorType, _ b: TensorType, _ name: String) -> [Int]? {
   let x = Array(a.shape.dropLast(2)), y = Array(b.shape.dropLast(2))
@@ -37,6 +45,7 @@ private let triangularRow = Row(
     let a = t.attrs(y)
     return slot == 1 ? t.apply(.triangularSolve, [t.input(y, 0), ct], [a[0], 1 - a[1], a[2]]) : nil
   }),
+  batching: .custom { t, n, ops, x, size in t.solveBatch(n, ops, x, size) },
   masks: .dense
 ) { c in
   matrices(c) { a, b, x, n, m in
@@ -58,6 +67,7 @@ private let solveRow = Row(
   }, transpose: { t, y, ct, slot in
     slot == 1 ? t.apply(.solve, [t.input(y, 0), ct], [1 - t.attrs(y)[0]]) : nil
   }),
+  batching: .custom { t, n, ops, x, size in t.solveBatch(n, ops, x, size) },
   masks: .dense,
   scratch: { x, _, out in
     let n = x[0].shape[x[0].rank - 1], m = x[1].shape[x[1].rank - 1]

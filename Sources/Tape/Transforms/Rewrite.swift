@@ -90,9 +90,12 @@ extension Tape {
     case .constant: return dtype(n).isFloat ? constant(d, Double(bitPattern: constantBits(n))) : n
     case .cast: return attrs(n)[0] < 4 ? cast(x[0], d) : nil
     case .random: return cast(n, d)     // the same numbers in every precision
-    case .cholesky, .triangularSolve, .solve:
+    case let s? where isLapack(s):
       // LAPACK knows f64 and f32.
       let wide = d.isHalf ? DType.f32 : d
+      if s == .lu, d.isHalf, let m = shape(x[0]).dropLast().last, m > (d == .f16 ? 2048 : 256) {
+        return fail(.dtype, "lu: a permutation of \(m) rows does not fit into \(d.name)")
+      }
       return cast(again(n, from: self, x.map { cast($0, wide) }), d)
     case .scan, .cond, .whileLoop:
       // What they read, and carries between steps, keep their own dtype.

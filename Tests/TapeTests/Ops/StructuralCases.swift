@@ -172,6 +172,7 @@ func cases(_ s: Structural) -> [Case] {
       Case(name: "interpolation \(method) \(ends)", types: types, active: [0, 1, 2], slack: 64,
            sample: { g in [[0.3, 1.4, 2.6], [0, 0.9, 2.1, 3.3], g.signed(8)] }) { t, x in [t.interpolate(x[0], x[1], x[2], method, ends, .extrapolate)] }
     }
+  case .lu, .qr, .eigh, .eigvalsh, .svd, .svdvals, .det, .slogdet, .cofactor, .pinv, .expm, .sqrtm, .sylvester, .solveBanded: return lapackCases(s)
   case .random:
     return [Case(name: "random_uniform", types: [f(2, 3), TensorType(.i64, [])], active: [0], elementwise: true, sample: { g in [g.signed(6), [Double(g.below(1000))]] }) { t, x in
       [t.mul(t.unary(.square, x[0]), t.randomUniform(x[1], t.dtype(x[0]), [2, 3]))]

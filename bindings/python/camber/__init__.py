@@ -8,7 +8,7 @@ Write NumPy, wrap it in a transform, call it: the function is traced once, diffe
 array([ 0.        , -3.14159265])
 """
 
-from . import interpolate, nn, numpy, ops, optim, pytree, random, special
+from . import interpolate, linalg, nn, numpy, ops, optim, pytree, random, special
 from ._array import Array
 from ._dtypes import bfloat16, from_bf16, to_bf16
 from ._errors import (
@@ -63,6 +63,6 @@ __all__ = [
     "HEADER", "Array", "BusyError", "CallbackError", "DerivativeError", "DtypeError", "Error", "FileError", "FlippedError", "Function", "HandleError",
     "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "Saved", "SavedFunction", "ShapeDtype", "ShapeError", "Solution", "Solver", "Tape", "TracedError",
     "bfloat16", "checkpoint", "cond", "custom_jvp", "custom_vjp", "dumps", "fori_loop", "from_bf16", "function", "grad", "hessian", "host_call", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
-    "linear_transpose", "least_squares", "linearize", "load", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "precision", "pure_callback", "pytree", "random", "save", "save_tensors", "scan",
+    "linalg", "linear_transpose", "least_squares", "linearize", "load", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "precision", "pure_callback", "pytree", "random", "save", "save_tensors", "scan",
     "simplify", "special", "stop_gradient", "switch", "tape_hash", "to_bf16", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _dtypes as dt
 from .. import ops
 from .._dispatch import FUNCTIONS, UFUNCS, implements, own
-from .._errors import DerivativeError, InvalidError, ShapeError
+from .._errors import ShapeError
 from .._library import lib
 from .._tape import broadcast, cast, constant, joint, lift, made, nodes, tape_of, typed
 from .._tape import reshape as _reshape
@@ -266,35 +266,6 @@ def inv(a: Any) -> Any:
     return solve(a, broadcast(constant(a._tape, np.eye(size), a._code), a.shape))
 
 
-@implements(np.linalg.det)
-def det(a: Any) -> Any:
-    """``np.linalg.det`` of matrices up to 4 by 4, by cofactors."""
-    (a,) = _floats([a])
-    size = _square(a, "det")
-    if size > 4:
-        raise InvalidError(f"det: {size} by {size} is not traced (4 by 4 at most); for symmetric matrices use linalg.cholesky")
-    if size == 0:
-        return FUNCTIONS[np.ones_like](a, shape=a.shape[:-2])
-
-    def minor(rows: list[int], columns: list[int]) -> Any:
-        if len(rows) == 1:
-            return a[..., rows[0], columns[0]]
-        total = None
-        for k, column in enumerate(columns):
-            term = a[..., rows[0], column] * minor(rows[1:], columns[:k] + columns[k + 1 :])
-            total = term if total is None else (total - term if k % 2 else total + term)
-        return total
-
-    return minor(list(range(size)), list(range(size)))
-
-
-@implements(np.linalg.slogdet)
-def slogdet(a: Any) -> Any:
-    """``np.linalg.slogdet`` of matrices up to 4 by 4."""
-    value = det(a)
-    return ops.traced("sign", value), ops.traced("log", ops.traced("abs", value))
-
-
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Any, n: int) -> Any:
     """``np.linalg.matrix_power``."""
@@ -321,7 +292,7 @@ def multi_dot(arrays: Any) -> Any:
 
 @implements(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """``np.linalg.norm``: vector norms, and the matrix norms that need no singular values."""
+    """``np.linalg.norm``."""
     (x,) = _floats([x])
     axes = axes_of(x, axis)
     if ord is None or (ord == 2 and len(axes) == 1) or (ord == "fro" and len(axes) == 2):
@@ -340,7 +311,11 @@ def _matrix_norm(x: Any, ord: Any, rows: int, columns: int, keepdims: bool) -> A
         sums = FUNCTIONS[np.sum](ops.traced("abs", x), axis=inside, keepdims=True)
         out = FUNCTIONS[np.max if ord > 0 else np.min](sums, axis=outside, keepdims=True)
         return out if keepdims else FUNCTIONS[np.squeeze](out, axis=(rows, columns))
-    raise InvalidError(f"norm: the matrix norm {ord!r} needs singular values, which are not traced")
+    if ord not in (2, -2, "nuc"):
+        raise ValueError("Invalid norm order for matrices.")
+    from .factor import singular_norm
+
+    return singular_norm(x, ord, rows, columns, keepdims)
 
 
 @implements(np.linalg.vector_norm)
@@ -380,15 +355,5 @@ _alias("diagonal", lambda x, /, *, offset=0: diagonal(x, offset, -2, -1))
 _alias("trace", lambda x, /, *, offset=0, dtype=None: FUNCTIONS[np.trace](x, offset, -2, -1, dtype))
 
 
-def _missing(name: str) -> Any:
-    def call(*_: Any, **__: Any) -> Any:
-        raise DerivativeError(f"np.linalg.{name} is not traced yet; linalg.solve, cholesky, inv and norm are")
-
-    return call
-
-
-for _name in ("svd", "eig", "eigh", "eigvals", "eigvalsh", "qr", "pinv", "lstsq", "svdvals", "matrix_rank", "cond"):
-    if hasattr(np.linalg, _name):
-        FUNCTIONS[getattr(np.linalg, _name)] = _missing(_name)
-__all__ = ["cholesky", "cross", "det", "inv", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "outer", "slogdet",
+__all__ = ["cholesky", "cross", "inv", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "outer",
            "solve", "tensordot", "triangular_solve", "vecdot", "vector_norm"]  # fmt: skip
