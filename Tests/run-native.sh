@@ -1,12 +1,12 @@
 #!/bin/sh
 # Builds and runs the C and C++ tests against a library: Tests/run-native.sh [folder of libcamber.so] [test ...]
 # Each test's closing line is printed after its name; the exit status is non-zero when one fails. Tests: headers, api, easy,
-# bad_input, regressions, solve, archive, threads, noalloc, host, cpp, generic, eigen, adbench, quickstart, fit, custom, checkpoint, saved, package, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
+# bad_input, regressions, solve, archive, threads, noalloc, host, cpp, generic, eigen, adbench, quickstart, linalg, fit, custom, checkpoint, saved, package, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 lib=$(cd "${1:-$root/build}" && pwd) || exit 2
 [ $# -gt 0 ] && shift
-tests=${*:-headers api easy bad_input regressions solve archive threads noalloc host cpp generic eigen adbench quickstart fit custom checkpoint saved package fashion}
+tests=${*:-headers api easy bad_input regressions solve archive threads noalloc host cpp generic eigen adbench quickstart linalg fit custom checkpoint saved package fashion}
 data=${CAMBER_SHARED:-$root/../shared}/data/adbench
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -58,7 +58,7 @@ headers() {
   done
   for c in g++ clang++; do
     command -v $c >/dev/null || continue
-    for h in camber.h camber_easy.h camber.hpp camber/base.hpp camber/node.hpp camber/ops.hpp camber/shapes.hpp camber/generic.hpp camber/windows.hpp camber/transforms.hpp camber/host.hpp camber/program.hpp camber/training.hpp camber/solver.hpp camber/tensors.hpp camber/archive.hpp; do
+    for h in camber.h camber_easy.h camber.hpp camber/base.hpp camber/node.hpp camber/ops.hpp camber/shapes.hpp camber/generic.hpp camber/windows.hpp camber/transforms.hpp camber/linalg.hpp camber/host.hpp camber/program.hpp camber/training.hpp camber/solver.hpp camber/tensors.hpp camber/archive.hpp; do
       for std in c++17 c++20; do
         if $c -std=$std $strict $include -DHEADER="<$h>" -x c++ "$here/c/header_a.c" "$here/c/header_b.c" -o "$work/header" $link; then passed=$((passed + 1)); else wrong=$((wrong + 1)); fi
       done
@@ -198,7 +198,7 @@ fashion() {
 for t in $tests; do
   case $t in
     headers) headers ;;
-    quickstart | fit | custom | checkpoint) alike $t ;;
+    quickstart | linalg | fit | custom | checkpoint) alike $t ;;
     saved) saved ;;
     control_example) control_example ;;
     package) package ;;

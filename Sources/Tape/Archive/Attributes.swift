@@ -33,7 +33,12 @@ package func mayLoad(_ s: Structural, _ x: [TensorType], _ a: [Int]) -> Bool? {
     guard a.count == 4, flags(a[...]), x.count == 2 + a[2] + a[3] else { return false }
     let masked = (a[2] == 1 ? [0] : []) + (a[3] == 1 ? [1] : [])
     return zip(masked, x[2...]).allSatisfy { $1 == x[$0].with(.bool) }
-  case .cholesky: return takes(1, 0)
+  case .cholesky, .lu, .svdvals, .det, .slogdet, .cofactor, .sqrtm: return takes(1, 0)
+  case .qr, .eigh, .eigvalsh, .svd: return takes(1, 1) && flags(a[...])
+  case .pinv: return takes(1, 1)
+  case .expm: return x.count >= 1 && a.isEmpty
+  case .sylvester: return takes(3, 3) && flags(a[...])
+  case .solveBanded: return takes(2, 3) && a[2] >= 0 && a[2] <= 1
   case .revolve: return takes(2, 0)
   case .after: return takes(2, 0)
   case .triangularSolve: return takes(2, 3) && flags(a[...])
