@@ -436,7 +436,7 @@ camber_node camber_solve_tridiagonal(camber_tape *tape, camber_node dl, camber_n
 /* ord: "fro", "nuc" (sum of singular values), "2", "-2" (largest, smallest), "1", "-1" (columns' sums), "inf", "-inf" (rows'). */
 camber_node camber_matrix_norm(camber_tape *tape, camber_node a, const char *ord);
 /* norm(A) norm(A^-1); of "2" and "-2" the quotient of singular values, where A may be of any shape. */
-camber_node camber_cond(camber_tape *tape, camber_node a, const char *ord);
+camber_node camber_matrix_cond(camber_tape *tape, camber_node a, const char *ord);
 /* How many singular values are above `tolerance` (< 0: largest times max(m, n) roundings), i64. Derivative zero. */
 camber_node camber_matrix_rank(camber_tape *tape, camber_node a, double tolerance);
 

@@ -80,8 +80,8 @@ private func kind(_ t: Tape, _ ord: UnsafePointer<CChar>?, _ name: StaticString)
 @_cdecl("camber_matrix_norm") @implementation public func camber_matrix_norm(_ tape: OpaquePointer!, _ a: camber_node, _ ord: UnsafePointer<CChar>!) -> camber_node {
   build(tape) { h, t in kind(t, ord, "matrix_norm").map { t.matrixNorm(h.node(a), $0) } ?? .none }
 }
-@_cdecl("camber_cond") @implementation public func camber_cond(_ tape: OpaquePointer!, _ a: camber_node, _ ord: UnsafePointer<CChar>!) -> camber_node {
-  build(tape) { h, t in kind(t, ord, "cond").map { t.cond(h.node(a), $0) } ?? .none }
+@_cdecl("camber_matrix_cond") @implementation public func camber_matrix_cond(_ tape: OpaquePointer!, _ a: camber_node, _ ord: UnsafePointer<CChar>!) -> camber_node {
+  build(tape) { h, t in kind(t, ord, "matrix_cond").map { t.cond(h.node(a), $0) } ?? .none }
 }
 @_cdecl("camber_matrix_rank") @implementation public func camber_matrix_rank(_ tape: OpaquePointer!, _ a: camber_node, _ tolerance: Double) -> camber_node {
   build(tape) { h, t in t.matrixRank(h.node(a), tolerance: tolerance) }

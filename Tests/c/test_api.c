@@ -380,7 +380,7 @@ static void algebra(void) {
   EXPECT(camber_solve_banded(t, array(LIST(9, 1, 2, 4), 2, 2), array(LIST(3, 4), 2, 1), 0, 1), 1, 1);
   EXPECT(camber_solve_tridiagonal(t, array(LIST(9, 1), 2, 0), array(LIST(2, 3), 2, 0), array(LIST(1, 9), 2, 0), array(LIST(3, 4), 2, 1)), 1, 1);
   for (int i = 0; i < 8; i++) EXPECT(camber_matrix_norm(t, d, orders[i]), norms[i]);
-  EXPECT(camber_cond(t, d, "2"), 1.5); EXPECT(camber_cond(t, d, "1"), 1.5); EXPECT(camber_matrix_rank(t, tall, -1), 2); EXPECT(camber_matrix_rank(t, d, 2.5), 1);
+  EXPECT(camber_matrix_cond(t, d, "2"), 1.5); EXPECT(camber_matrix_cond(t, d, "1"), 1.5); EXPECT(camber_matrix_rank(t, tall, -1), 2); EXPECT(camber_matrix_rank(t, d, 2.5), 1);
 }
 
 static void randomness(void) {

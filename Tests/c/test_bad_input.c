@@ -320,7 +320,7 @@ static void factors(camber_node a, camber_node b, camber_node f) {
   BUILDER("solve_tridiagonal", camber_solve_tridiagonal(T, X, y, y, b)); REFUSED("solve_tridiagonal", CAMBER_ESHAPE, camber_solve_tridiagonal(t, y, a, y, b)); REFUSED("solve_banded", CAMBER_ESHAPE, camber_solve_tridiagonal(t, y, y, y, b));
   BUILDER("matrix_norm", camber_matrix_norm(T, X, "nuc")); REFUSED("matrix_norm", CAMBER_EINVAL, camber_matrix_norm(t, a, NULL)); REFUSED("matrix_norm", CAMBER_EINVAL, camber_matrix_norm(t, a, "3")); REFUSED("matrix_norm", CAMBER_ESHAPE, camber_matrix_norm(t, y, "1"));
   REFUSED("svdvals", CAMBER_EDTYPE, camber_matrix_norm(t, half, "2")); REFUSED("matrix_norm", CAMBER_ESHAPE, camber_matrix_norm(t, k, "fro"));
-  BUILDER("cond", camber_cond(T, X, "2")); REFUSED("cond", CAMBER_EINVAL, camber_cond(t, a, "")); REFUSED("cond", CAMBER_ESHAPE, camber_cond(t, b, "1"));
+  BUILDER("matrix_cond", camber_matrix_cond(T, X, "2")); REFUSED("matrix_cond", CAMBER_EINVAL, camber_matrix_cond(t, a, "")); REFUSED("matrix_cond", CAMBER_ESHAPE, camber_matrix_cond(t, b, "1"));
   BUILDER("matrix_rank", camber_matrix_rank(T, X, -1)); REFUSED("matrix_rank", CAMBER_ESHAPE, camber_matrix_rank(t, y, -1)); REFUSED("matrix_rank", CAMBER_EDTYPE, camber_matrix_rank(t, half, 0));
 }
 

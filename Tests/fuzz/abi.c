@@ -426,7 +426,7 @@ static void factors(camber_tape *t, camber_node x, camber_node y, camber_node z,
   case 12: if (f & 1) BUILD(t, camber_sylvester(t, x, y, z)); else BUILD(t, camber_lyapunov(t, x, y, f & 2)); return;
   case 13: if (f & 1) BUILD(t, camber_solve_banded(t, x, y, n, m)); else BUILD(t, camber_solve_tridiagonal(t, x, y, z, x)); return;
   case 14: BUILD(t, camber_matrix_norm(t, x, ord)); return;
-  case 15: BUILD(t, camber_cond(t, x, ord)); return;
+  case 15: BUILD(t, camber_matrix_cond(t, x, ord)); return;
   case 16: BUILD(t, camber_matrix_rank(t, x, c)); return;
   default: BUILD(t, ones[below(COUNT(ones))](t, x)); return;
   }

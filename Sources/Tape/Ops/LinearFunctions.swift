@@ -167,11 +167,11 @@ extension Tape {
   }
   package func cond(_ a: NodeID, _ kind: MatrixNorm) -> NodeID {
     switch kind {
-    case .two: return div(matrixNorm(a, .two, name: "cond"), matrixNorm(a, .minusTwo, name: "cond"))
-    case .minusTwo: return div(matrixNorm(a, .minusTwo, name: "cond"), matrixNorm(a, .two, name: "cond"))
+    case .two: return div(matrixNorm(a, .two, name: "matrix_cond"), matrixNorm(a, .minusTwo, name: "matrix_cond"))
+    case .minusTwo: return div(matrixNorm(a, .minusTwo, name: "matrix_cond"), matrixNorm(a, .two, name: "matrix_cond"))
     default:
-      guard isMatrices(a, "cond", square: true) else { return .none }
-      return mul(matrixNorm(a, kind, name: "cond"), matrixNorm(inverse(a), kind, name: "cond"))
+      guard isMatrices(a, "matrix_cond", square: true) else { return .none }
+      return mul(matrixNorm(a, kind, name: "matrix_cond"), matrixNorm(inverse(a), kind, name: "matrix_cond"))
     }
   }
   /// How many singular values are above `tolerance`; below 0: the largest, times the longer side, times the dtype's rounding. i64.

@@ -63,7 +63,7 @@ inline SVD svd(const Node &a, bool full = false) {
 inline Node pinv(const Node &a, double cut = -1) { return detail::made(a.tape_ref(), camber_pinv(detail::need(a), a.id(), cut)); }
 inline Node matrix_power(const Node &a, std::int64_t n) { return detail::made(a.tape_ref(), camber_matrix_power(detail::need(a), a.id(), n)); }
 inline Node matrix_norm(const Node &a, const char *ord = "fro") { return detail::made(a.tape_ref(), camber_matrix_norm(detail::need(a), a.id(), ord)); }
-inline Node cond(const Node &a, const char *ord = "2") { return detail::made(a.tape_ref(), camber_cond(detail::need(a), a.id(), ord)); }
+inline Node matrix_cond(const Node &a, const char *ord = "2") { return detail::made(a.tape_ref(), camber_matrix_cond(detail::need(a), a.id(), ord)); }
 inline Node matrix_rank(const Node &a, double tolerance = -1) { return detail::made(a.tape_ref(), camber_matrix_rank(detail::need(a), a.id(), tolerance)); }
 inline Node sylvester(const Node &a, const Node &b, const Node &c) {
   detail::TapeRef *tape = detail::inner({a, b, c});

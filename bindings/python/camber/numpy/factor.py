@@ -189,7 +189,7 @@ def cond(x: Any, p: Any = None) -> Any:
     a = matrices(x, "cond")
     if (2 if p is None else p) not in ORDERS:
         raise ValueError("Invalid norm order for matrices.")
-    return one("cond", a, ORDERS[2 if p is None else p])
+    return one("matrix_cond", a, ORDERS[2 if p is None else p])
 
 
 def singular_norm(x: Any, ord: Any, rows: int, columns: int, keepdims: bool) -> Any:
