@@ -18,7 +18,7 @@ extension Node {
     return (0 ..< count).map { home.node($0 < out.count && home.core.failure == nil ? out[$0] : .none) }
   }
 
-  public func inverse() -> Node { made { $0.inverse($1[0]) } }
+  public func inv() -> Node { made { $0.inverse($1[0]) } }
   public func det() -> Node { made { $0.determinant($1[0]) } }
   public func slogdet() -> (sign: Node, logabs: Node) {
     let n = several(2) { $0.slogdet($1[0]) }
@@ -66,6 +66,6 @@ extension Node {
   /// X with A X = B, where this is A's diagonal, and lower[i], upper[i] stand beside it in row i.
   public func solveTridiagonal(_ b: Node, lower: Node, upper: Node) -> Node { made([b, lower, upper]) { $0.solveTridiagonal($1[2], $1[0], $1[3], $1[1]) } }
   public func matrixNorm(_ kind: MatrixNorm = .frobenius) -> Node { made { $0.matrixNorm($1[0], kind.core) } }
-  public func cond(_ kind: MatrixNorm = .two) -> Node { made { $0.cond($1[0], kind.core) } }
+  public func matrixCond(_ kind: MatrixNorm = .two) -> Node { made { $0.cond($1[0], kind.core) } }
   public func matrixRank(tolerance: Double = -1) -> Node { made { $0.matrixRank($1[0], tolerance: tolerance) } }
 }

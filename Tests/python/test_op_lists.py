@@ -46,6 +46,9 @@ ELSEWHERE = {
         **{f"scatter_{kind}": (r"scatter_\{kind\}", "x.at[i].set, .multiply, .max, .min") for kind in ("set", "mul", "max", "min")},
         "tape_fail": (r"def keep\b", "a rule raises an exception"),
         "l1_penalty": (r"l1_penalty", "optim"),
+        "matrix_cond": (r"np\.linalg\.cond", "np.linalg.cond"),
+        "cholesky_solve": (r"def cho_solve", "linalg.cho_solve"),
+        "lyapunov": (r"def solve_continuous_lyapunov", "and solve_discrete_lyapunov"),
         "l2_penalty": (r"l2_penalty", "optim"),
     },
     "swift": {
@@ -60,6 +63,7 @@ ELSEWHERE = {
         "sort": (r"func sorted\b", "likewise"), "var": (r"func variance\b", "var is a word of the language"), "std": (r"func standardDeviation\b", "in full"),
         "isin": (r"func isIn\b", "two words"),
         "tape_clear": (r"func clearError", "an error of a tape"), "scan_slots": (r"slots", "an argument of scan"),
+        "eigh_generalized": (r"func eigh\(_ b: Node", "eigh with a second matrix"),
         "capture": (r"core\.resolve\(serial", "nodes of outer tapes are taken as they are"), "guard": (r"func expect\b", "guard is a word of the language"),
         "switch": (r"func choose\b", "likewise"), "while": (r"func loop\b", "likewise"),
         "node_sparsity": (r"func sparsity\b", "of a node"), "tape_fail": (r"takeThrown", "a rule throws an error"),
@@ -69,7 +73,7 @@ ELSEWHERE = {
 
 
 def _python(name):
-    spaces = (cb, cnp, cnp.linalg, cb.ops, cb.special, cb.random, cb.nn, cb.interpolate, cb.optim)
+    spaces = (cb, cnp, cnp.linalg, cb.ops, cb.special, cb.random, cb.nn, cb.interpolate, cb.optim, cb.linalg)
     return bool(re.search(rf'\blib\.{name}\b|getattr\(lib, "{name}"\)|call\([^"]*"{name}"', PYTHON)) or any(hasattr(space, name) for space in spaces)
 
 

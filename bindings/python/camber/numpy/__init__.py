@@ -14,7 +14,11 @@ from .._dispatch import FUNCTIONS as _FUNCTIONS
 from .._dispatch import UFUNCS as _UFUNCS
 from .._dispatch import either as _either
 from .._dtypes import bfloat16  # noqa: F401
-from . import combine, elementwise, linalg, more, order, reductions, shapes, signal  # noqa: F401
+from . import combine, elementwise, factor, linalg, more, order, reductions, shapes, signal  # noqa: F401
+
+for _name in factor.__all__:
+    setattr(linalg, _name, getattr(factor, _name))
+linalg.__all__ = [*linalg.__all__, *factor.__all__]
 
 _OWN = {"array": combine.array, "asarray": combine.asarray, "logsumexp": reductions.logsumexp, "relu": elementwise.relu}
 _OWN |= {name: getattr(order, name) for name in (
