@@ -1,12 +1,12 @@
 #!/bin/sh
 # Builds and runs the C and C++ tests against a library: Tests/run-native.sh [folder of libcamber.so] [test ...]
 # Each test's closing line is printed after its name; the exit status is non-zero when one fails. Tests: headers, api, easy,
-# bad_input, regressions, solve, archive, threads, noalloc, host, cpp, generic, eigen, adbench, quickstart, linalg, fit, custom, checkpoint, saved, package, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
+# bad_input, regressions, solve, archive, threads, noalloc, host, cpp, generic, eigen, adbench, quickstart, linalg, fit, custom, checkpoint, taylor, saved, package, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 lib=$(cd "${1:-$root/build}" && pwd) || exit 2
 [ $# -gt 0 ] && shift
-tests=${*:-headers api easy bad_input regressions solve archive threads noalloc host cpp generic eigen adbench quickstart linalg fit custom checkpoint saved package fashion}
+tests=${*:-headers api easy bad_input regressions solve archive threads noalloc host cpp generic eigen adbench quickstart linalg fit custom checkpoint taylor saved package fashion}
 data=${CAMBER_SHARED:-$root/../shared}/data/adbench
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -198,7 +198,7 @@ fashion() {
 for t in $tests; do
   case $t in
     headers) headers ;;
-    quickstart | linalg | fit | custom | checkpoint) alike $t ;;
+    quickstart | linalg | fit | custom | checkpoint | taylor) alike $t ;;
     saved) saved ;;
     control_example) control_example ;;
     package) package ;;

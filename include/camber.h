@@ -671,6 +671,22 @@ camber_status camber_jacobian(camber_tape *tape, const camber_node *outputs, siz
 /* blocks[i * input_count + j] of a scalar's Hessian, of shape inputs[i].shape + inputs[j].shape: forward over reverse. */
 camber_status camber_hessian(camber_tape *tape, camber_node output, const camber_node *inputs, size_t input_count, camber_node *blocks);
 
+/* Taylor mode: the outputs along the curve inputs[j] + sum over k of coefficients[j * order + k - 1] t^k, k = 1 ... order <= 64; a
+ * coefficient has its input's type, or is CAMBER_NONE: zero. results[i * order + k - 1] is the coefficient of t^k of outputs[i], its k-th
+ * derivative along the curve over k!. All orders come at once, loops included, at a cost that is quadratic in the order: recurrences for
+ * products, quotients, roots, powers and logarithms, y' = p x' for every other row (Griewank and Walther, Evaluating Derivatives, chapter
+ * 13); only functions whose derivatives never close, such as lgamma, cost its cube. Asked for one order more, the same nodes are found
+ * again: a solution of x' = f(x) is built coefficient by coefficient (examples/taylor). Results may be differentiated and batched. */
+camber_status camber_taylor(camber_tape *tape, const camber_node *outputs, size_t output_count, const camber_node *inputs,
+                            const camber_node *coefficients, size_t input_count, size_t order, camber_node *results);
+/* Derivatives of mixed order along directions v_d = directions[d * input_count ...], d < direction_count, one node an input:
+ * results[w * output_count + i] is the derivative of outputs[i], orders[w * direction_count + d] times along v_d, at most 16 in all. They
+ * are sums of Taylor coefficients along sums of the directions (Griewank, Utke and Walther, Mathematics of Computation 69, 2000), one
+ * batch a total order; the sums cost up to a digit for each order above two. */
+camber_status camber_directional(camber_tape *tape, const camber_node *outputs, size_t output_count, const camber_node *inputs, size_t input_count,
+                                 const camber_node *directions, size_t direction_count, const int32_t *orders, size_t derivative_count,
+                                 camber_node *results);
+
 /* outputs computed for a whole batch: inputs[j] is replaced by batched[j], which has one more, leading, axis. Every result has
  * that axis, of length `size`. */
 camber_status camber_batch(camber_tape *tape, const camber_node *outputs, size_t output_count,

@@ -28,6 +28,22 @@ extension Tape {
   public func hessian(_ y: Node, _ inputs: [Node]) throws -> [[Node]] { rows(try made(core.hessian(id(y), inputs.map(id))), inputs.count) }
   private func rows(_ b: [Node], _ n: Int) -> [[Node]] { n == 0 ? [] : stride(from: 0, to: b.count, by: n).map { Array(b[$0 ..< $0 + n]) } }
 
+  /// Coefficients [output][k - 1] of t^k along inputs[i] + sum of coefficients[i][k - 1] t^k, k = 1 ... order; missing ones are zero.
+  public func taylor(_ outputs: [Node], _ inputs: [Node], _ coefficients: [[Node]], order: Int) throws -> [[Node]] {
+    guard coefficients.count == inputs.count, coefficients.allSatisfy({ $0.count <= order }) else {
+      throw CamberError(Failure(.invalid, "taylor: coefficients of \(coefficients.count) inputs for \(inputs.count), at most \(order) of each"))
+    }
+    let given = coefficients.flatMap { c in c.map(id) + [NodeID](repeating: .none, count: order - c.count) }
+    return rows(try made(core.taylor(outputs.map(id), inputs.map(id), given, order: order)), order)
+  }
+  /// [derivative][output]: the derivative of order orders[derivative][d] along directions[d], each one node an input.
+  public func directional(_ outputs: [Node], _ inputs: [Node], directions: [[Node]], orders: [[Int]]) throws -> [[Node]] {
+    guard directions.allSatisfy({ $0.count == inputs.count }), orders.allSatisfy({ $0.count == directions.count }) else {
+      throw CamberError(Failure(.invalid, "directional: a direction has \(inputs.count) nodes, a derivative \(directions.count) orders"))
+    }
+    return rows(try made(core.mixed(outputs.map(id), inputs.map(id), directions.flatMap { $0.map(id) }, orders.flatMap { $0 }, directionCount: directions.count)), outputs.count)
+  }
+
   public func batch(_ outputs: [Node], _ inputs: [Node], _ wide: [Node], size: Int) throws -> [Node] {
     try made(core.batch(outputs.map(id), inputs.map(id), wide.map(id), size: size))
   }

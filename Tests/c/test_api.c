@@ -432,6 +432,15 @@ static void derivatives(void) {
   STATUS(camber_vjp(t, &y, &w, 1, &x, 1, r), CAMBER_OK); EXPECT(r[0], 32, 24);
   STATUS(camber_hvp(t, y, &x, &v, 1, r), CAMBER_OK); EXPECT(r[0], -8, 12);
   STATUS(camber_hessian(t, y, &x, 1, r), CAMBER_OK); EXPECT(r[0], 16, 24, 24, 12);
+  /* (1 + t)^2 (2 - t)^3 = 8 + 4 t - 10 t^2 - t^3 + ...; the curve may bend */
+  camber_node along[3] = {v, CAMBER_NONE, CAMBER_NONE}, bend[2] = {CAMBER_NONE, v}, taylor[3];
+  STATUS(camber_taylor(t, &y, 1, &x, along, 1, 3, taylor), CAMBER_OK); EXPECT(taylor[0], 4); EXPECT(taylor[1], -10); EXPECT(taylor[2], -1);
+  STATUS(camber_taylor(t, &y, 1, &x, bend, 1, 2, taylor), CAMBER_OK); EXPECT(taylor[0], 0); EXPECT(taylor[1], 4);
+  camber_node e[2] = {array(LIST(1, 0), 2, 0), array(LIST(0, 1), 2, 0)};
+  const int32_t orders[10] = {1, 0, 2, 0, 1, 1, 2, 1, 0, 0};
+  camber_node mixed[5];
+  STATUS(camber_directional(t, &y, 1, &x, 1, e, 2, orders, 5, mixed), CAMBER_OK);
+  EXPECT(mixed[0], 16); EXPECT(mixed[1], 16); EXPECT(mixed[2], 24); EXPECT(mixed[3], 24); EXPECT(mixed[4], 8);
   for (int32_t mode = CAMBER_AUTO; mode <= CAMBER_REVERSE; mode++) {
     camber_node sq = camber_square(t, x), outs[2] = {sq, y};
     STATUS(camber_jacobian(t, outs, 2, &x, 1, mode, r), CAMBER_OK); EXPECT(r[0], 2, 0, 0, 4); EXPECT(r[1], 16, 12);

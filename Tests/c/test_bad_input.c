@@ -131,7 +131,7 @@ static void rows(void) {
 #undef R
 #define R(name, takes, value)                                                                   \
   {                                                                                             \
-    camber_node a = strcmp(#takes, "NUMBER") ? m : x;                                           \
+    camber_node a = strcmp(#takes, "NUMBER") && strcmp(#takes, "FLOAT") ? m : x;                \
     BUILDER(#name, camber_##name(T, X, x, x));                                                  \
     BUILDER(#name, camber_##name(T, a, X, x));                                                  \
     BUILDER(#name, camber_##name(T, a, x, X));                                                  \
@@ -403,6 +403,13 @@ static void transforms(void) {
     NOT("clip_by_global_norm", CAMBER_ENODE, 1, camber_clip_by_global_norm(t, &b, 1, 1, r)); NOT("clip_by_value", CAMBER_ENODE, 1, camber_clip_by_value(t, &b, 1, 1, r));
     NOT("clip_by_norm", CAMBER_ENODE, 1, camber_clip_by_norm(t, &b, 1, 1, r));
   }
+  const int32_t first[2] = {1, 1}, negative[1] = {-1}, high[1] = {17};
+  NOT("taylor", CAMBER_EINVAL, 0, camber_taylor(t, &s, 1, &x, &x, 1, 0, r)); NOT("taylor", CAMBER_EINVAL, 0, camber_taylor(t, &s, 1, &x, &x, 1, SIZE_MAX, r));
+  NOT("taylor", CAMBER_ENODE, 1, camber_taylor(t, &s, 1, &x, &foreign, 1, 1, r)); NOT("taylor", CAMBER_ENODE, 1, camber_taylor(t, &s, 1, &foreign, &x, 1, 1, r));
+  NOT("taylor", 0, 1, camber_taylor(t, &s, 1, &x, NULL, 1, 1, r)); NOT("taylor", 0, 1, camber_taylor(t, &s, 1, &x, &y, 1, 1, r)); NOT("taylor", 0, 0, camber_taylor(t, &s, 1, &x, &x, 1, 1, NULL));
+  NOT("directional", CAMBER_EINVAL, 1, camber_directional(t, &s, 1, &x, 1, &x, 1, negative, 1, r)); NOT("directional", CAMBER_EINVAL, 1, camber_directional(t, &s, 1, &x, 1, &x, 1, high, 1, r));
+  NOT("directional", CAMBER_EINVAL, 1, camber_directional(t, &s, 1, &x, 1, &x, 1, NULL, 1, r)); NOT("directional", CAMBER_EINVAL, 0, camber_directional(t, &s, 1, &x, 1, &x, 0, first, 1, r));
+  NOT("directional", CAMBER_ENODE, 1, camber_directional(t, &s, 1, &x, 1, &foreign, 1, first, 1, r)); NOT("directional", CAMBER_EINVAL, 0, camber_directional(t, &s, 1, &x, 1, &x, SIZE_MAX, first, 1, r));
   NOT("jvp", 0, 1, camber_jvp(t, &s, 1, &x, &y, 1, r)); NOT("jvp", 0, 1, camber_jvp(t, &s, 1, &x, &w, 1, r)); NOT("jvp", 0, 1, camber_jvp(t, &s, 1, NULL, &x, 1, r));
   NOT("jvp", 0, 1, camber_jvp(t, NULL, 1, &x, &x, 1, r)); NOT("jvp", 0, 1, camber_jvp(t, &s, 1, two, two, 2, r)); NOT("jvp", 0, 0, camber_jvp(t, &s, 1, &x, &x, 1, NULL));
   NOT("vjp", 0, 1, camber_vjp(t, &s, &x, 1, &x, 1, r)); NOT("vjp", 0, 1, camber_vjp(t, &s, NULL, 1, &x, 1, r)); NOT("vjp", 0, 0, camber_vjp(t, &s, &s, SIZE_MAX, &x, 1, r));

@@ -145,6 +145,8 @@ void transforms() {
   };
 #define EQ(node, ...) eq((node), Doubles{__VA_ARGS__}, __LINE__)
   EQ(grad(y, x), 16, 12); EQ(grad(y, {x})[0], 16, 12); EQ(jvp(y, x, v), 4); EQ(camber::jvp({y}, {x}, {v})[0], 4); EQ(vjp(y, t.constant(2), x), 32, 24); EQ(camber::vjp({y}, {t.constant(2)}, {x})[0], 32, 24);
+  EQ(taylor(y, x, {v}, 3)[0], 4); EQ(taylor(y, x, {v}, 3)[1], -10); EQ(camber::taylor({y}, {x}, {{v}}, 3)[0][2], -1);
+  EQ(camber::directional({y}, {x}, {{v}}, {{1}, {2}})[1][0], -20);
   EQ(hvp(y, x, v), -8, 12); EQ(hvp(y, {x}, {v})[0], -8, 12); EQ(hessian(y, x), 16, 24, 24, 12); EQ(hessian(y, {x}).at(0, 0), 16, 24, 24, 12);
   for (auto mode : {camber::Mode::automatic, camber::Mode::forward, camber::Mode::reverse}) EQ(jacobian(square(x), x, mode), 2, 0, 0, 4);
   camber::Blocks J = camber::jacobian({y, x * v}, {x, v});

@@ -206,6 +206,55 @@ inline Nodes jvp(const Nodes &outputs, const Nodes &inputs, const Nodes &tangent
 template <class N, detail::if_node<N> = 0>
 Node jvp(const Node &y, const N &x, const N &v) { return jvp(Nodes{y}, Nodes{x}, Nodes{v})[0]; }
 
+/* Taylor mode: result[i][k - 1] is the coefficient of t^k of outputs[i] along inputs[j] + sum of coefficients[j][k - 1] t^k, k <= order;
+ * missing coefficients are zero. */
+inline std::vector<Nodes> taylor(const Nodes &outputs, const Nodes &inputs, const std::vector<Nodes> &coefficients, std::size_t order) {
+  detail::same(inputs.size(), coefficients.size(), "taylor: the counts of inputs and lists of coefficients");
+  auto y = detail::ids(outputs), x = detail::ids(inputs);
+  std::vector<camber_node> c;
+  detail::TapeRef *tape = detail::inner(detail::inner(outputs), detail::inner(inputs));
+  for (const Nodes &list : coefficients) {
+    if (list.size() > order) throw error(CAMBER_EINVAL, "taylor: " + std::to_string(list.size()) + " coefficients for order " + std::to_string(order));
+    tape = detail::inner(tape, detail::inner(list));
+    for (std::size_t k = 0; k < order; k++) c.push_back(k < list.size() ? list[k].id() : CAMBER_NONE);
+  }
+  Nodes all = detail::collect(tape, y.size() * order, [&](camber_tape *t, camber_node *out) {
+    return camber_taylor(t, y.data(), y.size(), x.data(), c.data(), x.size(), order, out);
+  });
+  std::vector<Nodes> result;
+  for (std::size_t i = 0; i < y.size(); i++)
+    result.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(i * order), all.begin() + static_cast<std::ptrdiff_t>((i + 1) * order));
+  return result;
+}
+/* The same of one node along x + coefficients[0] t + ... */
+template <class N, detail::if_node<N> = 0>
+Nodes taylor(const N &y, const Node &x, const Nodes &coefficients, std::size_t order) { return taylor(Nodes{y}, Nodes{x}, std::vector<Nodes>{coefficients}, order)[0]; }
+
+/* result[w][i]: the derivative of outputs[i], orders[w][d] times along directions[d], which has one node an input. */
+inline std::vector<Nodes> directional(const Nodes &outputs, const Nodes &inputs, const std::vector<Nodes> &directions,
+                                      const std::vector<std::vector<std::int32_t>> &orders) {
+  auto y = detail::ids(outputs), x = detail::ids(inputs);
+  std::vector<camber_node> v;
+  std::vector<std::int32_t> flat;
+  detail::TapeRef *tape = detail::inner(detail::inner(outputs), detail::inner(inputs));
+  for (const Nodes &d : directions) {
+    detail::same(d.size(), x.size(), "directional: the counts of inputs and of a direction's nodes");
+    tape = detail::inner(tape, detail::inner(d));
+    for (const Node &n : d) v.push_back(n.id());
+  }
+  for (const auto &o : orders) {
+    detail::same(o.size(), directions.size(), "directional: the counts of directions and of a derivative's orders");
+    flat.insert(flat.end(), o.begin(), o.end());
+  }
+  Nodes all = detail::collect(tape, y.size() * orders.size(), [&](camber_tape *t, camber_node *out) {
+    return camber_directional(t, y.data(), y.size(), x.data(), x.size(), v.data(), directions.size(), flat.data(), orders.size(), out);
+  });
+  std::vector<Nodes> result;
+  for (std::size_t w = 0; w < orders.size(); w++)
+    result.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(w * y.size()), all.begin() + static_cast<std::ptrdiff_t>((w + 1) * y.size()));
+  return result;
+}
+
 namespace detail {
 using Pullback = camber_status (*)(camber_tape *, const camber_node *, const camber_node *, std::size_t, const camber_node *,
                                    std::size_t, camber_node *);

@@ -40,6 +40,7 @@ from .optim import LossScaler
 from .program import Program
 from .saved import Saved, SavedFunction, dumps, load, loads, save
 from .solve import Solution, Solver, least_squares, minimize
+from .taylor import directional, jet, taylor
 from .tensors import load_tensors, save_tensors
 from .transforms import (
     checkpoint,
@@ -62,7 +63,7 @@ __all__ = [
     "associative_scan",
     "HEADER", "Array", "BusyError", "CallbackError", "DerivativeError", "DtypeError", "Error", "FileError", "FlippedError", "Function", "HandleError",
     "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "Saved", "SavedFunction", "ShapeDtype", "ShapeError", "Solution", "Solver", "Tape", "TracedError",
-    "bfloat16", "checkpoint", "cond", "custom_jvp", "custom_vjp", "dumps", "fori_loop", "from_bf16", "function", "grad", "hessian", "host_call", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jvp", "lib",
+    "bfloat16", "checkpoint", "cond", "custom_jvp", "custom_vjp", "directional", "dumps", "fori_loop", "from_bf16", "function", "grad", "hessian", "host_call", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "lib",
     "linalg", "linear_transpose", "least_squares", "linearize", "load", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "precision", "pure_callback", "pytree", "random", "save", "save_tensors", "scan",
-    "simplify", "special", "stop_gradient", "switch", "tape_hash", "to_bf16", "value_and_grad", "vjp", "vmap", "while_loop",
+    "simplify", "special", "stop_gradient", "switch", "tape_hash", "taylor", "to_bf16", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip
