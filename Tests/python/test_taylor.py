@@ -107,6 +107,8 @@ STRUCTURAL = {
     "norm": lambda x: np.linalg.norm(x), "prod": lambda x: np.prod(x), "cumsum": lambda x: np.cumsum(np.exp(x)), "max": lambda x: np.max(x * x),
     "where": lambda x: np.where(x > 0, np.sqrt(np.abs(x)), x**3), "gather": lambda x: np.exp(x)[np.array([2, 0, 1, 2])], "concat": lambda x: np.concatenate([x, np.sin(x)[::-1]]),
     "scan": _loop, "fori": lambda x: cb.fori_loop(0, 5, lambda i, c: np.tanh(c) * x + 0.5, x), "grad": lambda x: cb.grad(lambda y: np.sum(np.exp(np.sin(y)) * y))(x),
+    "cond": lambda x: cb.cond(x[0] > 0, lambda v: np.exp(v) * x[1], lambda v: v**2, np.sin(x)), "switch": lambda x: cb.switch(1, [np.sin, np.exp, np.cos], x * x),
+    "while": lambda x: cb.while_loop(lambda c: np.sum(c) < 40.0, lambda c: c * c + np.exp(x[1]) + 1.0, x), "map": lambda x: cb.map(lambda s: np.exp(s) * s, x),
     "checkpoint": lambda x: cb.checkpoint(lambda y: np.sin(np.exp(y)))(x) * x, "vmap": lambda x: cb.vmap(lambda s: np.exp(s) / (1 + s * s))(x),
 }  # fmt: skip
 

@@ -281,13 +281,13 @@ final class Taylor {
       let x = t.input(tuple, m)
       return need(x, k) ? nil : self[x, k] ?? NodeID.none
     }
-    guard t.structural(tuple) == .scan else { return t.fail(.derivative, "taylor: \(t.op(tuple).name) has no Taylor rule") }
+    guard [.scan, .cond, .whileLoop].contains(t.structural(tuple)) else { return t.fail(.derivative, "taylor: \(t.op(tuple).name) has no Taylor rule") }
     if let known = loops[tuple], known.order >= k { return known.members[m][k - 1] ?? NodeID.none }
     let x = t.inputs(tuple), reach = tuple.i < original ? order : k
     var waits = false
     for i in x where isFloat(i) { for j in 1 ... reach where !waits { waits = need(i, j) } }
     if waits { return nil }
-    loops[tuple] = (reach, t.scanTaylor(tuple, x.map { i in isFloat(i) ? (1 ... reach).map { self[i, $0] } : [NodeID?](repeating: nil, count: reach) }, order: reach))
+    loops[tuple] = (reach, t.tupleTaylor(tuple, x.map { i in isFloat(i) ? (1 ... reach).map { self[i, $0] } : [NodeID?](repeating: nil, count: reach) }, order: reach))
     return t.failure == nil ? loops[tuple]?.members[m][k - 1] ?? NodeID.none : nil
   }
 }
@@ -303,37 +303,6 @@ extension Tape {
       if failure != nil { return .none }
     }
     return map[n] >= 0 ? NodeID(map[n]) : n
-  }
-
-  /// One loop that carries values and coefficients side by side. Results by member of `n`: coefficients of t ... t^order.
-  fileprivate func scanTaylor(_ n: NodeID, _ given: [[NodeID?]], order K: Int) -> [[NodeID?]] {
-    let s = scanShape(n), x = inputs(n), members = s.carries + s.ys
-    let none = [[NodeID?]](repeating: [NodeID?](repeating: nil, count: K), count: members)
-    let (on, reach) = spread(s.body, carries: s.carries, given.map { $0.contains { $0 != nil } }, floats: true)
-    adopt(s.body.tape)
-    if failure != nil || !on.contains(true) { return none }
-    let inner = Tape(), ins = s.body.inputs.map { inner.input(s.body.tape.type($0)) }
-    let dots = ins.indices.map { i in on[i] ? (0 ..< K).map { _ in inner.input(inner.type(ins[i])) } : [] }
-    let outs = inner.inline(s.body, ins), active = ins.indices.filter { on[$0] }
-    let d = inner.failure == nil ? inner.taylorNodes(outs, active.map { ins[$0] }, active.map { dots[$0] }, order: K) : []
-    if let f = inner.failure { fail(f.code, f.message); return none }
-    func dot(_ i: Int) -> [NodeID] { d[i].map { $0 ?? inner.zeros(outs[i]) } }
-    let cs = (0 ..< s.carries).filter { on[$0] }, ys = (s.carries ..< members).filter { reach[$0] }
-    func joined(_ values: [NodeID], _ more: [[NodeID]]) -> (carries: [NodeID], xs: [NodeID], consts: [NodeID]) {
-      func from(_ r: Range<Int>) -> [NodeID] { Array(values[r]) + r.flatMap { more[$0] } }
-      return (from(0 ..< s.carries), from(s.carries ..< s.carries + s.xs), from(s.carries + s.xs ..< values.count))
-    }
-    let parameters = joined(ins, dots)
-    let operands = joined(x, x.indices.map { i in on[i] ? given[i].map { $0 ?? zeros(x[i]) } : [] })
-    let outputs: [NodeID] = Array(outs[..<s.carries]) + cs.flatMap(dot) + Array(outs[s.carries...]) + ys.flatMap(dot)
-    let body = Body(tape: inner, inputs: parameters.carries + parameters.xs + parameters.consts, outputs: outputs)
-    let y = scan(body, operands.carries, operands.xs, operands.consts, length: s.length, reverse: s.reverse, slots: s.slots)
-    guard contains(y) else { return none }
-    var result = none, at = s.carries
-    for i in cs { result[i] = (0 ..< K).map { part(y, at + $0) }; at += K }
-    at += s.ys
-    for i in ys { result[i] = (0 ..< K).map { part(y, at + $0) }; at += K }
-    return result
   }
 }
 
