@@ -1,5 +1,6 @@
 """Taylor mode: coefficients against mpmath's to order 10, loops, mixed derivatives, jet, what it refuses."""
 
+import ctypes
 import math
 
 import mpmath as mp
@@ -204,3 +205,26 @@ def test_what_is_refused():
     ]:
         with pytest.raises(error, match=text):
             call()
+
+
+def test_the_cost_is_quadratic():
+    """Nodes recorded at twice the order: at most four times as many, and a few."""
+
+    def nodes(f, order):
+        tape = cb.lib.tape_new()
+        x = cb.lib.input(tape, 0, None, 0)
+        y = f(tape, x)
+        given = (ctypes.c_int64 * order)(*[cb.lib.input(tape, 0, None, 0) for _ in range(order)])
+        out, before = (ctypes.c_int64 * order)(), cb.lib.tape_node_count(tape)
+        assert cb.lib.taylor(tape, (ctypes.c_int64 * 1)(y), 1, (ctypes.c_int64 * 1)(x), given, 1, order, out) == 0
+        made = cb.lib.tape_node_count(tape) - before
+        cb.lib.tape_free(tape)
+        return made
+
+    lib = cb.lib
+    for name in ("exp", "log", "sin", "tanh", "sqrt", "square", "reciprocal", "asin", "erf", "gelu", "sigmoid", "atan", "cosh", "log1p", "cbrt"):
+        f = lambda t, x, name=name: getattr(lib, name)(t, x)  # noqa: E731
+        low, high, top = nodes(f, 10), nodes(f, 20), nodes(f, 40)
+        assert high < 4.5 * low and top < 4.3 * high and low < 700, (name, low, high, top)
+    low, high = (nodes(lambda t, x: lib.pow(t, x, lib.constant(t, 0, 0.3)), k) for k in (10, 20))
+    assert high < 4.5 * low
