@@ -75,12 +75,13 @@ final class OrderTests: XCTestCase {
   /// Sorted by several threads and by one, in every dtype, long lines and short: the same bits, in order, NaN last.
   func testThreadsAndLengths() throws {
     for d in DType.allCases {
-      for (outer, n, inner) in [(64, 700, 1), (3, 50, 40), (1, 20_000, 1), (40, 1000, 3)] {
+      for (outer, n, inner) in [(24, 700, 1), (3, 50, 20), (1, 9000, 1), (8, 1000, 3)] {
         let t = Tape(), x = t.input(TensorType(d, [outer, n, inner])), a = [-2, 0], f = d.isFloat
         var outputs = [t.apply(.sort, [x], a), t.argsort(x, axis: -2, descending: true), t.apply(.cummax, [x], a), t.apply(.cumargmin, [x], [-2, 1]), t.topK(x, 3, axis: -2, largest: true).values]
         if f { outputs += [t.apply(.cumlogsumexp, [x], a), t.apply(.recurrence, [t.scale(x, 0.25), x], a), t.apply(.cumprod, [x], [-2, 1])] }
         var rng = Random(7)
-        var v = (0 ..< outer * n * inner).map { _ in (rng.between(-3, 3) * (d == .bool ? 0 : 4)).rounded() / 4 }
+        // One zero only: sorted values keep -0 before 0, which equal each other.
+        var v = (0 ..< outer * n * inner).map { _ in (rng.between(-3, 3) * (d == .bool ? 0 : 4)).rounded() / 4 + 0 }
         if d == .bool { v = v.map { _ in Double(rng.below(2)) } }
         if f { for k in stride(from: 5, to: v.count, by: 997) { v[k] = k % 2 == 0 ? .nan : -.infinity } }
         var results: [[Doubles]] = []
