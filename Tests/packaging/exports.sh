@@ -4,7 +4,8 @@
 lib=${1:-$root/build/libcamber.so.0}
 cd "$work" || exit 2
 
-declared() { gcc -E -P "$root/include/camber.h" | grep -o '\bcamber_[a-z0-9_]* *(' | tr -d ' (' | sort -u; }
+# A name before an asterisk in brackets is the result's type of a callback.
+declared() { gcc -E -P "$root/include/camber.h" | grep -o '\bcamber_[a-z0-9_]* *([^*]' | sed 's/ *(.*//' | sort -u; }
 exported() { nm -D --defined-only "$lib" | awk '$2 != "A" {sub(/@.*/, "", $3); print $3}' | sort -u; }
 declared >declared
 exported >exported
