@@ -296,6 +296,7 @@ static void order(void) {
 static void factors(camber_node a, camber_node b, camber_node f) {
   const int64_t none[2] = {0, 0}, big[2] = {40000, 40000};
   camber_node empty = camber_input(t, CAMBER_F64, none, 2), large = camber_input(t, CAMBER_F64, big, 2), half = camber_cast(t, a, CAMBER_F16);
+#undef MATRIX
 #define MATRIX(name) BUILDER(#name, camber_##name(T, X)); REFUSED(#name, 0, camber_##name(t, y)); REFUSED(#name, 0, camber_##name(t, k)); REFUSED(#name, CAMBER_ENOMEM, camber_##name(t, large));
 #define SQUARE(name) MATRIX(name) REFUSED(#name, CAMBER_ESHAPE, camber_##name(t, b));
   SQUARE(inv) SQUARE(expm) SQUARE(sqrtm) SQUARE(det) MATRIX(svdvals) REFUSED("expm", CAMBER_EDTYPE, camber_expm(t, half)); REFUSED("svdvals", CAMBER_EDTYPE, camber_svdvals(t, half));

@@ -43,7 +43,7 @@ ELSEWHERE = {
         "batch": (r"def vmap", "vmap"),
         "reverse": (r"def flip\b", "np.flip: a slice with a negative step"),
         "take_along": (r"np\.take_along_axis", "np.take_along_axis"),
-        **{f"scatter_{kind}": (r"scatter_\{kind\}", "x.at[i].set, .multiply, .max, .min") for kind in ("set", "mul", "max", "min")},
+        **{f"scatter_{kind}": (r"scatter_\{kind\}", "x.at[i].set, .add, .multiply, .max, .min") for kind in ("set", "add", "mul", "max", "min")},
         "tape_fail": (r"def keep\b", "a rule raises an exception"),
         "l1_penalty": (r"l1_penalty", "optim"),
         "matrix_cond": (r"np\.linalg\.cond", "np.linalg.cond"),
