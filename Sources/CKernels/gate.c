@@ -1,4 +1,5 @@
 /* The gate's way for all but its owner. */
+#define _GNU_SOURCE
 #include "private.h"
 #ifdef __linux__
 #include <linux/membarrier.h>

@@ -192,7 +192,7 @@ private let searchRow = Row(
     return t.apply(.searchsorted, [ops[0] ?? t.addLeading(x[0], size), ops[1] ?? t.addLeading(x[1], size)], [a[0] + 1, a[1], a[2]])
   },
   geometry: { x, a, _ in [x[0].shape.prefix(a[0]).reduce(1, &*), x[0].shape[a[0]], x[1].shape.dropFirst(a[0]).reduce(1, &*)] },
-  loads: { x, a in x.count == 2 && a.count == 3 && a[0] >= 0 && a[1...].allSatisfy { (0 ... 1).contains($0) } }
+  loads: { x, a in x.count == 2 && a.count == 3 && (0 ... TensorType.rankLimit).contains(a[0]) && a[1...].allSatisfy { (0 ... 1).contains($0) } }
 ) { c in
   let (batch, n, m) = (c.geometry[0], c.geometry[1], c.geometry[2]), d = c.types[0].dtype, right = c.attrs[1] != 0
   for i in 0 ..< batch {
