@@ -152,8 +152,8 @@ def test_untraced_functions_say_so():
         cb.function(np.nextafter)(1.0, 2.0)
     with pytest.raises(TypeError, match="out="):
         cb.function(lambda x: np.add(x, 1, out=np.zeros(3)))(np.ones(3))
-    with pytest.raises(cb.DerivativeError, match="svd"):
-        cb.function(np.linalg.svd)(np.eye(2))
+    with pytest.raises(TypeError, match="numpy.linalg.eig"):
+        cb.function(np.linalg.eig)(np.eye(2))
 
 
 def test_shapes_and_dtypes_are_named():

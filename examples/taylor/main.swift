@@ -20,7 +20,12 @@ for k in 0 ..< order {
   let rate = k > 0 ? try tape.taylor(f, x, c, order: k) : f.map { [$0] }
   for i in 0 ..< 2 { c[i].append(rate[i][max(k - 1, 0)] * (1 / Double(k + 1))) }
 }
-let y = (0 ..< 2).map { i in c[i].dropLast().reversed().reduce(c[i][order - 1]) { $0 * h + $1 } * h + x[i] }
+var y: [Node] = []
+for i in 0 ..< 2 {
+  var sum = c[i][order - 1]
+  for k in (0 ..< order - 1).reversed() { sum = sum * h + c[i][k] }
+  y.append(sum * h + x[i])
+}
 let zero = tape.constant(0), one = tape.constant(1)
 let third = try tape.directional([y[0]], x, directions: [[one, zero], [zero, one]], orders: [[2, 1]])
 let walk = try Program(tape, inputs: x, outputs: y), derivative = try Program(tape, inputs: x, outputs: third[0])

@@ -1,4 +1,4 @@
-package import Runtime
+import Runtime
 package import Tape
 
 /// Why a solve ended. Every outcome is a result: x holds the best point that was found.
