@@ -75,7 +75,8 @@ import Tape
 
 @_cdecl("camber_tape_fail") @implementation public func camber_tape_fail(_ tape: OpaquePointer!, _ status: camber_status, _ sentence: UnsafePointer<CChar>!) -> camber_status {
   guard let h = tapeHandle(tape) else { return CAMBER_EHANDLE.raw }
-  h.tape.fail(status < 0 ? Code(rawValue: status) ?? .callback : .callback, sentence.map { String(cString: $0) } ?? "the host gave no reason")
+  let said = sentence.map { String(cString: $0) } ?? ""
+  h.tape.fail(status < 0 ? Code(rawValue: status) ?? .callback : .callback, said.isEmpty ? "the host gave no reason" : said)
   return h.status
 }
 

@@ -410,13 +410,15 @@ static void factors(camber_tape *t, camber_node x, camber_node y, camber_node z,
   const char *ord = orders[below(COUNT(orders))];
   int64_t n = one_in(8) ? odd_number() : below(4) - 1, m = below(3);
   double c = one_in(2) ? -1 : number();
+  camber_status s = CAMBER_OK;
+  enter(t);
   switch (below(18)) {
-  case 0: camber_slogdet(t, x, one_in(32) ? NULL : out); break;
-  case 1: camber_lu(t, x, out); break;
-  case 2: camber_qr(t, x, f & 1, out); break;
-  case 3: camber_eigh(t, x, f & 1, out); break;
-  case 4: camber_eigh_generalized(t, x, y, out); break;
-  case 5: camber_svd(t, x, f & 1, out); break;
+  case 0: s = camber_slogdet(t, x, one_in(32) ? NULL : out); break;
+  case 1: s = camber_lu(t, x, out); break;
+  case 2: s = camber_qr(t, x, f & 1, out); break;
+  case 3: s = camber_eigh(t, x, f & 1, out); break;
+  case 4: s = camber_eigh_generalized(t, x, y, out); break;
+  case 5: s = camber_svd(t, x, f & 1, out); break;
   case 6: BUILD(t, camber_eigvalsh(t, x, f & 1)); return;
   case 7: BUILD(t, camber_lstsq(t, x, y)); return;
   case 8: BUILD(t, camber_pinv(t, x, c)); return;
@@ -430,7 +432,11 @@ static void factors(camber_tape *t, camber_node x, camber_node y, camber_node z,
   case 16: BUILD(t, camber_matrix_rank(t, x, c)); return;
   default: BUILD(t, ones[below(COUNT(ones))](t, x)); return;
   }
-  BUILD(t, out[below(3)]);
+  if (known(s) != CAMBER_EHANDLE) leave(t, s != CAMBER_OK, "factors");
+  for (int i = 0; i < 3; i++) {
+    if (s != CAMBER_OK && out[i] != CAMBER_NONE) FAIL("factors: status %d and result %d is %lld", s, i, (long long)out[i]);
+    keep(t, out[i], "factors");
+  }
 }
 
 static void algebra(camber_tape *t) {

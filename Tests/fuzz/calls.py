@@ -74,7 +74,7 @@ for result, name, text in prototypes:
         declared = type.removeprefix("const ") if kind(type) else type
         body.append(f"  {declared}{'' if declared.endswith('*') else ' '}a{i} = {how};")
     call = f"{name}({', '.join(f'a{i}' for i in range(len(made)))})"
-    tape = bool(given) and given[0][0] == "camber_tape *"
+    tape = bool(given) and given[0][0] == "camber_tape *" and not name.startswith("camber_node_")   # what asks leaves no error on the tape
     writes = any(type == "camber_node *" for type, _ in given)
     if writes:
         body.insert(0, "  if (!is_small(t)) return;\n  for (int i = 0; i < 16; i++) out_nodes[i] = UNTOUCHED;")

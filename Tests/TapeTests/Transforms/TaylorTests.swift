@@ -85,11 +85,11 @@ final class TaylorTests: XCTestCase {
   func testDeep() throws {
     let t = Tape(), x = t.f64()
     var y = x
-    for i in 0 ..< 100_000 { y = i % 3 == 0 ? t.unary(.sin, y) : i % 3 == 1 ? t.scale(y, 1.01) : t.add(y, x) }
+    for i in 0 ..< 20_000 { y = i % 3 == 0 ? t.unary(.sin, y) : i % 3 == 1 ? t.scale(y, 1.01) : t.add(y, x) }
     let c = t.taylor([y], [x], [t.constant(.f64, 1), .none, .none], order: 3)
     XCTAssertNil(t.failure)
     XCTAssertEqual(t.jvp([y], [x], [t.constant(.f64, 1)]).count, 1)
-    XCTAssertLessThan(t.count, 4_000_000)
+    XCTAssertLessThan(t.count, 800_000)
     let r = try evaluate(t, c + t.jvp([y], [x], [t.constant(.f64, 1)]), [(x, [0.3])])
     XCTAssertEqual(r[0][0], r[3][0], accuracy: 1e-9 * abs(r[3][0]))
   }
