@@ -377,6 +377,10 @@ extension Tape {
   /// The coefficients of one total order along all rays, as one batch, and the weighted sums of them.
   private func contract(_ outputs: [NodeID], _ inputs: [NodeID], _ directions: [[NodeID]], _ rays: (used: [[Int]], weights: [[Double]]), _ total: Int,
                         _ take: (Int, Int, NodeID) -> Void) -> Bool {
+    if inputs.isEmpty {   // a function of nothing
+      for o in outputs.indices { for g in rays.weights.indices { take(g, o, zeros(outputs[o])) } }
+      return failure == nil
+    }
     let along = inputs.map { input(type($0)) }, size = rays.used.count
     let d = taylorNodes(outputs, inputs, along.map { [$0] }, order: total)
     guard failure == nil else { return false }

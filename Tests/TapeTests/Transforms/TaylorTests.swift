@@ -94,6 +94,13 @@ final class TaylorTests: XCTestCase {
     XCTAssertEqual(r[0][0], r[3][0], accuracy: 1e-9 * abs(r[3][0]))
   }
 
+  func testFunctionsOfNothing() {
+    let t = Tape(), x = t.f64(3), y = t.unary(.sin, x)
+    XCTAssertEqual(t.mixed([y], [], [], [0, 2], directionCount: 1), [y, t.zeros(y)])
+    XCTAssertEqual(t.taylor([y], [], [], order: 2), [t.zeros(y), t.zeros(y)])
+    XCTAssertNil(t.failure)
+  }
+
   func testErrors() {
     func expect(_ code: Code, _ message: String, _ f: (Tape, NodeID, NodeID) -> Void) {
       let t = Tape(), x = t.f64(3)
