@@ -33,7 +33,7 @@ _WHY = {
         "mask_indices ones tri tril_indices triu_indices zeros bmat asmatrix",
     "camber.numpy.array and asarray take traced values; numpy's own cannot be told of them":
         "array asanyarray asarray asarray_chkfinite ascontiguousarray asfortranarray copyto require",
-    "complex numbers": "roots sort_complex",
+    "complex numbers": "eig eigvals roots sort_complex",
     "looks at bits": "bitwise_count frexp nextafter packbits spacing unpackbits",
     "no row for it: loops over bits of integers": "gcd lcm",
     "its edges depend on the data; np.linspace": "histogram_bin_edges",

@@ -170,7 +170,7 @@ extension Tape {
       let (d0, u0, r0) = end(part(h, 0, 1), few ? part(h, 0, 1) : part(h, 1, 1), part(slope, 0, 1), few ? part(slope, 0, 1) : part(slope, 1, 1))
       let (d1, l1, r1) = end(part(h, n - 2, 1), few ? part(h, 0, 1) : part(h, n - 3, 1), part(slope, n - 2, 1), few ? part(slope, 0, 1) : part(slope, n - 3, 1))
       let zero = like(d0, 0)
-      z = tridiagonal(concat([zero, h1, l1], axis: -1), concat([d0, scale(add(h0, h1), 2), d1], axis: -1), concat([u0, h0, zero], axis: -1), concat([r0, inner, r1], axis: -2))
+      z = solveTridiagonal(concat([zero, h1, l1], axis: -1), concat([d0, scale(add(h0, h1), 2), d1], axis: -1), concat([u0, h0, zero], axis: -1), concat([r0, inner, r1], axis: -2))
     }
     guard contains(z) else { return .none }
     var back = [Int](repeating: 0, count: s.count)
@@ -197,23 +197,12 @@ extension Tape {
     let g = neg(d0), zero = like(d0, 0)
     let changed = concat([sub(d0, g), part(diagonal, 1, k - 2), sub(part(diagonal, k - 1, 1), div(mul(a, b), g))], axis: -1)
     let u = reshape(concat([g] + (k > 2 ? [full(TensorType(dtype(h), [k - 2]), 0)] : []) + [b], axis: -1), [k, 1])
-    let both = tridiagonal(concat([zero, part(h, 1, k - 1)], axis: -1), changed, concat([part(before, 0, k - 1), zero], axis: -1), concat([right, u], axis: -1))
+    let both = solveTridiagonal(concat([zero, part(h, 1, k - 1)], axis: -1), changed, concat([part(before, 0, k - 1), zero], axis: -1), concat([right, u], axis: -1))
     guard contains(both) else { return .none }
     let y = slice(both, axis: -1, start: 0, count: m), q = slice(both, axis: -1, start: m, count: 1)
     let ratio = div(a, g)
     let top = add(part(y, 0, 1), mul(wide(ratio, m), part(y, k - 1, 1))), bottom = add(like(ratio, 1), add(reshape(part(q, 0, 1), [1]), mul(ratio, reshape(part(q, k - 1, 1), [1]))))
     let x = sub(y, mul(broadcast(q, to: [k, m]), broadcast(div(top, wide(bottom, m)), to: [k, m])))
     return concat([x, part(x, 0, 1)], axis: -2)
-  }
-
-  /// dl[i], d[i], du[i] stand in row i.
-  private func tridiagonal(_ dl: NodeID, _ d: NodeID, _ du: NodeID, _ b: NodeID) -> NodeID {
-    guard [dl, d, du].allSatisfy(contains) else { return .none }
-    let n = shape(d)[0], index = TensorType(.i64, [n, n]), i = iota(index, axis: -2), j = iota(index, axis: -1)
-    func line(_ x: NodeID, _ k: Double) -> NodeID {
-      let wide = broadcast(reshape(x, [n, 1]), to: [n, n])
-      return select(binary(.eq, j, add(i, like(i, k))), wide, like(wide, 0))
-    }
-    return apply(.solve, [add(add(line(dl, -1), line(d, 0)), line(du, 1)), b], [0])
   }
 }

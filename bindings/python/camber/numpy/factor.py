@@ -234,6 +234,7 @@ def _general(name: str) -> Any:
     def call(*_: Any, **__: Any) -> Any:
         raise DerivativeError(f"np.linalg.{name}: eigenvalues of matrices that are not symmetric are complex and not traced; eigh and svd are")
 
+    call.refuses = True  # type: ignore[attr-defined]
     return call
 
 
