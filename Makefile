@@ -41,7 +41,7 @@ install: $(BUILD)/$(SO)
 	install -m 755 $(BUILD)/$(SO) $(AT)/lib/libcamber.so.$(VERSION)
 	ln -sf libcamber.so.$(VERSION) $(AT)/lib/$(SO)
 	ln -sf $(SO) $(AT)/lib/libcamber.so
-	install -m 644 include/camber.h include/camber_ops.h bindings/c/camber_easy.h bindings/cpp/camber.hpp $(AT)/include
+	install -m 644 include/*.h bindings/c/camber_easy.h bindings/cpp/camber.hpp $(AT)/include
 	install -m 644 bindings/cpp/camber/*.hpp $(AT)/include/camber
 	sed 's/@VERSION@/$(VERSION)/g' bindings/c/camber.pc.in >$(AT)/lib/pkgconfig/camber.pc
 	sed 's/@VERSION@/$(VERSION)/g' bindings/c/camber-config.cmake.in >$(AT)/lib/cmake/Camber/camber-config.cmake

@@ -50,7 +50,7 @@ headers() {
   passed=0 wrong=0
   for c in gcc clang; do
     command -v $c >/dev/null || continue
-    for h in camber.h camber_easy.h; do
+    for h in camber.h camber_sparse.h camber_health.h camber_easy.h; do
       for std in c99 c11 c17; do
         if $c -std=$std $strict $include -DHEADER="<$h>" "$here/c/header_a.c" "$here/c/header_b.c" -o "$work/header"; then passed=$((passed + 1)); else wrong=$((wrong + 1)); fi
       done

@@ -75,7 +75,7 @@ const char *camber_status_message(camber_status status);
 /* MAJOR * 10000 + MINOR * 100 + PATCH of the library that is loaded. */
 uint32_t camber_version(void);
 
-/* FNV-1a 64 over the bytes of camber.h then camber_ops.h that the library was built with, as 16 hex digits. A binding that
+/* FNV-1a 64 over the bytes of camber.h, camber_ops.h, camber_sparse.h and camber_health.h that the library was built with, as 16 hex digits. A binding that
  * reads the header compares it at import. Static. */
 const char *camber_header_digest(void);
 
@@ -920,4 +920,7 @@ camber_status camber_archive_apply(camber_archive *archive, const char *function
 #ifdef __cplusplus
 }
 #endif
+
+#include "camber_sparse.h"
+#include "camber_health.h"
 #endif

@@ -52,8 +52,8 @@ static void library(const char *include) {
   CHECK(camber_dtype_size(7) == 0 && camber_dtype_size(-1) == 0 && !strcmp(camber_dtype_name(99), "?"));
 
   uint64_t hash = 0xcbf29ce484222325u;   /* FNV-1a over the headers in use */
-  const char *const files[2] = {"camber.h", "camber_ops.h"};
-  for (int i = 0; i < 2; i++) {
+  const char *const files[4] = {"camber.h", "camber_ops.h", "camber_sparse.h", "camber_health.h"};
+  for (int i = 0; i < 4; i++) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", include, files[i]);
     FILE *f = fopen(path, "rb");

@@ -30,7 +30,7 @@ links() {
 }
 nothing_of_this_machine() { ! git grep -nIE '/work/|/opt/swift|/root/' -- README.md docs bindings examples include Sources .ci Makefile; }
 
-ok "every function of camber.h has prose" python3 Tests/tools/prose.py include/camber.h
+for h in camber camber_sparse camber_health; do ok "every function of $h.h has prose" python3 Tests/tools/prose.py include/$h.h; done
 ok "excerpts" snippets excerpts . $documents
 ok "links" links
 ok "no path of one machine" nothing_of_this_machine

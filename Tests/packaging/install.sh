@@ -7,8 +7,8 @@ cd "$work" || exit 2
 installed() {
   local p=$1
   [ "$(readlink "$p/lib/libcamber.so")" = libcamber.so.0 ] && [ "$(readlink "$p/lib/libcamber.so.0")" = "libcamber.so.$version" ] &&
-    cmp "$root/build/libcamber.so.0" "$p/lib/libcamber.so.$version" && cmp "$root/include/camber.h" "$p/include/camber.h" &&
-    cmp "$root/include/camber_ops.h" "$p/include/camber_ops.h" && test -f "$p/include/camber_easy.h" -a -f "$p/include/camber.hpp" &&
+    cmp "$root/build/libcamber.so.0" "$p/lib/libcamber.so.$version" &&
+    for h in "$root"/include/*.h; do cmp "$h" "$p/include/${h##*/}" || return 1; done && test -f "$p/include/camber_easy.h" -a -f "$p/include/camber.hpp" &&
     diff -r "$root/bindings/cpp/camber" "$p/include/camber" && ! grep -rn '@VERSION@' "$p/lib/pkgconfig" "$p/lib/cmake"
 }
 by_pkgconfig() {   # compiler source prefix

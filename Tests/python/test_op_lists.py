@@ -15,7 +15,7 @@ def _text(pattern, *folders):
     return "\n".join(path.read_text() for folder in folders for path in sorted((ROOT / folder).glob(pattern)))
 
 
-HEADER = re.sub(r"/\*.*?\*/|//[^\n]*", " ", (ROOT / "include" / "camber.h").read_text(), flags=re.S)
+HEADER = re.sub(r"/\*.*?\*/|//[^\n]*", " ", "".join((ROOT / "include" / name).read_text() for name in cb._header.HEADERS), flags=re.S)
 CPP = _text("*.hpp", "bindings/cpp/camber")
 PYTHON = _text("**/*.py", "bindings/python/camber")
 SWIFT = _text("*.swift", "Sources/Camber")

@@ -13,7 +13,8 @@ class Build(build_py):
     def run(self) -> None:
         super().run()
         package = Path(self.build_lib) / "camber"
-        for source, place in ((ROOT / "include" / "camber.h", "include"), (ROOT / "include" / "camber_ops.h", "include"), (ROOT / "build" / "libcamber.so.0", ".")):
+        headers = sorted((ROOT / "include").glob("*.h"))
+        for source, place in (*((header, "include") for header in headers), (ROOT / "build" / "libcamber.so.0", ".")):
             if source.is_file():
                 (package / place).mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, package / place / source.name)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-HEADERS = ("camber.h", "camber_ops.h")
+HEADERS = ("camber.h", "camber_ops.h", "camber_sparse.h", "camber_health.h")
 LISTS = {"UNARY": ("x",), "BINARY": ("x", "y"), "TERNARY": ("x", "y", "z")}
 
 
@@ -39,7 +39,7 @@ class Struct:
 
 @dataclass(frozen=True)
 class Header:
-    """What the two headers say, and the digest of their bytes."""
+    """What the headers say, and the digest of their bytes."""
 
     digest: str
     version: tuple[int, int, int]
@@ -77,7 +77,8 @@ def read(folder: Path | None = None) -> Header:
     """Parses the headers in `folder`."""
     folder = folder or find()
     raw = [(folder / name).read_bytes() for name in HEADERS]
-    main, ops = (_without_comments(text.decode()) for text in raw)
+    main, ops, *others = (_without_comments(text.decode()) for text in raw)
+    main = "\n".join([main, *others])
     rows = tuple(_rows(ops))
     version = tuple(int(_search(rf"CAMBER_VERSION_{part}\s+(\d+)", main)) for part in ("MAJOR", "MINOR", "PATCH"))
     prototypes = [*_prototypes(main), *_row_prototypes(main, rows)]
