@@ -1,4 +1,5 @@
 package import Runtime
+import Sparse
 import Tape
 
 /// The derivative transforms, nodes to nodes. Errors of building surface here.
@@ -15,16 +16,28 @@ extension Tape {
   }
   public func hvp(_ y: Node, _ inputs: [Node], _ vectors: [Node]) throws -> [Node] { try made(core.hvp(id(y), inputs.map(id), vectors.map(id))) }
 
-  public enum Sweep: Sendable { case auto, forward, reverse }
+  public enum Sweep: Sendable { case auto, forward, reverse, elimination }
   /// [output][input], each of shape output.shape + input.shape.
   public func jacobian(_ outputs: [Node], _ inputs: [Node], sweep: Sweep = .auto) throws -> [[Node]] {
     let m: JacobianMode = switch sweep {
     case .auto: .auto
     case .forward: .forward
     case .reverse: .reverse
+    case .elimination: .auto
     }
+    if sweep == .elimination { return rows(try made(core.eliminatedBlocks(outputs.map(id), inputs.map(id))), inputs.count) }
     return rows(try made(core.jacobian(outputs.map(id), inputs.map(id), mode: m)), inputs.count)
   }
+  /// What an order of elimination costs; see camber_elimination_cost in camber_sparse.h.
+  public struct EliminationCost: Sendable, Equatable { public let vertices, edges, products, sums: Int }
+  public enum Elimination: Int, Sendable { case best, forward, reverse, markowitz, relativeMarkowitz, minFill, annealing }
+  public func eliminationCost(_ outputs: [Node], _ inputs: [Node], order: Elimination = .best, every: Bool = false) throws -> EliminationCost {
+    let e = core.eliminationCosts(outputs.map(id), inputs.map(id), EliminationOrder(rawValue: order.rawValue) ?? .best, every: every, name: "elimination_cost")
+    try check()
+    return EliminationCost(vertices: e?.vertices ?? 0, edges: e?.edges ?? 0, products: e?.cost.products ?? 0, sums: e?.cost.sums ?? 0)
+  }
+  /// The same values, whose derivatives multiply by the local Jacobian, accumulated once.
+  public func preaccumulate(_ outputs: [Node], _ inputs: [Node]) throws -> [Node] { try made(core.preaccumulate(outputs.map(id), inputs.map(id))) }
   public func hessian(_ y: Node, _ inputs: [Node]) throws -> [[Node]] { rows(try made(core.hessian(id(y), inputs.map(id))), inputs.count) }
   private func rows(_ b: [Node], _ n: Int) -> [[Node]] { n == 0 ? [] : stride(from: 0, to: b.count, by: n).map { Array(b[$0 ..< $0 + n]) } }
 

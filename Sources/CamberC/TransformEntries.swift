@@ -1,4 +1,5 @@
 public import CCamber
+import Sparse
 import Tape
 
 public typealias Nodes = UnsafePointer<camber_node>
@@ -49,7 +50,7 @@ private func vjp(_ tape: OpaquePointer?, _ outputs: Nodes?, _ cotangents: Nodes?
 }
 
 /// a * b for counts of results; -1 where that is absurd, which `transform` reports.
-private func times(_ a: Int, _ b: Int) -> Int {
+func blockCount(_ a: Int, _ b: Int) -> Int {
   guard a >= 0, b >= 0, a <= 1 << 28, b <= 1 << 28 else { return -1 }
   return a * b
 }
@@ -57,9 +58,10 @@ private func times(_ a: Int, _ b: Int) -> Int {
 @_cdecl("camber_jacobian") @implementation public func camber_jacobian(
   _ tape: OpaquePointer!, _ outputs: Nodes!, _ output_count: Int, _ inputs: Nodes!, _ input_count: Int, _ mode: Int32, _ blocks: MutableNodes!
 ) -> camber_status {
-  transform(tape, blocks, times(output_count, input_count), "jacobian") { h, t in
-    guard let m = JacobianMode(rawValue: mode) else { t.fail(.invalid, "jacobian: mode \(mode) is none of auto, forward, reverse"); return nil }
+  transform(tape, blocks, blockCount(output_count, input_count), "jacobian") { h, t in
+    guard mode == CAMBER_ELIMINATION || JacobianMode(rawValue: mode) != nil else { t.fail(.invalid, "jacobian: mode \(mode) is none of auto, forward, reverse, elimination"); return nil }
     guard let y = h.nodes(outputs, output_count, "jacobian"), let x = h.nodes(inputs, input_count, "jacobian") else { return nil }
+    guard let m = JacobianMode(rawValue: mode) else { return t.eliminatedBlocks(y, x) }
     return t.jacobian(y, x, mode: m)
   }
 }
@@ -67,7 +69,7 @@ private func times(_ a: Int, _ b: Int) -> Int {
 @_cdecl("camber_hessian") @implementation public func camber_hessian(
   _ tape: OpaquePointer!, _ output: camber_node, _ inputs: Nodes!, _ input_count: Int, _ blocks: MutableNodes!
 ) -> camber_status {
-  transform(tape, blocks, times(input_count, input_count), "hessian") { h, t in h.nodes(inputs, input_count, "hessian").map { t.hessian(h.node(output), $0) } }
+  transform(tape, blocks, blockCount(input_count, input_count), "hessian") { h, t in h.nodes(inputs, input_count, "hessian").map { t.hessian(h.node(output), $0) } }
 }
 
 @_cdecl("camber_batch") @implementation public func camber_batch(

@@ -3,7 +3,7 @@ import CKernels
 /// The partial of an elementwise row in operand `slot`; nil where it does not exist. Written stably: each formula's own derivatives,
 /// taken by the same rules, lose no digits either (tanh' is not 1 - y^2).
 extension Tape {
-  func partial(_ y: NodeID, _ slot: Int) -> Partial? {
+  package func partial(_ y: NodeID, _ slot: Int) -> Partial? {
     let r = record(y)
     let a = NodeID(r.a), b = NodeID(r.b), c = NodeID(r.c)
     switch OpCode(raw: r.op).elementwise {

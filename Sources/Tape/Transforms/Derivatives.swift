@@ -50,10 +50,14 @@ extension Tape {
     return jvp(g, inputs, vectors)
   }
 
+  package func jacobianArguments(_ outputs: [NodeID], _ inputs: [NodeID], _ name: String) -> Bool {
+    check(name, outputs, "output") && check(name, inputs, "input") && checkDistinct(name, inputs) && floats(name, inputs, "input") && floats(name, outputs, "output")
+  }
+
   /// Blocks [output][input] of shape output.shape + input.shape, row after row.
   package func jacobian(_ outputs: [NodeID], _ inputs: [NodeID], mode: JacobianMode, name: String = "jacobian") -> [NodeID] {
     let none = nothing(outputs.count * inputs.count)
-    guard check(name, outputs, "output"), check(name, inputs, "input"), checkDistinct(name, inputs), floats(name, inputs, "input"), floats(name, outputs, "output") else { return none }
+    guard jacobianArguments(outputs, inputs, name) else { return none }
     let n = inputs.reduce(0) { $0 &+ type($1).count }, m = outputs.reduce(0) { $0 &+ type($1).count }
     let forwards = mode == .forward || mode == .auto && n <= m
     var blocks = none

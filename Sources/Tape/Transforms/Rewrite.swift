@@ -30,7 +30,7 @@ extension Tape {
   }
 
   /// `outputs` of `source` built here, `seeds` standing in for its nodes. `visit` may return another node than `again` would.
-  func rewrite(_ source: Tape, _ outputs: [NodeID], _ seeds: [NodeID: NodeID],
+  package func rewrite(_ source: Tape, _ outputs: [NodeID], _ seeds: [NodeID: NodeID],
                _ visit: (NodeID, [NodeID]) -> NodeID?) -> [NodeID] {
     let none = [NodeID](repeating: .none, count: outputs.count)
     guard let nodes = source.order(outputs), var map = PerNode<Int32>(source, -1) else { adopt(source); return none }

@@ -41,7 +41,7 @@ extension Tape {
   }
 
   /// `n` of `source` on this tape, over operands `x`.
-  func tupleAgain(_ n: NodeID, from source: Tape, _ x: [NodeID], _ body: (Body) -> Body? = { $0 }) -> NodeID {
+  package func tupleAgain(_ n: NodeID, from source: Tape, _ x: [NodeID], _ body: (Body) -> Body? = { $0 }) -> NodeID {
     switch source.structural(n) {
     case .cond:
       let bodies = source.condShape(n).bodies.compactMap(body)

@@ -9,7 +9,7 @@
 namespace camber {
 
 /* How a dense Jacobian is made. */
-enum class Mode : std::int32_t { automatic = CAMBER_AUTO, forward = CAMBER_FORWARD, reverse = CAMBER_REVERSE };
+enum class Mode : std::int32_t { automatic = CAMBER_AUTO, forward = CAMBER_FORWARD, reverse = CAMBER_REVERSE, elimination = CAMBER_ELIMINATION };
 
 /* Jacobian blocks: at(i, j) is d outputs[i] / d inputs[j]. */
 struct Blocks {
@@ -321,6 +321,37 @@ inline Blocks hessian(const Node &output, const Nodes &inputs) {
 }
 template <class N, detail::if_node<N> = 0>
 Node hessian(const Node &output, const N &x) { return hessian(output, Nodes{x}).nodes[0]; }
+
+/* What an order of vertex elimination costs (camber_elimination_cost). */
+struct EliminationCost {
+  std::int64_t vertices, edges, products, sums;
+};
+
+/* The Jacobian's blocks by vertex elimination in an order by name: straight-line nodes. */
+inline Blocks elimination(const Nodes &outputs, const Nodes &inputs, const char *order = "best") {
+  auto y = detail::ids(outputs), x = detail::ids(inputs);
+  detail::TapeRef *tape = detail::inner(detail::inner(outputs), detail::inner(inputs));
+  return {detail::collect(tape, y.size() * x.size(), [&](camber_tape *t, camber_node *out) {
+            return camber_elimination(t, y.data(), y.size(), x.data(), x.size(), order, out);
+          }), x.size()};
+}
+inline EliminationCost elimination_cost(const Nodes &outputs, const Nodes &inputs, const char *order = "best", bool every = false) {
+  auto y = detail::ids(outputs), x = detail::ids(inputs);
+  detail::TapeRef *tape = detail::inner(detail::inner(outputs), detail::inner(inputs));
+  std::int64_t costs[4] = {0, 0, 0, 0};
+  detail::collect(tape, 0, [&](camber_tape *t, camber_node *) {
+    return camber_elimination_cost(t, y.data(), y.size(), x.data(), x.size(), order, every ? 1 : 0, costs);
+  });
+  return {costs[0], costs[1], costs[2], costs[3]};
+}
+/* The same values, whose derivatives multiply by the local Jacobian, accumulated once. */
+inline Nodes preaccumulate(const Nodes &outputs, const Nodes &inputs) {
+  auto y = detail::ids(outputs), x = detail::ids(inputs);
+  detail::TapeRef *tape = detail::inner(detail::inner(outputs), detail::inner(inputs));
+  return detail::collect(tape, y.size(), [&](camber_tape *t, camber_node *out) {
+    return camber_preaccumulate(t, y.data(), y.size(), x.data(), x.size(), out);
+  });
+}
 
 /* ---- Other transforms ------------------------------------------------------------------------------------------------------ */
 

@@ -33,6 +33,7 @@ from .associative import associative_scan
 from .batching import vmap
 from .control import cond, fori_loop, map, switch, while_loop
 from .custom import ShapeDtype, custom_jvp, custom_vjp, host_call, pure_callback
+from .elimination import EliminationCost, elimination_cost, preaccumulate
 from .function import Function, function, tape_hash
 from .linear import linearize, vjp
 from .loops import scan
@@ -61,9 +62,9 @@ from .transforms import (
 __version__ = ".".join(str(part) for part in HEADER.version)
 __all__ = [
     "associative_scan",
-    "HEADER", "Array", "BusyError", "CallbackError", "DerivativeError", "DtypeError", "Error", "FileError", "FlippedError", "Function", "HandleError",
+    "HEADER", "Array", "BusyError", "CallbackError", "DerivativeError", "DtypeError", "EliminationCost", "Error", "FileError", "FlippedError", "Function", "HandleError",
     "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "Saved", "SavedFunction", "ShapeDtype", "ShapeError", "Solution", "Solver", "Tape", "TracedError",
-    "bfloat16", "checkpoint", "cond", "custom_jvp", "custom_vjp", "directional", "dumps", "fori_loop", "from_bf16", "function", "grad", "hessian", "host_call", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "lib",
-    "linalg", "linear_transpose", "least_squares", "linearize", "load", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "precision", "pure_callback", "pytree", "random", "save", "save_tensors", "scan",
+    "bfloat16", "checkpoint", "cond", "custom_jvp", "custom_vjp", "directional", "dumps", "elimination_cost", "fori_loop", "from_bf16", "function", "grad", "hessian", "host_call", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "lib",
+    "linalg", "linear_transpose", "least_squares", "linearize", "load", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "preaccumulate", "precision", "pure_callback", "pytree", "random", "save", "save_tensors", "scan",
     "simplify", "special", "stop_gradient", "switch", "tape_hash", "taylor", "to_bf16", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip

@@ -14,7 +14,8 @@ from ._tape import broadcast, cast, constant, lift, nodes, typed
 from ._trace import Argnums, Placed, as_argnums, call, derived, is_number, on_tape, recording, scalar
 from .function import Function
 
-_MODES = {"auto": constants["CAMBER_AUTO"], "forward": constants["CAMBER_FORWARD"], "reverse": constants["CAMBER_REVERSE"]}
+_MODES = {"auto": constants["CAMBER_AUTO"], "forward": constants["CAMBER_FORWARD"], "reverse": constants["CAMBER_REVERSE"],
+          "elimination": constants["CAMBER_ELIMINATION"]}  # fmt: skip
 
 
 def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Function:
@@ -210,7 +211,9 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0, mode: str = "auto", ha
     argnums
         As in grad.
     mode
-        'forward' (a sweep for each input element), 'reverse' (one for each output element) or 'auto': whichever are fewer.
+        'forward' (a sweep for each input element), 'reverse' (one for each output element), 'auto': whichever are fewer, or 'elimination':
+        the vertices of the function's graph are eliminated in the cheapest order found, for straight-line functions of up to some
+        thousand scalars (see elimination_cost).
 
     Returns
     -------
