@@ -9,6 +9,121 @@
 extern "C" {
 #endif
 
+/* ---- Sparse derivatives ---------------------------------------------------------------------------------------------------------
+ * A camber_sparse is a Jacobian or Hessian whose zeros are known: its pattern is found once, its values are computed as often as wanted, into
+ * the host's buffer, in the order of the format, without allocation, by any number of threads with a workspace each.
+ *
+ * Rows are the elements of the outputs, one output after the other, each in row-major order; columns are those of the variables likewise.
+ * Variables and data are inputs of the tape, all different; variables and outputs are f64 or f32. Values are f32 where all of them are, f64 otherwise.
+ *
+ * The pattern is what the operators' structure tells: a superset of the entries that can ever be other than zero (both branches of every
+ * choice). Products with constants that are zero, x - x and masked places leave no entries. */
+typedef struct camber_sparse camber_sparse;
+/* Memory of one thread that computes values. It outlives neither its camber_sparse nor needs to be freed before it. */
+typedef struct camber_sparse_workspace camber_sparse_workspace;
+
+/* How values are ordered, and how patterns are read. */
+enum {
+  CAMBER_SPARSE_CSR = 0, /* row by row, columns ascending */
+  CAMBER_SPARSE_CSC = 1, /* column by column, rows ascending */
+  CAMBER_SPARSE_COO = 2  /* pairs, ordered as in CSR */
+};
+/* Which part of a symmetric matrix. */
+enum { CAMBER_SPARSE_FULL = 0, CAMBER_SPARSE_LOWER = 1, CAMBER_SPARSE_UPPER = 2 };
+/* How values are computed. */
+enum {
+  CAMBER_SPARSE_AUTO = 0,
+  CAMBER_SPARSE_ACCUMULATE = 1, /* no colours: the entries of every value, carried through the tape as arrays */
+  CAMBER_SPARSE_FORWARD = 2,    /* products with a seed for each colour of the columns */
+  CAMBER_SPARSE_REVERSE = 3,    /* the same of the rows */
+  CAMBER_SPARSE_STAR = 4,       /* Hessians: products for each colour of a star colouring, entries read off directly */
+  CAMBER_SPARSE_ACYCLIC = 5,    /* Hessians: fewer colours, entries by substitution, which adds up rounding along paths */
+  CAMBER_SPARSE_STAR_BICOLORING = 6,   /* Jacobians: some rows by reverse, some columns by forward products, read off directly */
+  CAMBER_SPARSE_ACYCLIC_BICOLORING = 7 /* the same by substitution */
+};
+/* Orders in which vertices are coloured. */
+enum {
+  CAMBER_ORDER_PORTFOLIO = 0, /* all of them, the fewest colours kept, then iterated greedy */
+  CAMBER_ORDER_NATURAL = 1,
+  CAMBER_ORDER_LARGEST_FIRST = 2,
+  CAMBER_ORDER_SMALLEST_LAST = 3,
+  CAMBER_ORDER_INCIDENCE_DEGREE = 4,
+  CAMBER_ORDER_DYNAMIC_LARGEST_FIRST = 5
+};
+
+/* The Jacobian of the outputs by the variables. NULL on error (the tape has the sentence). The handle keeps the tape's nodes alive; options are set before
+ * camber_sparse_prepare. A run is given the variables, then the data. */
+camber_sparse *camber_sparse_jacobian(camber_tape *tape, const camber_node *outputs, size_t output_count, const camber_node *variables, size_t variable_count,
+                                      const camber_node *data, size_t data_count);
+/* The Hessian of a scalar. */
+camber_sparse *camber_sparse_hessian(camber_tape *tape, camber_node output, const camber_node *variables, size_t variable_count, const camber_node *data,
+                                     size_t data_count);
+/* The Hessian of the sum of all elements of all outputs, each times a weight, in one sweep: sigma f + sum lambda_i g_i with outputs f and g. A run is given, behind
+ * the data, the weights: an array of the type of each output. */
+camber_sparse *camber_sparse_lagrangian(camber_tape *tape, const camber_node *outputs, size_t output_count, const camber_node *variables, size_t variable_count,
+                                        const camber_node *data, size_t data_count);
+/* alpha dF/dy + beta dF/dy', as implicit integrators want it, in one sweep: `rates` are as many variables, of the same types. A run is given
+ * the variables, the rates, the data, then alpha and beta (f64 scalars). */
+camber_sparse *camber_sparse_combination(camber_tape *tape, const camber_node *outputs, size_t output_count, const camber_node *variables, const camber_node *rates,
+                                         size_t variable_count, const camber_node *data, size_t data_count);
+/* J^T J of residuals, or, with weighted != 0, J^T diag(w) J: a run is then given, behind the data, w (an element a residual, of the values' dtype). Symmetric:
+ * option triangle holds. */
+camber_sparse *camber_sparse_normal(camber_tape *tape, const camber_node *residuals, size_t residual_count, const camber_node *variables, size_t variable_count,
+                                    const camber_node *data, size_t data_count, int32_t weighted);
+void camber_sparse_free(camber_sparse *sparse);
+
+/* Options, by name, before preparing:
+ *   format    CAMBER_SPARSE_CSR (as it begins), _CSC, _COO
+ *   triangle  of symmetric matrices: CAMBER_SPARSE_FULL (as it begins), _LOWER, _UPPER
+ *   method    CAMBER_SPARSE_AUTO (as it begins) or another
+ *   order     CAMBER_ORDER_PORTFOLIO (as it begins) or another
+ *   threads   of a run; 0 (as it begins): all processors. The values' bits do not depend on it. */
+camber_status camber_sparse_set(camber_sparse *sparse, const char *name, double value);
+/* The host's own pattern instead of the one found: count entries (rows[k], columns[k]) of the Jacobian (the whole Hessian), counted from 0, in any order. What it
+ * leaves out is taken for zero and falls onto other entries: camber_sparse_check finds out. */
+camber_status camber_sparse_use_pattern(camber_sparse *sparse, const int64_t *rows, const int64_t *columns, size_t count);
+/* The host's own colours, from 1; 0 is neutral: no product for it. NULL for a side that has none. Both together are a bicolouring. Preparing verifies that each entry can be
+ * read off, and names one that cannot. */
+camber_status camber_sparse_use_colors(camber_sparse *sparse, const int32_t *row_colors, size_t row_count, const int32_t *column_colors, size_t column_count);
+/* The pattern at a point instead of everywhere: the branches taken there, and no entry where a factor is zero there. inputs as in
+ * camber_sparse_values; read by the next camber_sparse_prepare, until when they must stay. Values elsewhere may then lack entries. */
+camber_status camber_sparse_use_point(camber_sparse *sparse, const void *const *inputs);
+/* Finds the pattern, colours it and compiles. Once; later calls do nothing. Not while the tape is being used by another thread. */
+camber_status camber_sparse_prepare(camber_sparse *sparse);
+/* The sentence of the last failure of a call on this handle. */
+const char *camber_sparse_message(const camber_sparse *sparse);
+
+/* Of the prepared matrix; 0 before. `values` are the entries there are. */
+size_t camber_sparse_row_count(const camber_sparse *sparse);
+size_t camber_sparse_column_count(const camber_sparse *sparse);
+size_t camber_sparse_value_count(const camber_sparse *sparse);
+camber_dtype camber_sparse_value_dtype(const camber_sparse *sparse);
+/* The pattern: of CSR `first` are row_count + 1 starts and `second` the columns; of CSC column_count + 1 starts and rows; of COO rows and columns, one a value. Entries of
+ * `bits` 32 or 64, counted from `base` 0 or 1. COO fits the order of the values whatever the format; CSR and CSC only that format. A number that does not fit into 32 bits
+ * is an error. Either pointer may be NULL. */
+camber_status camber_sparse_pattern(camber_sparse *sparse, int32_t format, int32_t bits, int32_t base, void *first, void *second);
+/* The colours of rows and columns (of the whole matrix behind a triangle), from 1, 0 neutral; NULL where not wanted. A side without colours is all 0. The method
+ * CAMBER_SPARSE_ACCUMULATE has none until they are asked for: then these are those of the best compressed method. */
+camber_status camber_sparse_colors(camber_sparse *sparse, int32_t *row_colors, int32_t *column_colors, int32_t *row_color_count, int32_t *column_color_count);
+/* The method that was taken: CAMBER_SPARSE_FORWARD and so on; 0 before preparing. */
+int32_t camber_sparse_method(const camber_sparse *sparse);
+
+camber_sparse_workspace *camber_sparse_workspace_new(camber_sparse *sparse);
+void camber_sparse_workspace_free(camber_sparse_workspace *workspace);
+const char *camber_sparse_workspace_message(const camber_sparse_workspace *workspace);
+/* The values at a point. inputs: an array an input, in the order that the constructor says; values: value_count elements. CAMBER_EBUSY where another thread is at the workspace. */
+camber_status camber_sparse_values(camber_sparse_workspace *workspace, const void *const *inputs, void *values);
+/* Compares, at a point, products of the sparse matrix with those of the exact derivative along `probes` random directions. CAMBER_EINVALID with the entry (row and column) that the
+ * pattern lacks, or whose value is wrong, in the sentence; 0 where all agree to `tolerance` (of the row's largest product). Of Jacobians and Hessians. */
+camber_status camber_sparse_check(camber_sparse *sparse, const void *const *inputs, int32_t probes, double tolerance);
+
+/* ---- Colourings ---------------------------------------------------------------------------------------------------------------
+ * Colours of any pattern of count entries (rows[k], columns[k]) counted from 0. kind: "column" (columns that share a row differ), "row", "star", "acyclic" (of symmetric patterns:
+ * Gebremedhin, Tarafdar, Manne and Pothen, SIAM J. Sci. Comput. 29, 2007), "star_bicoloring", "acyclic_bicoloring". Deterministic. Colours count from 1, 0 is neutral: no
+ * product is needed for it. Symmetric kinds give the columns' colours; rows' are 0. Arrays may be NULL. On error `message` (of `message_size` bytes, may be NULL) gets the sentence. */
+camber_status camber_color(const char *kind, int32_t order, size_t row_count, size_t column_count, const int64_t *rows, const int64_t *columns, size_t count,
+                           int32_t *row_colors, int32_t *column_colors, int32_t *color_count, char *message, size_t message_size);
+
 /* ---- Elimination: Jacobians of straight-line programs ------------------------------------------------------------------------ */
 /* The program is taken apart into a graph: a vertex for each scalar that is computed, an edge for each partial derivative. Eliminating a
  * vertex multiplies the partials on each path through it and adds them to the edge across; when all are gone, the edges that are left are

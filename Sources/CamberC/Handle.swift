@@ -12,7 +12,7 @@ struct Header {
 
 enum Kind: UInt64 {
   case tape = 0xCA3B_E700_0000_0001
-  case program, workspace, linear, optimizer, schedule, scaler, tensors, archive, solver, call
+  case program, workspace, linear, optimizer, schedule, scaler, tensors, archive, solver, call, sparse, sparseWorkspace
 }
 
 /// Base of all objects behind handles: the sentence of the last failure, as C reads it.
@@ -104,6 +104,8 @@ func scheduleHandle(_ h: OpaquePointer?) -> ScheduleHandle? { object(h, .schedul
 func scalerHandle(_ h: OpaquePointer?) -> ScalerHandle? { object(h, .scaler, as: ScalerHandle.self) }
 func archiveHandle(_ h: OpaquePointer?) -> ArchiveHandle? { object(h, .archive, as: ArchiveHandle.self) }
 func solverHandle(_ h: OpaquePointer?) -> SolverHandle? { object(h, .solver, as: SolverHandle.self) }
+func sparseHandle(_ h: OpaquePointer?) -> SparseHandle? { object(h, .sparse, as: SparseHandle.self) }
+func sparseWorkspaceHandle(_ h: OpaquePointer?) -> SparseWorkspaceHandle? { object(h, .sparseWorkspace, as: SparseWorkspaceHandle.self) }
 func tensorsHandle(_ h: OpaquePointer?) -> TensorsHandle? { object(h, .tensors, as: TensorsHandle.self) }
 
 final class TapeHandle: Handled {

@@ -50,6 +50,13 @@ package struct Buffer<Element: BitwiseCopyable>: ~Copyable {
     return true
   }
 
+  /// The same where what lies behind the end has been written already.
+  package mutating func extend(to n: Int) -> Bool {
+    guard reserve(n) else { return false }
+    count = n
+    return true
+  }
+
   package mutating func removeAll() { count = 0 }
   @inline(__always) package mutating func removeLast() { count -= 1 }
 }

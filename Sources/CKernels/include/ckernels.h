@@ -256,6 +256,16 @@ int ck_processors(void);   /* those that this process may use (its affinity); at
 typedef void (*ck_task)(void *context, size_t index);
 void ck_parallel(size_t count, size_t threads, ck_task task, void *context);
 
+/* ---- Sparse matrices (elements of size 8 or 4: double, float) ------------------------------------------------------------ */
+/* out[k] = buffer[index[k]]. */
+void ck_sparse_read(size_t size, const void *buffer, const int32_t *index, void *out, size_t n);
+/* out[p] += buffer[q] for pairs (p, q). */
+void ck_sparse_add(size_t size, const void *buffer, const int32_t *pairs, void *out, size_t n);
+/* steps (source, leaf, to, ends): buffer[first + k] = v = buffer[source] - sums[leaf]; sums[leaf] = 0; sums[to] += v, or = 0 where a tree ends. */
+void ck_sparse_substitute(size_t size, void *buffer, size_t first, const int32_t *steps, void *sums, size_t n);
+/* out[k] = sum over its triples (p, q, r) of weights[r] values[p] values[q]; without weights where they are NULL. */
+void ck_sparse_normal(size_t size, const void *values, const void *weights, const int64_t *starts, const int32_t *triples, void *out, size_t entries);
+
 /* ---- Memory that grows with the host's input --------------------------------------------------------------------------- */
 /* 64-byte aligned, NULL when there is none. ck_live_bytes counts what is allocated now (tests), ck_alloc_count all calls ever;
  * ck_fail_after(k) makes the k-th call from now fail once (tests; k < 0: never). */

@@ -40,6 +40,7 @@ from .loops import scan
 from .optim import LossScaler
 from .program import Program
 from .saved import Saved, SavedFunction, dumps, load, loads, save
+from .sparse import SparseFunction, SparseMatrix, color, sparse_hessian, sparse_jacobian, sparse_lagrangian, sparse_normal
 from .solve import Solution, Solver, least_squares, minimize
 from .taylor import directional, jet, taylor
 from .tensors import load_tensors, save_tensors
@@ -67,4 +68,5 @@ __all__ = [
     "bfloat16", "checkpoint", "cond", "custom_jvp", "custom_vjp", "directional", "dumps", "elimination_cost", "fori_loop", "from_bf16", "function", "grad", "hessian", "host_call", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "lib",
     "linalg", "linear_transpose", "least_squares", "linearize", "load", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "preaccumulate", "precision", "pure_callback", "pytree", "random", "save", "save_tensors", "scan",
     "simplify", "special", "stop_gradient", "switch", "tape_hash", "taylor", "to_bf16", "value_and_grad", "vjp", "vmap", "while_loop",
+    "SparseFunction", "SparseMatrix", "color", "sparse_hessian", "sparse_jacobian", "sparse_lagrangian", "sparse_normal",
 ]  # fmt: skip

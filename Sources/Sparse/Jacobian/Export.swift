@@ -1,0 +1,151 @@
+package import Runtime
+package import Tape
+
+extension SparseMatrix {
+  /// The pattern as numbers of one width.
+  package func export(_ format: Request.Format, wide: Bool, base: Int, _ first: UnsafeMutableRawPointer?, _ second: UnsafeMutableRawPointer?) throws(Failure) {
+    guard format == .coo || format == request.format else {
+      throw Failure(.invalid, "sparse: the values are in the order of \(request.format == .csc ? "csc" : request.format == .csr ? "csr" : "coo"); set format before preparing, or take coo")
+    }
+    let p = pattern, largest = max(p.rowCount, p.columnCount, format == .coo ? 0 : p.count) + base
+    guard wide || largest <= Int(Int32.max) else { throw Failure(.invalid, "sparse: \(largest) does not fit into 32 bits; take 64") }
+    func put(_ to: UnsafeMutableRawPointer, _ k: Int, _ v: Int) {
+      if wide { to.storeBytes(of: Int64(v + base), toByteOffset: 8 * k, as: Int64.self) } else { to.storeBytes(of: Int32(truncatingIfNeeded: v + base), toByteOffset: 4 * k, as: Int32.self) }
+    }
+    switch format {
+    case .csr:
+      if let first { for i in 0 ... p.rowCount { put(first, i, p.starts[i]) } }
+      if let second { for e in 0 ..< p.count { put(second, e, Int(p.columns[e])) } }
+    case .csc:
+      let t = p.transposed
+      if let first { for j in 0 ... p.columnCount { put(first, j, t.starts[j]) } }
+      if let second { for e in 0 ..< p.count { put(second, e, Int(t.columns[e])) } }
+    case .coo:
+      let rows = p.entryRows
+      guard let order else { return }
+      for k in 0 ..< p.count {
+        let e = Int(order[k])
+        if let first { put(first, k, Int(rows[e])) }
+        if let second { put(second, k, Int(p.columns[e])) }
+      }
+    }
+  }
+
+  /// The colours, also where the method needs none.
+  package func colours() throws(Failure) -> Colouring {
+    if let c = colouring { return c }
+    if whole.count == 0 { return Colouring(kind: request.isSymmetric ? .star : .column) }
+    if request.isSymmetric { return try Colouring.make(whole, .star, order: request.order) }
+    let c = try Colouring.make(whole, .column, order: request.order)
+    if c.count <= 2 * whole.transposed.longestRow { return c }
+    let r = try Colouring.make(whole, .row, order: request.order)
+    return 2 * r.count < c.count ? r : c
+  }
+
+  /// Products of the matrix against those of the derivative itself, along directions drawn by a fixed generator.
+  package func check(_ inputs: UnsafePointer<UnsafeRawPointer?>, probes: Int, _ tolerance: Double) throws(Failure) {
+    guard request.kind != .normal else { throw Failure(.invalid, "sparse: a check is of Jacobians and Hessians") }
+    let l = linear, t = l.tape, w = try SparseWorkspace(self), values = try Cells<UInt8>(count * size)
+    let code = w.values(inputs, values.p)
+    if code.rawValue < 0 { throw Failure(code, w.message) }
+    func number(_ p: UnsafeRawPointer, _ d: DType, _ k: Int) -> Double { d == .f64 ? p.load(fromByteOffset: 8 * k, as: Double.self) : Double(p.load(fromByteOffset: 4 * k, as: Float.self)) }
+    let forward = try Program(t, inputs: l.inputs + l.tangents, outputs: l.results), space = try Workspace(forward)
+    _ = forward.set("check_guards", 0)
+    var given = l.inputs.indices.map { inputs[$0] }, seeds: [Cells<UInt8>] = [], out: [Cells<UInt8>] = [], direction = [Double](repeating: 0, count: l.columnCount)
+    for d in l.tangents {
+      let c = try Cells<UInt8>(t.type(d).bytes)
+      seeds.append(c)
+      given.append(UnsafeRawPointer(c.p))
+    }
+    for r in l.results { out.append(try Cells<UInt8>(t.type(r).bytes)) }
+    let targets: [UnsafeMutableRawPointer?] = out.map { UnsafeMutableRawPointer($0.p) }
+    var state: UInt64 = 0x1234_5678_9ABC_DEF1
+    let rows = pattern.entryRows
+    for _ in 0 ..< probes {
+      for (k, d) in l.tangents.enumerated() {
+        for i in 0 ..< t.type(d).count {
+          state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+          let v = Double(Float(Int64(state >> 40)) / 16_777_216 + 0.5)
+          direction[l.columnStarts[k] + i] = v
+          if t.dtype(d) == .f64 { UnsafeMutableRawPointer(seeds[k].p).storeBytes(of: v, toByteOffset: 8 * i, as: Double.self) } else {
+            UnsafeMutableRawPointer(seeds[k].p).storeBytes(of: Float(v), toByteOffset: 4 * i, as: Float.self)
+          }
+        }
+      }
+      let said = given.withUnsafeBufferPointer { g in targets.withUnsafeBufferPointer { o in space.run(inputs: g.baseAddress.unsafelyUnwrapped, outputs: o.baseAddress.unsafelyUnwrapped) } }
+      if said.rawValue < 0 { throw Failure(said, space.message) }
+      var sum = [Double](repeating: 0, count: l.rowCount), scale = sum
+      func add(_ i: Int, _ j: Int, _ v: Double) {
+        sum[i] += v * direction[j]
+        scale[i] = max(scale[i], abs(v * direction[j]))
+      }
+      for k in 0 ..< count {
+        let e = Int(order.unsafelyUnwrapped[k]), i = Int(rows[e]), j = Int(pattern.columns[e]), v = number(values.p, dtype, k)
+        add(i, j, v)
+        if request.isSymmetric, request.triangle != .full, i != j { add(j, i, v) }
+      }
+      for (k, r) in l.results.enumerated() {
+        for i in 0 ..< t.type(r).count {
+          let row = l.rowStarts[k] + i, exact = number(out[k].p, t.dtype(r), i)
+          // A value that is not finite on both sides says nothing.
+          if !exact.isFinite && !sum[row].isFinite { continue }
+          if !(abs(exact - sum[row]) <= tolerance * max(scale[row], abs(exact))) { try blame(row, inputs, values, tolerance) }
+        }
+      }
+    }
+  }
+
+  /// The entry of a row that is wrong, or missing: found by products with single columns.
+  private func blame(_ row: Int, _ inputs: UnsafePointer<UnsafeRawPointer?>, _ values: Cells<UInt8>, _ tolerance: Double) throws(Failure) {
+    let l = linear, t = l.tape
+    func number(_ p: UnsafeRawPointer, _ d: DType, _ k: Int) -> Double { d == .f64 ? p.load(fromByteOffset: 8 * k, as: Double.self) : Double(p.load(fromByteOffset: 4 * k, as: Float.self)) }
+    var own: [Int: Double] = [:]
+    let rows = pattern.entryRows
+    for k in 0 ..< count {
+      let e = Int(order.unsafelyUnwrapped[k])
+      if Int(rows[e]) == row { own[Int(pattern.columns[e])] = number(values.p, dtype, k) }
+      if request.isSymmetric, request.triangle != .full, Int(pattern.columns[e]) == row { own[Int(rows[e])] = number(values.p, dtype, k) }
+    }
+    // The row itself: the results, transposed, at the unit cotangent.
+    let cotangents = l.results.map { t.input(t.type($0)) }, back = t.vjp(l.results, cotangents, l.tangents, linear: true)
+    if let f = t.failure { throw f }
+    let p = try Program(t, inputs: l.inputs + l.tangents + cotangents, outputs: back), w = try Workspace(p)
+    _ = p.set("check_guards", 0)
+    var given = l.inputs.indices.map { inputs[$0] }, kept: [Cells<UInt8>] = []
+    for d in l.tangents + cotangents {
+      let c = try Cells<UInt8>(t.type(d).bytes, filling: 0)
+      kept.append(c)
+      given.append(UnsafeRawPointer(c.p))
+    }
+    for k in cotangents.indices where row >= l.rowStarts[k] && row < l.rowStarts[k + 1] {
+      let i = row - l.rowStarts[k], c = UnsafeMutableRawPointer(kept[l.tangents.count + k].p)
+      if t.dtype(cotangents[k]) == .f64 { c.storeBytes(of: 1, toByteOffset: 8 * i, as: Double.self) } else { c.storeBytes(of: 1, toByteOffset: 4 * i, as: Float.self) }
+    }
+    var out: [Cells<UInt8>] = []
+    for b in back { out.append(try Cells<UInt8>(t.type(b).bytes)) }
+    let targets: [UnsafeMutableRawPointer?] = out.map { UnsafeMutableRawPointer($0.p) }
+    let said = given.withUnsafeBufferPointer { g in targets.withUnsafeBufferPointer { o in w.run(inputs: g.baseAddress.unsafelyUnwrapped, outputs: o.baseAddress.unsafelyUnwrapped) } }
+    if said.rawValue < 0 { throw Failure(said, w.message) }
+    var worst = -1.0, column = -1
+    for (k, b) in back.enumerated() {
+      for i in 0 ..< t.type(b).count {
+        let j = l.columnStarts[k] + i, exact = number(out[k].p, t.dtype(b), i), d = abs(exact - (own[j] ?? 0))
+        // A missing entry first: it is what makes others wrong.
+        let weight = own[j] == nil && exact != 0 ? 1e300 : d
+        if weight > worst || d.isNaN { (worst, column) = (weight, j) }
+      }
+    }
+    if column >= 0, own[column] == nil { throw Failure(.invalid, "sparse: the pattern lacks entry (\(row), \(column)), which is not zero at this point") }
+    throw Failure(.invalid, "sparse: entry (\(row), \(column)) is wrong at this point: \(own[column] ?? 0); the pattern lacks entries that share its product, or the tolerance is too small")
+  }
+}
+
+extension Pattern {
+  /// The row of each entry.
+  package var entryRows: [Int32] {
+    [Int32](unsafeUninitializedCapacity: count) { b, n in
+      n = count
+      for i in 0 ..< rowCount { for e in starts[i] ..< starts[i + 1] { b[e] = Int32(truncatingIfNeeded: i) } }
+    }
+  }
+}

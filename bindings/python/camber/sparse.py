@@ -1,0 +1,510 @@
+"""Sparse Jacobians and Hessians: the pattern once, the values as often as wanted; and colourings of any pattern.
+
+>>> import numpy as np, camber as cb
+>>> jac = cb.sparse_jacobian(lambda x: x[1:] * x[:-1])
+>>> J = jac(np.array([1.0, 2.0, 3.0]))
+>>> J.shape, J.nnz, J.data
+((2, 3), 4, array([2., 1., 3., 2.]))
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _dtypes as dt
+from . import pytree
+from ._dispatch import any_traced
+from ._errors import DtypeError, InvalidError, ShapeError, error
+from ._library import constants, lib
+from ._tape import nodes
+from ._trace import is_number
+from .function import Function, leaf_key
+from .program import input_array, pointers
+
+_FORMATS = {"csr": constants["CAMBER_SPARSE_CSR"], "csc": constants["CAMBER_SPARSE_CSC"], "coo": constants["CAMBER_SPARSE_COO"]}
+_TRIANGLES = {"full": constants["CAMBER_SPARSE_FULL"], "lower": constants["CAMBER_SPARSE_LOWER"], "upper": constants["CAMBER_SPARSE_UPPER"]}
+_METHODS = {
+    name: constants["CAMBER_SPARSE_" + name.upper()]
+    for name in ("auto", "accumulate", "forward", "reverse", "star", "acyclic", "star_bicoloring", "acyclic_bicoloring")
+}
+_ALIASES = {"column": "forward", "row": "reverse"}
+_ORDERS = {
+    "portfolio": constants["CAMBER_ORDER_PORTFOLIO"], "natural": constants["CAMBER_ORDER_NATURAL"],
+    "largest_first": constants["CAMBER_ORDER_LARGEST_FIRST"], "smallest_last": constants["CAMBER_ORDER_SMALLEST_LAST"],
+    "incidence_degree": constants["CAMBER_ORDER_INCIDENCE_DEGREE"], "dynamic_largest_first": constants["CAMBER_ORDER_DYNAMIC_LARGEST_FIRST"],
+}  # fmt: skip
+KINDS = ("column", "row", "star", "acyclic", "star_bicoloring", "acyclic_bicoloring")
+
+
+def _pick(table: dict[str, int], value: str, what: str) -> int:
+    if value not in table:
+        raise InvalidError(f"{what}: '{value}' is none of {', '.join(table)}")
+    return table[value]
+
+
+def _entries(pattern: Any, what: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], tuple[int, ...] | None]:
+    """Rows and columns of a pattern: (rows, columns), a SciPy matrix, a dense array of what is not zero, or a SparseMatrix."""
+    if isinstance(pattern, SparseMatrix):
+        pattern = pattern.to_scipy()
+    if hasattr(pattern, "tocoo"):
+        coo = pattern.tocoo()
+        return np.ascontiguousarray(coo.row, np.int64), np.ascontiguousarray(coo.col, np.int64), coo.shape
+    if isinstance(pattern, (tuple, list)) and len(pattern) == 2 and not np.isscalar(pattern[0]):
+        rows, columns = (np.ascontiguousarray(p) for p in pattern)
+        if rows.ndim != 1 or rows.shape != columns.shape:
+            raise ShapeError(f"{what}: rows and columns are two lists of the same length")
+        if rows.size and (rows.dtype.kind not in "iu" or columns.dtype.kind not in "iu"):
+            raise DtypeError(f"{what}: rows and columns are whole numbers")
+        return rows.astype(np.int64), columns.astype(np.int64), None
+    dense = np.asarray(pattern)
+    if dense.ndim != 2:
+        raise ShapeError(f"{what}: a pattern is (rows, columns), a sparse matrix or a dense one")
+    rows, columns = np.nonzero(dense)
+    return rows.astype(np.int64), columns.astype(np.int64), dense.shape
+
+
+class SparseMatrix:
+    """Values of a sparse derivative at one point, with their pattern.
+
+    Attributes
+    ----------
+    data
+        The values, in the order of the format.
+    shape, nnz, format
+        Rows and columns, entries, "csr", "csc" or "coo".
+    """
+
+    def __init__(self, prepared: Prepared, data: np.ndarray[Any, Any]) -> None:
+        self._prepared = prepared
+        self.data = data
+        self.shape = prepared.shape
+        self.format = prepared.format
+
+    @property
+    def nnz(self) -> int:
+        """Entries of the pattern."""
+        return int(self.data.size)
+
+    @property
+    def dtype(self) -> Any:
+        """Of the values."""
+        return self.data.dtype
+
+    @property
+    def indptr(self) -> np.ndarray[Any, Any]:
+        """Where each row (of csc: column) begins."""
+        if self.format == "coo":
+            raise InvalidError("sparse: a matrix in coo has row and col, no indptr")
+        return self._prepared.lists[0]
+
+    @property
+    def indices(self) -> np.ndarray[Any, Any]:
+        """The column (of csc: the row) of each value."""
+        if self.format == "coo":
+            raise InvalidError("sparse: a matrix in coo has row and col, no indices")
+        return self._prepared.lists[1]
+
+    @property
+    def row(self) -> np.ndarray[Any, Any]:
+        """The row of each value."""
+        return self._prepared.pairs[0]
+
+    @property
+    def col(self) -> np.ndarray[Any, Any]:
+        """The column of each value."""
+        return self._prepared.pairs[1]
+
+    @property
+    def colors(self) -> np.ndarray[Any, Any]:
+        """The color of each column (where rows are colored: of each row), from 1; 0 where no product is needed."""
+        return self._prepared.colors
+
+    @property
+    def method(self) -> str:
+        """How values are computed."""
+        return self._prepared.method
+
+    def to_scipy(self) -> Any:
+        """The matrix as SciPy's, sharing the values."""
+        import scipy.sparse as ss
+
+        if self.format == "coo":
+            return ss.coo_matrix((self.data, (self.row, self.col)), shape=self.shape)
+        made = ss.csr_matrix if self.format == "csr" else ss.csc_matrix
+        return made((self.data, self.indices, self.indptr), shape=self.shape, copy=False)
+
+    def to_dense(self) -> np.ndarray[Any, Any]:
+        """The matrix with its zeros; of a triangle, that triangle."""
+        dense = np.zeros(self.shape, self.data.dtype)
+        dense[self.row, self.col] = self.data
+        return dense
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
+        dense = self.to_dense()
+        return dense if dtype is None else dense.astype(dtype)
+
+    def __repr__(self) -> str:
+        return f"SparseMatrix({self.shape[0]} x {self.shape[1]}, {self.nnz} entries, {self.format}, {self.dtype}, by {self.method})"
+
+    def _repr_svg_(self) -> str:
+        return spy(self.row, self.col, self.shape, *self._prepared.sides)
+
+
+_PALETTE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf", "#005f73", "#ae2012")
+
+
+def spy(rows: Any, columns: Any, shape: tuple[int, int], row_colors: Any = None, column_colors: Any = None, size: int = 320) -> str:
+    """A picture of a pattern as SVG text: entries in the colour of their column's group (its row's, where columns have none)."""
+    m, n = max(int(shape[0]), 1), max(int(shape[1]), 1)
+    scale = size / max(m, n)
+    width, height = max(n * scale, 1), max(m * scale, 1)
+    # No more cells than pixels.
+    cell = max(scale, 1.0)
+    rows, columns = np.asarray(rows), np.asarray(columns)
+    group = np.zeros(rows.shape, np.int64)
+    if column_colors is not None and np.size(column_colors):
+        group = np.asarray(column_colors)[columns].astype(np.int64)
+    if row_colors is not None and np.size(row_colors):
+        group = np.where(group == 0, np.asarray(row_colors)[rows], group)
+    y, x = np.floor(rows * scale / cell).astype(np.int64), np.floor(columns * scale / cell).astype(np.int64)
+    keys, first = np.unique((y * (size + 2) + x) * len(_PALETTE) + (group - 1) % len(_PALETTE), return_index=True)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width + 2:.0f}" height="{height + 2:.0f}" viewBox="-1 -1 {width + 2:.6g} {height + 2:.6g}">',
+        f'<title>{shape[0]} x {shape[1]}, {rows.size} entries</title>',
+        f'<rect x="0" y="0" width="{width:.6g}" height="{height:.6g}" fill="white" stroke="#888" stroke-width="0.5"/>',
+    ]
+    by_color: dict[int, list[str]] = {}
+    for i in first:
+        by_color.setdefault(int((group[i] - 1) % len(_PALETTE)), []).append(f"M{x[i] * cell:.4g} {y[i] * cell:.4g}h{cell:.4g}v{cell:.4g}h-{cell:.4g}z")
+    parts += [f'<path fill="{_PALETTE[c]}" d="{"".join(by_color[c])}"/>' for c in sorted(by_color)]
+    return "".join([*parts, "</svg>"])
+
+
+class _Space:
+    """A workspace of the core's."""
+
+    __slots__ = ("handle",)
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+
+    def __del__(self, free: Any = lib.sparse_workspace_free) -> None:
+        if self.handle:
+            free(self.handle)
+
+
+class Prepared:
+    """A sparse derivative prepared for arguments of one kind: pattern, colours and program."""
+
+    def __init__(self, handle: Any, what: str, kinds: list[Any], format: str, options: dict[str, float], pattern: Any, colors: Any) -> None:
+        self.handle, self.what, self.kinds, self.format = handle, what, kinds, format
+        for name, value in options.items():
+            self._check(lib.sparse_set(handle, name.encode(), float(value)))
+        if pattern is not None:
+            rows, columns, _ = _entries(pattern, f"{what}: pattern")
+            self._check(lib.sparse_use_pattern(handle, rows.ctypes.data, columns.ctypes.data, rows.size))
+        if colors is not None:
+            given = [None if c is None else np.ascontiguousarray(c, np.int32) for c in colors]
+            args = [v for c in given for v in ((None, 0) if c is None else (c.ctypes.data, c.size))]
+            self._check(lib.sparse_use_colors(handle, *args))
+        self._check(lib.sparse_prepare(handle))
+        self.shape = (int(lib.sparse_row_count(handle)), int(lib.sparse_column_count(handle)))
+        self.count = int(lib.sparse_value_count(handle))
+        self.dtype = dt.NUMPY[lib.sparse_value_dtype(handle)]
+        self._local = threading.local()
+        self._lists: Any = None
+        self._pairs: Any = None
+        self._sides: Any = None
+
+    def __del__(self, free: Any = lib.sparse_free) -> None:
+        if getattr(self, "handle", None):
+            free(self.handle)
+
+    def _check(self, status: int) -> None:
+        if status < 0:
+            raise error(status, lib.sparse_message(self.handle).decode())
+
+    @property
+    def method(self) -> str:
+        """The name of the method taken."""
+        number = lib.sparse_method(self.handle)
+        return next(name for name, value in _METHODS.items() if value == number)
+
+    def _read(self, format: str, lengths: tuple[int, int]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        kind = np.dtype(np.int32 if max(*self.shape, self.count) < 2**31 - 1 else np.int64)
+        first, second = (np.empty(n, kind) for n in lengths)
+        self._check(lib.sparse_pattern(self.handle, _FORMATS[format], kind.itemsize * 8, 0, first.ctypes.data, second.ctypes.data))
+        return first, second
+
+    @property
+    def lists(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Starts and indices."""
+        if self._lists is None:
+            self._lists = self._read(self.format, (self.shape[0 if self.format == "csr" else 1] + 1, self.count))
+        return self._lists  # type: ignore[no-any-return]
+
+    @property
+    def pairs(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Row and column of each value."""
+        if self._pairs is None:
+            self._pairs = self._read("coo", (self.count, self.count))
+        return self._pairs  # type: ignore[no-any-return]
+
+    @property
+    def sides(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Colors of rows and of columns."""
+        if self._sides is None:
+            rows, columns = np.zeros(self.rows, np.int32), np.zeros(self.shape[1], np.int32)
+            self._check(lib.sparse_colors(self.handle, rows.ctypes.data, columns.ctypes.data, None, None))
+            self._sides = (rows, columns)
+        return self._sides  # type: ignore[no-any-return]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the matrix that is colored."""
+        return max(self.shape[0], getattr(self, "residuals", 0))
+
+    @property
+    def colors(self) -> np.ndarray[Any, Any]:
+        """Of the columns, where they have any, else of the rows."""
+        rows, columns = self.sides
+        return columns if columns.any() or not rows.any() else rows
+
+    def _space(self) -> _Space:
+        if not hasattr(self._local, "space"):
+            handle = lib.sparse_workspace_new(self.handle)
+            if not handle:
+                raise error(-5, lib.sparse_message(self.handle).decode() or "a workspace's memory was refused")
+            self._local.space = _Space(handle)
+        return self._local.space  # type: ignore[no-any-return]
+
+    def values(self, arrays: list[Any], out: Any = None) -> np.ndarray[Any, Any]:
+        """The values at a point, in `out` where that is given."""
+        if out is None:
+            out = np.empty(self.count, self.dtype)
+        elif out.dtype != self.dtype or out.shape != (self.count,) or not out.flags.c_contiguous or not out.flags.writeable:
+            raise InvalidError(f"{self.what}: out must be a contiguous, writable array of {self.count} {self.dtype}")
+        space = self._space()
+        status = lib.sparse_values(space.handle, pointers(arrays), out.ctypes.data)
+        if status < 0:
+            raise error(status, lib.sparse_workspace_message(space.handle).decode())
+        return out
+
+    def check(self, arrays: list[Any], probes: int, tolerance: float) -> None:
+        """Compares products with the exact derivative's."""
+        self._check(lib.sparse_check(self.handle, pointers(arrays), probes, tolerance))
+
+
+class SparseFunction:
+    """Gives a SparseMatrix at each point; traced, its pattern found and its values' program compiled once for each kind of arguments."""
+
+    def __init__(self, kind: str, f: Callable[..., Any], pattern: Any, coloring: Any, format: str, options: dict[str, float], extra: int = 0) -> None:
+        self.kind, self.name = kind, f"sparse_{kind}"
+        self.function = f if isinstance(f, Function) else Function(f)
+        _pick(_FORMATS, format, f"{self.name}: format")
+        self.pattern, self.format, self.options = pattern, format, {"format": _FORMATS[format], **options}
+        self.colors: Any = None
+        if isinstance(coloring, str):
+            self.options["method"] = _pick(_METHODS, _ALIASES.get(coloring, coloring), f"{self.name}: coloring")
+        elif isinstance(coloring, dict):
+            self.colors = (coloring.get("rows"), coloring.get("columns"))
+        else:
+            self.colors = (None, coloring)
+        self.extra = extra
+        self._known: dict[Any, tuple[Prepared, list[int]]] = {}
+        self._lock = threading.Lock()
+
+    def _arguments(self, x: Any, args: Sequence[Any]) -> tuple[list[Any], pytree.Tree, int]:
+        points, tree = pytree.flatten(((x, *args), {}))
+        if any_traced(points):
+            raise InvalidError(f"{self.name}: the arguments must be numbers, not values being traced")
+        count = len(pytree.leaves(x))
+        for i in range(count):
+            if not is_number(points[i]):
+                raise DtypeError(f"{self.name}: x has a leaf of type {type(points[i]).__name__}; variables are arrays of floats")
+            array = np.asarray(points[i])
+            points[i] = array if dt.CODES.get(array.dtype) in dt.FLOATS else array.astype(np.float64)
+        return points, tree, count
+
+    def prepare(self, x: Any, *args: Any) -> Prepared:
+        """The derivative prepared for arguments like these."""
+        return self._prepared(*self._arguments(x, args))[0]
+
+    def _prepared(self, points: list[Any], tree: pytree.Tree, count: int) -> tuple[Prepared, list[int]]:
+        key = (tree, tuple([leaf_key(leaf) for leaf in points]))
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = self._make(key, count)
+            return self._known[key]
+
+    def _make(self, key: Any, count: int) -> tuple[Prepared, list[int]]:
+        tape, inputs, places, result = self.function._trace(*key)
+        outputs = [y._node for y in _outputs(result, tape)]
+        ids = [x._node for x in inputs]
+        rest = (nodes(ids[:count]), count, nodes(ids[count:]), len(ids) - count)
+        kinds = [(x.shape, x._code) for x in inputs]
+        if self.kind == "hessian":
+            if len(outputs) != 1:
+                raise ShapeError(f"sparse_hessian: the function gives {len(outputs)} values; one scalar is wanted")
+            handle = lib.sparse_hessian(tape.handle, outputs[0], *rest)
+        else:
+            args = (tape.handle, nodes(outputs), len(outputs), *rest)
+            handle = lib.sparse_normal(*args, self.extra) if self.kind == "normal" else getattr(lib, self.name)(*args)
+        if not handle:
+            tape.fail()
+        made = Prepared(handle, self.name, kinds, self.format, self.options, self.pattern, self.colors)
+        shapes = [(y.shape, y._code) for y in _outputs(result, tape)]
+        if self.kind == "lagrangian":
+            made.kinds = kinds + shapes
+        if self.kind == "normal":
+            made.residuals = sum(int(np.prod(s)) for s, _ in shapes)  # type: ignore[attr-defined]
+            if self.extra:
+                made.kinds = [*kinds, ((made.residuals,), dt.CODES[np.dtype(made.dtype)])]  # type: ignore[attr-defined]
+        return made, places
+
+    def __call__(self, x: Any, *args: Any, out: Any = None, weights: Any = None) -> SparseMatrix:
+        points, tree, count = self._arguments(x, args)
+        made, places = self._prepared(points, tree, count)
+        return SparseMatrix(made, made.values(self._inputs(made, places, points, weights), out))
+
+    def _inputs(self, made: Prepared, places: list[int], points: list[Any], weights: Any) -> list[Any]:
+        values = [points[p] for p in places]
+        if len(made.kinds) > len(values):
+            more = pytree.leaves(weights) if weights is not None else []
+            if len(more) != len(made.kinds) - len(values):
+                raise InvalidError(f"{self.name}: weights for {len(made.kinds) - len(values)} outputs are wanted, not {len(more)}")
+            values += [np.asarray(w, dt.NUMPY[kind[1]]) for w, kind in zip(more, made.kinds[len(values) :])]
+        elif weights is not None:
+            raise InvalidError(f"{self.name}: takes no weights")
+        return [input_array(np.asarray(v), k, f"{self.name}: argument {i}") for i, (v, k) in enumerate(zip(values, made.kinds))]
+
+    def check(self, x: Any, *args: Any, weights: Any = None, probes: int = 3, tolerance: float | None = None) -> None:
+        """Compares products of the sparse matrix at a point with those of the derivative itself.
+
+        Errors
+        ------
+        InvalidError
+            Names the entry that the pattern lacks.
+        """
+        points, tree, count = self._arguments(x, args)
+        made, places = self._prepared(points, tree, count)
+        limit = tolerance if tolerance is not None else (1e-9 if made.dtype == np.float64 else 1e-3)
+        made.check(self._inputs(made, places, points, weights), probes, limit)
+
+
+def _outputs(result: Any, tape: Any) -> list[Any]:
+    from ._trace import on_tape
+
+    return [on_tape(leaf, tape) for leaf in pytree.leaves(result)]
+
+
+def _options(order: str, threads: int, triangle: str | None = None) -> dict[str, float]:
+    options = {"order": float(_pick(_ORDERS, order, "order")), "threads": float(threads)}
+    if triangle is not None:
+        options["triangle"] = float(_pick(_TRIANGLES, triangle, "triangle"))
+    return options
+
+
+def sparse_jacobian(f: Callable[..., Any], pattern: Any = None, coloring: Any = "auto", format: str = "csr", *, order: str = "portfolio", threads: int = 0) -> SparseFunction:
+    """A function that gives the Jacobian of ``f(x, *args)`` by x as a sparse matrix.
+
+    Parameters
+    ----------
+    f
+        Gives a float array, or a tree of them; rows are all their elements, columns all those of x.
+    pattern
+        The host's own: (rows, columns), a SciPy matrix, or a dense array of what is not zero. None finds it.
+    coloring
+        "auto", "accumulate" (no colors), "forward" ("column"), "reverse" ("row"), "star_bicoloring", "acyclic_bicoloring"; or the columns' colors, or
+        ``{"rows": ..., "columns": ...}``, from 1, 0 for none.
+    format
+        "csr", "csc" or "coo".
+    order
+        In which vertices are colored: "portfolio" (the fewest colors of all) or one of "natural", "largest_first", "smallest_last",
+        "incidence_degree", "dynamic_largest_first".
+    threads
+        0: all processors.
+
+    >>> import numpy as np, camber as cb
+    >>> J = cb.sparse_jacobian(lambda x: np.sin(x) * np.roll(x, 1))(np.zeros(4))
+    >>> J.nnz, J.shape
+    (8, (4, 4))
+    """
+    return SparseFunction("jacobian", f, pattern, coloring, format, _options(order, threads))
+
+
+def sparse_hessian(
+    f: Callable[..., Any], pattern: Any = None, coloring: Any = "auto", format: str = "csr", *, triangle: str = "full", order: str = "portfolio", threads: int = 0
+) -> SparseFunction:
+    """A function that gives the Hessian of the scalar ``f(x, *args)`` by x as a sparse matrix.
+
+    `triangle`: "full", "lower" or "upper". `coloring`: "auto", "accumulate", "star", "acyclic", "forward", "reverse", or colors. The rest as in sparse_jacobian.
+
+    >>> import numpy as np, camber as cb
+    >>> cb.sparse_hessian(lambda x: np.sum(x[1:] * x[:-1] ** 2), triangle="lower")(np.array([1.0, 2.0])).to_dense()
+    array([[4., 0.],
+           [2., 0.]])
+    """
+    return SparseFunction("hessian", f, pattern, coloring, format, _options(order, threads, triangle))
+
+
+def sparse_lagrangian(
+    f: Callable[..., Any], pattern: Any = None, coloring: Any = "auto", format: str = "csr", *, triangle: str = "full", order: str = "portfolio", threads: int = 0
+) -> SparseFunction:
+    """The Hessian of a weighted sum: ``f`` gives a tree of arrays (such as the objective and the constraints), each element has a weight: call ``h(x, weights=tree)``.
+
+    >>> import numpy as np, camber as cb
+    >>> h = cb.sparse_lagrangian(lambda x: (np.sum(x**2), x[:-1] * x[1:]))
+    >>> h(np.array([1.0, 2.0]), weights=(0.5, np.array([3.0]))).to_dense()
+    array([[1., 3.],
+           [3., 1.]])
+    """
+    return SparseFunction("lagrangian", f, pattern, coloring, format, _options(order, threads, triangle))
+
+
+def sparse_normal(f: Callable[..., Any], weighted: bool = False, format: str = "csr", *, triangle: str = "full", threads: int = 0) -> SparseFunction:
+    """The normal matrix of residuals ``f(x, *args)``: the transposed Jacobian times the Jacobian, with ``h(x, weights=w)`` between where `weighted`.
+
+    >>> import numpy as np, camber as cb
+    >>> cb.sparse_normal(lambda x: x[1:] - x[:-1])(np.zeros(3)).to_dense()
+    array([[ 1., -1.,  0.],
+           [-1.,  2., -1.],
+           [ 0., -1.,  1.]])
+    """
+    return SparseFunction("normal", f, None, "auto", format, _options("portfolio", threads, triangle), extra=int(weighted))
+
+
+def color(rows: Any, cols: Any, shape: tuple[int, int], kind: str = "column", order: str = "portfolio") -> Any:
+    """Colors of a pattern with entries (rows[k], cols[k]), from 1; 0 where no product is needed.
+
+    Parameters
+    ----------
+    kind
+        "column", "row", "star", "acyclic", "star_bicoloring" or "acyclic_bicoloring".
+
+    Returns
+    -------
+    An array: of the rows for "row", of the columns else; for bicolorings the pair (rows, columns).
+
+    >>> import numpy as np, camber as cb
+    >>> cb.color([0, 0, 1, 1], [0, 1, 1, 2], (2, 3), "column")
+    array([1, 2, 1], dtype=int32)
+    """
+    if kind not in KINDS:
+        raise InvalidError(f"color: kind '{kind}' is none of {', '.join(KINDS)}")
+    number = _pick(_ORDERS, order, "color: order")
+    i, j, _ = _entries((rows, cols), "color")
+    m, n = (int(k) for k in shape)
+    if m < 0 or n < 0:
+        raise ShapeError(f"color: shape {m} x {n}")
+    row_colors, column_colors = np.zeros(m, np.int32), np.zeros(n, np.int32)
+    text = ctypes.create_string_buffer(512)
+    status = lib.color(kind.encode(), number, m, n, i.ctypes.data, j.ctypes.data, i.size, row_colors.ctypes.data, column_colors.ctypes.data, None, text, 512)
+    if status < 0:
+        raise error(status, text.value.decode())
+    return (row_colors, column_colors) if kind.endswith("bicoloring") else row_colors if kind == "row" else column_colors
