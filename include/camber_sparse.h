@@ -117,8 +117,8 @@ camber_status camber_sparse_values(camber_sparse_workspace *workspace, const voi
  * pattern lacks, or whose value is wrong, in the sentence; 0 where all agree to `tolerance` (of the row's largest product). Of Jacobians and Hessians. */
 camber_status camber_sparse_check(camber_sparse *sparse, const void *const *inputs, int32_t probes, double tolerance);
 
-/* ---- Colourings ---------------------------------------------------------------------------------------------------------------
- * Colours of any pattern of count entries (rows[k], columns[k]) counted from 0. kind: "column" (columns that share a row differ), "row", "star", "acyclic" (of symmetric patterns:
+/* ---- Colourings --------------------------------------------------------------------------------------------------------------- */
+/* Colours of any pattern of count entries (rows[k], columns[k]) counted from 0. kind: "column" (columns that share a row differ), "row", "star", "acyclic" (of symmetric patterns:
  * Gebremedhin, Tarafdar, Manne and Pothen, SIAM J. Sci. Comput. 29, 2007), "star_bicoloring", "acyclic_bicoloring". Deterministic. Colours count from 1, 0 is neutral: no
  * product is needed for it. Symmetric kinds give the columns' colours; rows' are 0. Arrays may be NULL. On error `message` (of `message_size` bytes, may be NULL) gets the sentence. */
 camber_status camber_color(const char *kind, int32_t order, size_t row_count, size_t column_count, const int64_t *rows, const int64_t *columns, size_t count,
