@@ -31,8 +31,9 @@ from ._library import HEADER, lib
 from ._tape import Tape
 from .associative import associative_scan
 from .batching import vmap
+from .callback import ShapeDtype, host_call, pure_callback
 from .control import cond, fori_loop, map, switch, while_loop
-from .custom import ShapeDtype, custom_jvp, custom_vjp, host_call, pure_callback
+from .custom import custom_jvp, custom_vjp
 from .elimination import EliminationCost, elimination_cost, preaccumulate
 from .function import Function, function, tape_hash
 from .linear import linearize, vjp
