@@ -722,16 +722,20 @@ static void host(camber_tape *t) {
   camber_node x[2] = {any(t), CAMBER_NONE}, y[2] = {0, 0};
   x[1] = like(t, x[0]);
   h->in = m, h->out = n, h->fails = below(12);
-  camber_operator op = {sizeof op, one_in(16) ? NULL : "mine", h->in, h->out, (int32_t)below(2), h, hold, let_go, NULL, one_in(16) ? NULL : host_value, NULL, NULL, NULL, NULL, NULL, NULL};
+  struct { camber_operator op; unsigned char newer[200]; } table = {0};   /* room for any size that it may claim */
+  table.op = (camber_operator){sizeof table.op, one_in(16) ? NULL : "mine", h->in, h->out, (int32_t)below(2), h, hold, let_go, NULL, one_in(16) ? NULL : host_value, NULL, NULL, NULL, NULL, NULL, NULL};
   switch (below(6)) {
-  case 0: op.jvp_nodes = host_nodes; break;
-  case 1: op.vjp_nodes = host_nodes; break;
-  case 2: op.jvp = host_jvp; break;
-  case 3: op.vjp = host_vjp; break;
-  case 4: op.batch = host_value; break;
+  case 0: table.op.jvp_nodes = host_nodes; break;
+  case 1: table.op.vjp_nodes = host_nodes; break;
+  case 2: table.op.jvp = host_jvp; break;
+  case 3: table.op.vjp = host_vjp; break;
+  case 4: table.op.batch = host_value; break;
   default: break;
   }
-  if (one_in(24)) op.size = below(200);
+  if (one_in(24)) {
+    table.op.size = below(200);
+    table.newer[below(200)] = (unsigned char)below(2);
+  }
   if (one_in(3)) {
     camber_tape *body = camber_tape_sub(t);
     if (!body) return;
@@ -743,7 +747,7 @@ static void host(camber_tape *t) {
     camber_tape_free(body);
     return;
   }
-  TRANSFORM(t, y, h->out, camber_host_call(t, one_in(24) ? NULL : &op, x, h->in, y, h->out));
+  TRANSFORM(t, y, h->out, camber_host_call(t, one_in(24) ? NULL : &table.op, x, h->in, y, h->out));
 }
 #else
 static void host(camber_tape *t) { (void)t; }
