@@ -77,8 +77,13 @@ figures() {
 }
 
 client() { Tests/packaging/client.sh git; }
-# Random call sequences and mutated files, over an instrumented library.
-fuzz() { FUZZ_COUNT=${FUZZ_COUNT:-10000000} FUZZ_FIGURES="$work/fuzz.figures" Tests/fuzz/run.sh "${FUZZ_SECONDS:-120}" "$CAMBER_SEED"; }
+# Random call sequences and mutated files: for a time over an instrumented library, which shows libFuzzer what is reached and finds what is read beyond its
+# end; then ten million of each over the released library (leaks, crashes and hangs are found there too), which is some fifty times as fast.
+fuzz() {
+  FUZZ_FIGURES="$work/instrumented" Tests/fuzz/run.sh "${FUZZ_SECONDS:-120}" "$CAMBER_SEED" || return 1
+  sed 's/^/instrumented_/' "$work/instrumented" >"$work/fuzz.figures"
+  FUZZ_LIB=build FUZZ_COUNT=${FUZZ_COUNT:-10000000} FUZZ_FIGURES="$work/fuzz.figures" Tests/fuzz/run.sh "${FUZZ_SECONDS:-120}" "$CAMBER_SEED"
+}
 valgrind() { VALGRIND_TESTS="api easy bad_input threads cpp" Tests/packaging/sanitize.sh valgrind; }
 python() { PYTHONPATH=Tests/tools "$python" -m pytest -q -p no:cacheprovider -p verify_profile --hypothesis-seed="$CAMBER_SEED" Tests/python; }
 
