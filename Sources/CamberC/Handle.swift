@@ -12,7 +12,7 @@ struct Header {
 
 enum Kind: UInt64 {
   case tape = 0xCA3B_E700_0000_0001
-  case program, workspace, linear, optimizer, schedule, scaler, tensors, archive, solver, call, sparse, sparseWorkspace
+  case program, workspace, linear, optimizer, schedule, scaler, tensors, archive, solver, call, sparse, sparseWorkspace, findings, flow
 }
 
 /// Base of all objects behind handles: the sentence of the last failure, as C reads it.

@@ -81,6 +81,8 @@ static camber_scaler *scalers[FEW];
 static camber_tensors *files[FEW];
 static camber_archive *archives[FEW];
 static camber_solver *solvers[FEW];
+static camber_flow *flows[FEW];
+static camber_findings *found[FEW];
 static void *stale[STALE];
 static size_t stale_count;
 static camber_node nodes[NODES];
@@ -89,7 +91,9 @@ static size_t node_count;
 static void retire(void *p) { if (p) stale[stale_count++ % STALE] = p; }
 /* Any pointer that is a handle or was one. */
 static void *any_handle(void) {
-  switch (below(12)) {
+  switch (below(14)) {
+  case 13: return flows[below(FEW)];
+  case 12: return found[below(FEW)];
   case 11: return solvers[below(FEW)];
   case 10: return archives[below(FEW)];
   case 0: return tapes[below(TAPES)];
@@ -1021,6 +1025,39 @@ static void sparse(void) {
   (void)known(r);
 }
 
+/* ---- Watching ---------------------------------------------------------------------------------------------------------------------- */
+/* A training of two numbers; what is watched may be any node. */
+static void watch(void) {
+  static const char *const options[] = {"window", "warmup", "every", "unit_axis", "loss_scale", "compute", "x", NULL};
+  int k = (int)below(FEW);
+  camber_tape *t = PICK(tapes, TAPES);
+  if (!flows[k] && is_small(t)) {
+    const int64_t two[1] = {2};
+    camber_node x = camber_input(t, CAMBER_F64, two, 1), h = camber_tanh(t, x), y = one_in(4) ? any(t) : camber_sum(t, one_in(2) ? h : camber_exp(t, h), NULL, 0, 0);
+    if (one_in(16)) x = any(t);
+    if (camber_tape_status(t) != CAMBER_OK || camber_node_rank(t, x) != 1 || camber_node_dim(t, x, 0) != 2 || camber_node_dtype(t, x) != CAMBER_F64) return;
+    enter(t);
+    flows[k] = camber_flow_new(t, y, &x, one_in(32) ? 0 : 1, NULL, one_in(32) ? (size_t)odd_number() | (size_t)1 << 40 : 0);
+    leave(t, flows[k] == NULL, "camber_flow_new");
+    if (flows[k] && one_in(2)) known(camber_flow_layer(flows[k], one_in(16) ? NULL : "layer", one_in(2) ? h : any(t)));
+    if (flows[k] && one_in(4)) known(camber_flow_set(flows[k], options[below(8)], number()));
+  }
+  camber_flow *f = PICK(flows, FEW);
+  double *p = (double *)guarded(0, 16, 0), *g = (double *)guarded(1, 16, 0), loss = 0;
+  p[0] = number(), p[1] = one_in(4) ? number() : 1;
+  const void *x[1] = {one_in(32) ? NULL : p};
+  void *slopes[1] = {one_in(32) ? NULL : g};
+  camber_status r = camber_flow_run(f, x, NULL, one_in(32) ? NULL : &loss, one_in(32) ? NULL : slopes);
+  if (known(r)) sentence(camber_flow_message(f), "camber_flow_run");
+  check_guard(0, 16, 0);
+  check_guard(1, 16, 0);
+  int i = (int)below(FEW);
+  if (!found[i]) found[i] = camber_flow_findings(f);
+  const char *name;
+  double value;
+  known(camber_findings_evidence(PICK(found, FEW), below(4), below(4), one_in(8) ? NULL : &name, one_in(8) ? NULL : &value));
+}
+
 /* ---- Training --------------------------------------------------------------------------------------------------------------------- */
 static void train(void) {
   int k = (int)below(FEW);
@@ -1257,6 +1294,8 @@ static void release(uint32_t k, int i) {
   case 5: camber_schedule_free(schedules[i % FEW]), retire(schedules[i % FEW]), schedules[i % FEW] = NULL; break;
   case 6: camber_scaler_free(scalers[i % FEW]), retire(scalers[i % FEW]), scalers[i % FEW] = NULL; break;
   case 8: camber_solver_free(solvers[i % FEW]), retire(solvers[i % FEW]), solvers[i % FEW] = NULL; break;
+  case 10: camber_flow_free(flows[i % FEW]), retire(flows[i % FEW]), flows[i % FEW] = NULL; break;
+  case 11: camber_findings_free(found[i % FEW]), retire(found[i % FEW]), found[i % FEW] = NULL; break;
   case 7: camber_archive_free(archives[i % FEW]), retire(archives[i % FEW]), archives[i % FEW] = NULL; break;
   default: camber_tensors_free(files[i % FEW]), retire(files[i % FEW]), files[i % FEW] = NULL; break;
   }
@@ -1277,7 +1316,7 @@ static void act(void) {
     tapes[b] = camber_tape_sub(tapes[k]);
     HOLDS((tapes[b] == NULL) == (camber_tape_status(tapes[k]) != CAMBER_OK));
   } break;
-  case 3: release(below(10), (int)byte()); break;
+  case 3: release(below(12), (int)byte()); break;
   case 4: {   /* free of what is no such handle */
     void *p = any_handle();
     switch (below(4)) {
@@ -1292,7 +1331,7 @@ static void act(void) {
   case 10: option(); break;
   case 11: case 12: case 13: run(); break;
   case 14: linear(); break;
-  case 15: case 16: if (one_in(4)) solve(); else if (one_in(3)) sparse(); else train(); break;
+  case 15: case 16: if (one_in(4)) solve(); else if (one_in(3)) sparse(); else if (one_in(3)) watch(); else train(); break;
   case 17: if (one_in(4)) file(); break;
   case 18: archive(); break;
   case 23: if (tapes[k]) host(tapes[k]); break;
@@ -1328,7 +1367,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   furnish(tapes[0]), furnish(tapes[1]);
   for (int i = 0; i < 300 && left; i++) act();
   uint32_t from = byte();
-  for (uint32_t i = 0; i < 10; i++) for (int j = 0; j < TAPES; j++) release((i + from) % 10, j);
+  for (uint32_t i = 0; i < 12; i++) for (int j = 0; j < TAPES; j++) release((i + from) % 12, j);
   HOLDS(held == 0);
   unlink(path);
   return 0;

@@ -100,6 +100,12 @@ void ck_reduce_part(Reduction op, int dtype, const void *x, size_t n, size_t par
 void ck_reduce_join(Reduction op, int dtype, size_t n, void *parts, void *out);
 bool ck_all_finite(int dtype, const void *x, size_t n);
 double ck_sum_squares(int dtype, const void *x, size_t n);   /* f64 accumulation in the fixed tree */
+/* What one pass over an array tells, in f64: sum of squares and largest magnitude of the finite elements; counts of zeros, of magnitudes in (0, low) and of those in
+ * [edge, inf) or, where `lower` is set, also of values <= 1 - edge; of elements that are not finite. Adds to `s`. */
+typedef struct { double squares, largest; uint64_t zeros, lows, edges, bad; } ck_tally;
+void ck_tally_array(int dtype, const void *x, size_t n, double low, double edge, bool lower, ck_tally *s);
+/* live[u] = now for every unit u of [outer, units, inner] with an element that is not zero. */
+void ck_live_units(int dtype, const void *x, size_t outer, size_t units, size_t inner, int64_t now, int64_t *live);
 
 /* ---- Running results along the middle axis of [outer, n, inner] --------------------------------------------------------- */
 /* In order, from the front or the end; f32 for the 16-bit formats. Places are i64, of the first of equals; NaN wins, and stays. bool:

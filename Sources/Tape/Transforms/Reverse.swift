@@ -5,8 +5,9 @@ import CKernels
 extension Tape {
   /// The cotangents of `inputs`; nil where no output depends on one. Inputs are cut off from what they depend on. With `linear`, an
   /// operator that is not linear in what depends on the inputs is an error.
-  package func reverse(_ outputs: [(node: NodeID, ct: Masked)], wrt inputs: [NodeID], linear: Bool = false) -> [Masked?] {
-    let none = [Masked?](repeating: nil, count: inputs.count)
+  /// Behind them come the cotangents of `watched` nodes, which are not cut off.
+  package func reverse(_ outputs: [(node: NodeID, ct: Masked)], wrt inputs: [NodeID], watched: [NodeID] = [], linear: Bool = false) -> [Masked?] {
+    let none = [Masked?](repeating: nil, count: inputs.count + watched.count)
     guard let first = inputs.map(\.index).min(), failure == nil, let nodes = order(outputs.map(\.node), from: first, derivatives: true),
           var active = PerNode<UInt8>(self, 0, from: first), var ct = Tangents(self, first) else { return none }
     // 2 = an input, 1 = depends on one through differentiable values.
@@ -67,7 +68,7 @@ extension Tape {
       if failure != nil { return none }
     }
     for n in inputs { if let p = pieces.removeValue(forKey: n) { ct[n] = plus(ct[n], together(p, like: n)) } }
-    return inputs.map { ct[$0] }
+    return (inputs + watched).map { $0.index >= first ? ct[$0] : nil }
   }
 
   private func pull(_ n: NodeID, _ r: Record, _ c: Masked, _ active: [Bool], _ linear: Bool) -> [Masked?] {

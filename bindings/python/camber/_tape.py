@@ -35,7 +35,7 @@ class Tape:
         Of a tape recorded with guards: its inputs and their values at the point where it is recorded.
     """
 
-    __slots__ = ("handle", "parent", "depth", "closed", "branch", "before", "point", "own", "held", "__weakref__")
+    __slots__ = ("handle", "parent", "depth", "closed", "branch", "before", "point", "own", "held", "layers", "__weakref__")
 
     def __init__(self, parent: Tape | None = None, branch: bool = False) -> None:
         self.parent = parent
@@ -46,6 +46,7 @@ class Tape:
         self.closed = False
         self.own = True
         self.held: list[Any] = []  # what derivatives of its nodes need
+        self.layers: list[tuple[str, int, bool]] | None = None  # what camber.layer names, where somebody watches
         self.handle: Any = lib.tape_sub(parent.handle) if parent else lib.tape_new()
         if not self.handle:
             if parent:
@@ -57,7 +58,7 @@ class Tape:
         """The tape that a callback is lent."""
         tape = cls.__new__(cls)
         tape.parent, tape.depth, tape.closed, tape.handle, tape.own, tape.held = None, 1 << 20, False, handle, False, []
-        tape.branch, tape.before, tape.point = True, None, None
+        tape.branch, tape.before, tape.point, tape.layers = True, None, None, None
         return tape
 
     def __del__(self, free: Any = lib.tape_free) -> None:

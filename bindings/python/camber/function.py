@@ -254,6 +254,7 @@ class Function:
         self._quick: dict[Any, Compiled] = {}
         self._programs: dict[Any, Compiled] = {}
         self.derived: dict[Any, Any] = {}
+        self._watch: list[tuple[str, int, bool]] | None = None
         update_wrapper(self, function, updated=())
 
     def __repr__(self) -> str:
@@ -342,6 +343,7 @@ class Function:
 
     def _trace(self, tree: pytree.Tree, keys: tuple[Any, ...], point: list[Any] | None = None) -> tuple[Tape, list[Any], list[int], Any]:
         tape = Tape()
+        tape.layers = self._watch
         inputs: list[Any] = []
         places: list[int] = []
         leaves: list[Any] = []

@@ -1,0 +1,103 @@
+public import CCamber
+import Glibc
+import Health
+import Tape
+
+final class FlowHandle: Handled {
+  let flow: Flow
+  private var names: [UnsafeMutablePointer<CChar>?] = []
+  init(_ f: Flow) { flow = f }
+  deinit { for n in names { free(n) } }
+  func level(_ i: Int) -> UnsafePointer<CChar> {
+    if names.count != flow.levelCount {
+      for n in names { free(n) }
+      names = (0 ..< flow.levelCount).map { strdup(flow.level($0)) }
+    }
+    return names.indices.contains(i) ? names[i].map { UnsafePointer($0) } ?? empty : empty
+  }
+}
+
+private func flowHandle(_ h: OpaquePointer?) -> FlowHandle? { lend(h, .flow, as: FlowHandle.self) { $0 } }
+
+@inline(never) private func made(_ h: TapeHandle, _ loss: camber_node, _ params: Nodes?, _ n: Int, _ data: Nodes?, _ m: Int) -> OpaquePointer? {
+  guard let p = h.nodes(params, n, "flow"), let d = h.nodes(data, m, "flow") else { return nil }
+  do { return makeHandle(.flow, FlowHandle(try Flow(h.tape, h.node(loss), params: p, data: d))) } catch {
+    h.tape.fail(error.code, error.message)
+    return nil
+  }
+}
+
+@_cdecl("camber_flow_new") @implementation public func camber_flow_new(
+  _ tape: OpaquePointer!, _ loss: camber_node, _ params: Nodes!, _ param_count: Int, _ data: Nodes!, _ data_count: Int
+) -> OpaquePointer! {
+  guard let h = tapeHandle(tape) else { return nil }
+  defer { h.settle() }
+  guard h.tape.failure == nil else { return nil }
+  return made(h, loss, params, param_count, data, data_count)
+}
+@_cdecl("camber_flow_free") @implementation public func camber_flow_free(_ flow: OpaquePointer!) { freeHandle(.flow, flow) }
+@_cdecl("camber_flow_message") @implementation public func camber_flow_message(_ flow: OpaquePointer!) -> UnsafePointer<CChar>! {
+  flowHandle(flow)?.text ?? camber_status_message(CAMBER_EHANDLE.raw)
+}
+@_cdecl("camber_flow_set") @implementation public func camber_flow_set(_ flow: OpaquePointer!, _ option: UnsafePointer<CChar>!, _ value: Double) -> camber_status {
+  guard let h = flowHandle(flow) else { return CAMBER_EHANDLE.raw }
+  guard let option else { return h.fail(Failure(.invalid, "flow: the option's name is NULL")) }
+  return h.flow.set(String(cString: option), value).map(h.fail) ?? 0
+}
+
+@inline(never) private func add(_ h: FlowHandle, _ name: UnsafePointer<CChar>?, _ node: camber_node, steps: Bool) -> camber_status {
+  guard let name else { return h.fail(Failure(.invalid, "flow: the layer's name is NULL")) }
+  return h.flow.add(String(cString: name), h.flow.resolve(node), steps: steps).map(h.fail) ?? 0
+}
+@_cdecl("camber_flow_layer") @implementation public func camber_flow_layer(_ flow: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ node: camber_node) -> camber_status {
+  guard let h = flowHandle(flow) else { return CAMBER_EHANDLE.raw }
+  return add(h, name, node, steps: false)
+}
+@_cdecl("camber_flow_steps") @implementation public func camber_flow_steps(_ flow: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ node: camber_node) -> camber_status {
+  guard let h = flowHandle(flow) else { return CAMBER_EHANDLE.raw }
+  return add(h, name, node, steps: true)
+}
+@_cdecl("camber_flow_name") @implementation public func camber_flow_name(_ flow: OpaquePointer!, _ i: Int, _ name: UnsafePointer<CChar>!) -> camber_status {
+  guard let h = flowHandle(flow) else { return CAMBER_EHANDLE.raw }
+  guard let name else { return h.fail(Failure(.invalid, "flow: the parameter's name is NULL")) }
+  return h.flow.name(i, String(cString: name)).map(h.fail) ?? 0
+}
+@inline(never) private func run(_ h: FlowHandle, _ p: UnsafePointer<UnsafeRawPointer?>?, _ d: UnsafePointer<UnsafeRawPointer?>?, _ loss: UnsafeMutableRawPointer?,
+                                _ g: UnsafePointer<UnsafeMutableRawPointer?>?) -> camber_status {
+  guard let p else { return h.fail(Failure(.invalid, "flow: the array of parameters is NULL")) }
+  do {
+    let c = try h.flow.run(params: p, data: d, loss: loss, gradients: g)
+    if c == .nonfinite { h.say("flow: the loss or a gradient is not finite") }
+    return c.rawValue
+  } catch { return h.fail(error) }
+}
+@_cdecl("camber_flow_run") @implementation public func camber_flow_run(
+  _ flow: OpaquePointer!, _ params: UnsafePointer<UnsafeRawPointer?>!, _ data: UnsafePointer<UnsafeRawPointer?>!, _ loss: UnsafeMutableRawPointer!,
+  _ gradients: UnsafePointer<UnsafeMutableRawPointer?>!
+) -> camber_status {
+  guard let h = flowHandle(flow) else { return CAMBER_EHANDLE.raw }
+  return run(h, params, data, loss, gradients)
+}
+@_cdecl("camber_flow_findings") @implementation public func camber_flow_findings(_ flow: OpaquePointer!) -> OpaquePointer! {
+  guard let h = flowHandle(flow) else { return nil }
+  return makeHandle(.findings, FindingsHandle(h.flow.findings()))
+}
+@_cdecl("camber_flow_levels") @implementation public func camber_flow_levels(_ flow: OpaquePointer!) -> Int { flowHandle(flow)?.flow.levelCount ?? 0 }
+@_cdecl("camber_flow_level") @implementation public func camber_flow_level(_ flow: OpaquePointer!, _ i: Int) -> UnsafePointer<CChar>! { flowHandle(flow)?.level(i) ?? empty }
+
+@inline(never) private func statistic(_ h: FlowHandle, _ name: UnsafePointer<CChar>?, _ values: UnsafeMutablePointer<Double>?, _ count: Int) -> camber_status {
+  guard let name else { return h.fail(Failure(.invalid, "flow: the statistic's name is NULL")) }
+  let n = String(cString: name)
+  guard let v = h.flow.statistic(n) else { return h.fail(Failure(.invalid, "flow: no statistic is called \(n)")) }
+  guard v.count == count else { return h.fail(Failure(.shape, "flow: \(n) has \(v.count) numbers, not \(count)")) }
+  guard let values = values ?? (count == 0 ? UnsafeMutablePointer(bitPattern: 8) : nil) else { return h.fail(Failure(.invalid, "flow: the array for \(n) is NULL")) }
+  for (i, x) in v.enumerated() { values[i] = x }
+  return 0
+}
+@_cdecl("camber_flow_statistic") @implementation public func camber_flow_statistic(
+  _ flow: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ values: UnsafeMutablePointer<Double>!, _ count: Int
+) -> camber_status {
+  guard let h = flowHandle(flow) else { return CAMBER_EHANDLE.raw }
+  return statistic(h, name, values, count)
+}
+@_cdecl("camber_flow_slope") @implementation public func camber_flow_slope(_ flow: OpaquePointer!) -> Double { flowHandle(flow)?.flow.slope ?? .nan }

@@ -1,0 +1,475 @@
+import CKernels
+package import Runtime
+package import Tape
+
+/// Watches a training: a program of the loss, its gradients, and the values and adjoints of layers, whose statistics are taken after each run. The
+/// gradients are the nodes that `grad` makes; what is watched are further outputs.
+package final class Flow {
+  /// A layer: its result and, of each index of its first axis with `steps`, a level of its own.
+  struct Place {
+    var name: String, node: NodeID, steps: Bool
+    var rows = 1, first = 0
+    var type = TensorType(.f32, [])
+    /// Where its value and its adjoint lie among the outputs; -1: nowhere.
+    var value = -1, adjoint = -1
+    /// The array cut into [outer, units, inner] of a row.
+    var outer = 1, units = 1, inner = 1
+    /// Parameters that feed it, and outputs with a bounded range behind it: where they lie among the outputs, and whether they begin at 0.
+    var parameters: [Int] = []
+    var bounded: [(node: NodeID, lower: Bool, output: Int)] = []
+    var relu = false
+  }
+  struct Parameter {
+    var name: String, type: TensorType
+    /// Elements that are looked at, every `stride`-th.
+    var samples = 0, stride = 1
+    /// Inputs of a unit, and whether it is a matrix of weights.
+    var fan = 1, isMatrix = false
+  }
+  /// One level at one step.
+  struct LevelStat: BitwiseCopyable {
+    var rms = Double.nan, largest = Double.nan, zeros = Double.nan, bad = 0.0, saturated = Double.nan
+    var gradient = Double.nan, gradientLargest = Double.nan, gradientZeros = Double.nan, low = Double.nan, gradientBad = 0.0
+  }
+  struct ParameterStat: BitwiseCopyable {
+    var rms = Double.nan, gradient = Double.nan, gradientBad = 0.0, low = Double.nan, zeros = Double.nan
+    var ratio = Double.nan, stalled = Double.nan, stuck = Double.nan
+  }
+
+  private(set) var places: [Place] = []
+  private(set) var levelNames: [String] = []
+  private(set) var parameters: [Parameter] = []
+  let dataTypes: [TensorType]
+  private let tape: Tape, loss: NodeID, params: [NodeID], data: [NodeID]
+  private let tapeFailure: Failure?
+  // Options.
+  private(set) var window = 64, warmup = 0, every = 1, unitAxis = -1000, compute: DType?
+  private(set) var scale = 1.0, isScaled = false
+  // The program and its arrays.
+  private var workspace: Workspace?
+  private var seed = Block.none, values: [Block] = [], own: [Block] = []
+  private var sampled: [Block] = [], live: [Block] = []
+  private(set) var inputs: [InputStat] = []
+  // History.
+  private(set) var runs = 0, seen = 0
+  private var levelRing: [LevelStat] = [], parameterRing: [ParameterStat] = []
+  private(set) var losses: [Double] = [], firstLoss = Double.nan, leastLoss = Double.infinity, firstBad = -1
+  private(set) var earlyLevels: [[LevelStat]] = [], earlyParameters: [[ParameterStat]] = []
+  private(set) var badLevels: [(value: Int, gradient: Int)] = []
+  private(set) var norms: [Double] = []
+  package private(set) var message = ""
+
+  package init(_ t: Tape, _ loss: NodeID, params: [NodeID], data: [NodeID]) throws(Failure) {
+    guard t.contains(loss), !t.isTuple(loss) else { throw Failure(.node, "flow: the loss is no node of this tape") }
+    guard t.type(loss).count == 1, t.dtype(loss).isFloat else { throw Failure(.shape, "flow: the loss is \(t.type(loss).description), not a float scalar") }
+    guard !params.isEmpty else { throw Failure(.invalid, "flow: there are no parameters") }
+    for (i, p) in (params + data).enumerated() {
+      let what = i < params.count ? "parameter \(i)" : "data \(i - params.count)"
+      guard t.contains(p), t.structural(p) == .input else { throw Failure(.node, "flow: \(what) is no input of this tape") }
+      if i < params.count, !t.dtype(p).isFloat { throw Failure(.dtype, "flow: \(what) is \(t.type(p).description); gradients are taken by floats") }
+    }
+    guard Set(params + data).count == params.count + data.count else { throw Failure(.invalid, "flow: an input is given twice") }
+    tape = t
+    self.loss = t.shape(loss).isEmpty ? loss : t.reshape(loss, [])
+    self.params = params
+    self.data = data
+    tapeFailure = t.failure
+    dataTypes = data.map { t.type($0) }
+    parameters = params.enumerated().map { Parameter(name: "parameter \($0)", type: t.type($1)) }
+  }
+
+  var isPlanned: Bool { workspace != nil }
+  /// A host's number of a node.
+  package func resolve(_ n: Int64) -> NodeID { n < 0 ? .none : tape.resolve(serial: Int32(truncatingIfNeeded: n >> 32), index: Int32(truncatingIfNeeded: n)) }
+  package var levelCount: Int { levelNames.count }
+  package func level(_ i: Int) -> String { levelNames.indices.contains(i) ? levelNames[i] : "" }
+  package var parameterCount: Int { params.count }
+  package var dataCount: Int { data.count }
+  package func parameterType(_ i: Int) -> TensorType { parameters[i].type }
+
+  package func set(_ name: String, _ value: Double) -> Failure? {
+    func whole(_ low: Int, _ high: Int) -> Int? { Int(exactly: value).flatMap { $0 >= low && $0 <= high ? $0 : nil } }
+    func refuse(_ what: String) -> Failure { Failure(.invalid, "flow: \(name) is \(what), not \(value)") }
+    if name == "loss_scale" {
+      guard value.isFinite, value > 0 else { return refuse("a positive number") }
+      guard !isPlanned || isScaled else { return Failure(.invalid, "flow: set loss_scale before the first run, so that the program has a place for it") }
+      (scale, isScaled) = (value, true)
+      return nil
+    }
+    if isPlanned { return Failure(.invalid, "flow: \(name) cannot change after the first run") }
+    switch name {
+    case "window": guard let n = whole(4, 4096) else { return refuse("a whole number from 4 to 4096") }; window = n
+    case "warmup": guard let n = whole(0, 1 << 30) else { return refuse("a whole number of steps") }; warmup = n
+    case "every": guard let n = whole(1, 1 << 30) else { return refuse("a whole number of runs") }; every = n
+    case "unit_axis": guard let n = whole(-1000, 64) else { return refuse("an axis") }; unitAxis = n
+    case "compute":
+      guard value != -1 else { compute = nil; break }
+      guard let n = whole(0, 3), let d = DType(rawValue: Int32(n)) else { return refuse("a float dtype, or -1") }
+      compute = d
+    default: return Failure(.invalid, "flow: no option is called \(name); there are compute, every, loss_scale, unit_axis, warmup, window")
+    }
+    return nil
+  }
+
+  package func add(_ name: String, _ node: NodeID, steps: Bool) -> Failure? {
+    if isPlanned { return Failure(.invalid, "flow: layer \"\(name)\" comes after the first run") }
+    guard tape.contains(node), !tape.isTuple(node), tape.dtype(node).isFloat else { return Failure(.node, "flow: layer \"\(name)\" is no float node of this tape") }
+    if steps, tape.shape(node).isEmpty { return Failure(.shape, "flow: layer \"\(name)\" is a scalar; its first axis was to be time") }
+    places.append(Place(name: name, node: node, steps: steps))
+    return nil
+  }
+  package func name(_ i: Int, _ name: String) -> Failure? {
+    guard parameters.indices.contains(i) else { return Failure(.invalid, "flow: parameter \(i) of \(parameters.count)") }
+    parameters[i].name = name
+    return nil
+  }
+
+  // MARK: the program
+
+  package func plan() throws(Failure) {
+    if isPlanned { return }
+    if let tapeFailure { throw tapeFailure }
+    let since = tape.failure
+    tape.failure = nil
+    defer { tape.failure = since }
+    if places.isEmpty { discover() }
+    try record()
+  }
+
+  private func record() throws(Failure) {
+    let t = tape
+    var y = loss
+    if let compute {
+      let low = t.precision([loss] + places.map(\.node), params + data, compute: compute, output: t.dtype(loss))
+      if let f = t.failure { throw f }
+      y = low[0]
+      for i in places.indices { places[i].node = t.structural(low[i + 1]) == .cast ? t.input(low[i + 1], 0) : low[i + 1] }
+    }
+    let ct = isScaled ? t.input(t.type(y)) : t.like(y, 1)
+    var watched = places.map(\.node)
+    var g = t.reverse([(y, Masked(ct))], wrt: params, watched: watched)
+    if let f = t.failure { throw f }
+    // A layer named by what leaves a loop of casts is what was cast.
+    var again = false
+    for i in places.indices where g[params.count + i] == nil && t.structural(places[i].node) == .cast && t.dtype(t.input(places[i].node, 0)).isFloat {
+      places[i].node = t.input(places[i].node, 0)
+      again = true
+    }
+    if again {
+      watched = places.map(\.node)
+      g = t.reverse([(y, Masked(ct))], wrt: params, watched: watched)
+      if let f = t.failure { throw f }
+    }
+    var outputs = [y]
+    for (i, p) in params.enumerated() { outputs.append(g[i]?.value ?? t.zeros(p)) }
+    survey(y)
+    for i in places.indices {
+      places[i].value = outputs.count
+      outputs.append(places[i].node)
+      if let a = g[params.count + i] {
+        places[i].adjoint = outputs.count
+        outputs.append(a.value)
+      }
+    }
+    for i in places.indices {
+      for k in places[i].bounded.indices {
+        let n = places[i].bounded[k].node
+        if let known = outputs[(1 + params.count)...].firstIndex(of: n) { places[i].bounded[k].output = known; continue }
+        places[i].bounded[k].output = outputs.count
+        outputs.append(n)
+      }
+    }
+    if let f = t.failure { throw f }
+    var blocks: [Block] = []
+    for n in outputs.dropFirst(1 + params.count) { blocks.append(try Block(t.type(n).bytes)) }
+    values = blocks
+    seed = try Block(16)
+    try layOut()
+    let program = try Program(t, inputs: params + data + (isScaled ? [ct] : []), outputs: outputs)
+    workspace = try Workspace(program)
+    lossType = t.dtype(y)
+  }
+  private var lossType = DType.f64, fedData: Set<Int> = []
+
+  /// What lies behind each layer, up to the layers before it.
+  private func survey(_ y: NodeID) {
+    let t = tape, marks = Set(places.map(\.node))
+    for i in places.indices {
+      var stack = [places[i].node], known: Set<NodeID> = [places[i].node], conv = false, looked = 0
+      places[i].type = t.type(places[i].node)
+      while let n = stack.popLast(), looked < 20_000 {
+        looked += 1
+        if n != places[i].node, marks.contains(n) || known.count > 20_000 { continue }
+        let u = OpCode(raw: t.record(n).op)
+        if u == OpCode(Unary.tanh) || u == OpCode(Unary.erf) { places[i].bounded.append((n, false, -1)) }
+        if u == OpCode(Unary.sigmoid) { places[i].bounded.append((n, true, -1)) }
+        if u == OpCode(Unary.relu) || u == OpCode(Binary.maximum) { places[i].relu = true }
+        if t.structural(n) == .conv, t.shape(n).count == places[i].type.rank { conv = true }
+        if let k = data.firstIndex(of: n) { fedData.insert(k) }
+        if let k = params.firstIndex(of: n) {
+          if !places[i].parameters.contains(k) { places[i].parameters.append(k) }
+          continue
+        }
+        for x in t.inputs(n) where known.insert(x).inserted { stack.append(x) }
+      }
+      if places[i].steps || places[i].bounded.count > 8 { places[i].bounded = Array(places[i].bounded.prefix(places[i].steps ? 0 : 8)) }
+      let s = places[i].steps ? Array(places[i].type.shape.dropFirst()) : places[i].type.shape
+      places[i].rows = places[i].steps ? places[i].type.shape[0] : 1
+      var axis = unitAxis == -1000 ? (conv && s.count > 2 ? 1 : s.count - 1) : unitAxis < 0 ? s.count + unitAxis : unitAxis
+      axis = max(min(axis, s.count - 1), 0)
+      if s.isEmpty { continue }
+      places[i].outer = s[..<axis].reduce(1, &*)
+      places[i].units = s[axis]
+      places[i].inner = s[(axis + 1)...].reduce(1, &*)
+    }
+  }
+
+  private func layOut() throws(Failure) {
+    levelNames = []
+    for i in places.indices {
+      places[i].first = levelNames.count
+      for r in 0 ..< min(places[i].rows, 4096) { levelNames.append(places[i].steps ? "\(places[i].name)[\(r)]" : places[i].name) }
+      places[i].rows = min(places[i].rows, 4096)
+      let b = try Block(places[i].units * 8)
+      for u in 0 ..< places[i].units { b.p.storeBytes(of: -1, toByteOffset: u * 8, as: Int64.self) }
+      live.append(b)
+    }
+    badLevels = levelNames.map { _ in (0, 0) }
+    for i in parameters.indices {
+      let n = parameters[i].type.count, s = parameters[i].type.shape
+      parameters[i].stride = max((n + 16383) / 16384, 1)
+      parameters[i].samples = n / parameters[i].stride
+      parameters[i].isMatrix = s.count >= 2
+      // [inputs, units] of a product, [out, in, ...] of a convolution.
+      if s.count == 2 { parameters[i].fan = max(s[0], 1) } else if s.count > 2 { parameters[i].fan = max(s.dropFirst().reduce(1, &*), 1) }
+      // Weights, gradients, and how many steps each has stood still.
+      sampled.append(try Block(parameters[i].samples * 24))
+    }
+    for (i, d) in dataTypes.enumerated() { inputs.append(try InputStat(d, fedData.contains(i))) }
+    levelRing = [LevelStat](repeating: LevelStat(), count: levelNames.count * window)
+    parameterRing = [ParameterStat](repeating: ParameterStat(), count: parameters.count * window)
+  }
+
+  // MARK: running
+
+  package func run(params p: UnsafePointer<UnsafeRawPointer?>, data d: UnsafePointer<UnsafeRawPointer?>?, loss: UnsafeMutableRawPointer?,
+                   gradients: UnsafePointer<UnsafeMutableRawPointer?>?) throws(Failure) -> Code {
+    try plan()
+    guard let workspace else { return .invalid }
+    for (i, q) in parameters.enumerated() where p[i] == nil && q.type.count > 0 { throw Failure(.invalid, "flow: parameter \(i) is NULL") }
+    guard data.isEmpty || d != nil else { throw Failure(.invalid, "flow: the array of data is NULL") }
+    if own.isEmpty, gradients == nil || parameters.indices.contains(where: { gradients?[$0] == nil }) {
+      for q in parameters { own.append(try Block(q.type.bytes)) }
+    }
+    store(scale, lossType, seed.p)
+    let value = seed.p + 8, n = params.count
+    var x = [UnsafeRawPointer?](), y: [UnsafeMutableRawPointer?] = [value]
+    for i in 0 ..< n { x.append(p[i]); y.append(gradients?[i] ?? own[i].p) }
+    for i in data.indices { x.append(d?[i]) }
+    if isScaled { x.append(UnsafeRawPointer(seed.p)) }
+    for b in values { y.append(b.p) }
+    let code = x.withUnsafeBufferPointer { x in
+      y.withUnsafeBufferPointer { y in x.baseAddress.flatMap { a in y.baseAddress.map { workspace.run(inputs: a, outputs: $0) } } ?? .invalid }
+    }
+    if code.rawValue < 0 || code == .flipped { throw Failure(code, workspace.message) }
+    loss?.copyMemory(from: value, byteCount: lossType.size)
+    let v = load(value, lossType)
+    let fine = observe(v, x, y)
+    runs += 1
+    return fine ? .ok : .nonfinite
+  }
+
+  /// Statistics of this run; whether loss and gradients are finite.
+  private func observe(_ v: Double, _ x: [UnsafeRawPointer?], _ y: [UnsafeMutableRawPointer?]) -> Bool {
+    if losses.count == 512 { losses.removeFirst(256) }
+    losses.append(v)
+    if runs == 0 { firstLoss = v }
+    if v < leastLoss { leastLoss = v }
+    if runs % every != 0 {
+      var fine = v.isFinite
+      for (i, q) in parameters.enumerated() { if let p = y[1 + i], !ck_all_finite(q.type.dtype.rawValue, p, q.type.count) { fine = false } }
+      if !fine, firstBad < 0 { firstBad = runs }
+      return fine
+    }
+    let slot = seen % window
+    var fine = v.isFinite
+    for i in places.indices { watch(i, slot, y[places[i].value], places[i].adjoint < 0 ? nil : y[places[i].adjoint], y) }
+    var squares = 0.0
+    for i in parameters.indices {
+      let s = look(i, x[i], y[1 + i])
+      parameterRing[slot * parameters.count + i] = s
+      if s.gradientBad > 0 { fine = false }
+      squares += s.gradient * s.gradient * Double(parameters[i].type.count)
+    }
+    if norms.count == 512 { norms.removeFirst(256) }
+    norms.append(squares.squareRoot() / scale)
+    for i in inputs.indices { if seen < 4 || seen & 15 == 0 { inputs[i].add(x[params.count + i]) } }
+    if !fine, firstBad < 0 { firstBad = runs }
+    if seen < 4 {
+      earlyLevels.append(Array(levelRing[slot * levelNames.count ..< (slot + 1) * levelNames.count]))
+      earlyParameters.append(Array(parameterRing[slot * parameters.count ..< (slot + 1) * parameters.count]))
+    }
+    seen += 1
+    return fine
+  }
+
+  private func watch(_ i: Int, _ slot: Int, _ v: UnsafeMutableRawPointer?, _ g: UnsafeMutableRawPointer?, _ y: [UnsafeMutableRawPointer?]) {
+    let p = places[i], d = p.type.dtype, n = p.rows > 0 ? p.type.count / max(p.steps ? p.type.shape[0] : 1, 1) : 0
+    let low = Format(d)?.normal ?? 0
+    var saturated = Double.nan
+    if !p.bounded.isEmpty {
+      var s = ck_tally(), all = 0
+      for b in p.bounded where b.output >= 0 {
+        let t = tape.type(b.node)
+        if let q = y[b.output] { ck_tally_array(t.dtype.rawValue, q, t.count, 0, 0.97, b.lower, &s) }
+        all += t.count
+      }
+      saturated = Double(s.edges) / Double(max(all, 1))
+    }
+    for r in 0 ..< p.rows {
+      var s = LevelStat(), a = ck_tally()
+      if let v {
+        ck_tally_array(d.rawValue, v + r * n * d.size, n, 0, .infinity, false, &a)
+        if p.outer > 0 { ck_live_units(d.rawValue, v + r * n * d.size, p.outer, p.units, p.inner, Int64(seen), live[i].p.assumingMemoryBound(to: Int64.self)) }
+      }
+      s.rms = (a.squares / Double(max(n, 1))).squareRoot()
+      s.largest = a.largest
+      s.zeros = Double(a.zeros) / Double(max(n, 1))
+      s.bad = Double(a.bad)
+      s.saturated = saturated
+      if let g {
+        var b = ck_tally()
+        ck_tally_array(d.rawValue, g + r * n * d.size, n, low, .infinity, false, &b)
+        s.gradient = (b.squares / Double(max(n, 1))).squareRoot() / scale
+        s.gradientLargest = b.largest
+        s.gradientZeros = Double(b.zeros) / Double(max(n, 1))
+        s.low = n > Int(b.zeros) ? Double(b.lows) / Double(n - Int(b.zeros)) : .nan
+        s.gradientBad = Double(b.bad)
+      }
+      let l = p.first + r
+      if s.bad > 0 { badLevels[l].value += 1 }
+      if s.gradientBad > 0 { badLevels[l].gradient += 1 }
+      levelRing[slot * levelNames.count + l] = s
+    }
+  }
+
+  /// A parameter, its gradient, and what became of it since the last time.
+  private func look(_ i: Int, _ w: UnsafeRawPointer?, _ g: UnsafeMutableRawPointer?) -> ParameterStat {
+    var s = ParameterStat()
+    let q = parameters[i], d = q.type.dtype, n = q.type.count, m = q.samples
+    guard n > 0, let w, let g else { return s }
+    var t = ck_tally()
+    ck_tally_array(d.rawValue, g, n, Format(compute ?? d)?.normal ?? 0, .infinity, false, &t)
+    s.gradient = (t.squares / Double(n)).squareRoot()
+    s.gradientBad = Double(t.bad)
+    s.zeros = Double(t.zeros) / Double(n)
+    s.low = n > Int(t.zeros) ? Double(t.lows) / Double(n - Int(t.zeros)) : .nan
+    let old = sampled[i].p.assumingMemoryBound(to: Double.self), slopes = old + m, still = slopes + m
+    var weights = 0.0, moves = 0.0, before = 0.0, stood = 0, stuck = 0, driven = 0
+    for k in 0 ..< m {
+      let v = element(w, d, k * q.stride)
+      weights += v * v
+      if seen > 0 {
+        let move = v - old[k]
+        moves += move * move
+        before += old[k] * old[k]
+        if slopes[k] != 0, slopes[k].isFinite {
+          driven += 1
+          if move == 0 { stood += 1; still[k] += 1 } else { still[k] = 0 }
+          if still[k] >= 8 { stuck += 1 }
+        }
+      } else { still[k] = 0 }
+      old[k] = v
+      slopes[k] = element(g, d, k * q.stride)
+    }
+    s.rms = (weights / Double(max(m, 1))).squareRoot()
+    if seen > 0 {
+      s.ratio = before > 0 ? (moves / before).squareRoot() : moves > 0 ? .infinity : .nan
+      if driven > 0 { (s.stalled, s.stuck) = (Double(stood) / Double(driven), Double(stuck) / Double(driven)) }
+    }
+    return s
+  }
+
+  // MARK: what was seen
+
+  var kept: Int { min(seen, window) }
+  /// The median over the window of a number of a level or parameter; NaN where there is none.
+  func median(_ l: Int, _ field: (LevelStat) -> Double) -> Double { middle((0 ..< kept).map { field(levelRing[$0 * levelNames.count + l]) }) }
+  func median(parameter i: Int, _ field: (ParameterStat) -> Double) -> Double { middle((0 ..< kept).map { field(parameterRing[$0 * parameters.count + i]) }) }
+  /// The first steps, before training changed much.
+  func early(_ l: Int, _ field: (LevelStat) -> Double) -> Double { middle(earlyLevels.map { field($0[l]) }) }
+  func early(parameter i: Int, _ field: (ParameterStat) -> Double) -> Double { middle(earlyParameters.map { field($0[i]) }) }
+  /// The share of a place's units that were zero in all of the last 100 steps.
+  func dead(_ i: Int) -> Double {
+    let p = places[i], alive = live[i].p.assumingMemoryBound(to: Int64.self)
+    guard p.units > 0, seen > 0 else { return .nan }
+    var n = 0
+    for u in 0 ..< p.units where alive[u] < Int64(max(seen - 100, 0)) { n += 1 }
+    return Double(n) / Double(p.units)
+  }
+
+  /// By name, medians over the window, or with "early_" before it over the first four steps; nil where there is none of that name.
+  package func statistic(_ full: String) -> [Double]? {
+    let isEarly = full.hasPrefix("early_"), name = isEarly ? String(full.dropFirst(6)) : full
+    if name == "dead" { return places.indices.flatMap { i in (0 ..< places[i].rows).map { _ in dead(i) } } }
+    let level: ((LevelStat) -> Double)?, parameter: ((ParameterStat) -> Double)?
+    (level, parameter) = Flow.field(name)
+    if let level { return levelNames.indices.map { isEarly ? early($0, level) : median($0, level) } }
+    guard let parameter else { return nil }
+    return parameters.indices.map { i in
+      let v = isEarly ? early(parameter: i, parameter) : median(parameter: i, parameter)
+      if name == "weight_gain" { return parameters[i].isMatrix ? v * Double(parameters[i].fan).squareRoot() : .nan }
+      return name == "weight_gradient_rms" ? v / scale : v
+    }
+  }
+  private static func field(_ name: String) -> (((LevelStat) -> Double)?, ((ParameterStat) -> Double)?) {
+    switch name {
+    case "value_rms": return ({ $0.rms }, nil)
+    case "value_max": return ({ $0.largest }, nil)
+    case "value_zeros": return ({ $0.zeros }, nil)
+    case "value_nonfinite": return ({ $0.bad }, nil)
+    case "saturated": return ({ $0.saturated }, nil)
+    case "gradient_rms": return ({ $0.gradient }, nil)
+    case "gradient_max": return ({ $0.gradientLargest }, nil)
+    case "gradient_zeros": return ({ $0.gradientZeros }, nil)
+    case "gradient_low": return ({ $0.low }, nil)
+    case "gradient_nonfinite": return ({ $0.gradientBad }, nil)
+    case "weight_rms", "weight_gain": return (nil, { $0.rms })
+    case "weight_gradient_rms": return (nil, { $0.gradient })
+    case "weight_gradient_zeros": return (nil, { $0.zeros })
+    case "weight_gradient_low": return (nil, { $0.low })
+    case "update_ratio": return (nil, { $0.ratio })
+    case "stalled": return (nil, { $0.stalled })
+    case "stuck": return (nil, { $0.stuck })
+    default: return (nil, nil)
+    }
+  }
+
+  /// Theil and Sen's slope of log rms of the adjoints over the levels, counted from the loss.
+  package var slope: Double { theilSen((0 ..< levelCount).map { l in median(levelCount - 1 - l) { $0.gradient } }) }
+
+  // MARK: layers that nobody named
+
+  /// After each product with a parameter: the last elementwise result that alone reads the one before.
+  private func discover() {
+    let t = tape
+    guard let order = t.order([loss]) else { return }
+    var users: [NodeID: [NodeID]] = [:], fed: Set<NodeID> = Set(params)
+    for k in 0 ..< order.count {
+      let n = order[k]
+      for x in t.inputs(n) { users[x, default: []].append(n) }
+      // What is a parameter but for its form.
+      if t.arity(n) == 1, fed.contains(t.input(n, 0)), let s = t.structural(n), s == .cast || s == .reshape || s == .transpose || s == .broadcast { fed.insert(n) }
+    }
+    var names = 0
+    for k in 0 ..< order.count {
+      var n = order[k]
+      guard let s = t.structural(n), s == .matmul || s == .conv, t.inputs(n).contains(where: { fed.contains($0) }), !t.isTuple(n) else { continue }
+      while let u = users[n], u.count == 1, !t.isTuple(u[0]), t.dtype(u[0]).isFloat, OpCode(raw: t.record(u[0]).op).isElementwise || t.structural(u[0]) == .reshape || t.structural(u[0]) == .cast,
+            t.type(u[0]).count == t.type(n).count { n = u[0] }
+      guard n != loss, !places.contains(where: { $0.node == n }), names < 1024 else { continue }
+      names += 1
+      places.append(Place(name: "layer \(names)", node: n, steps: false))
+    }
+  }
+}

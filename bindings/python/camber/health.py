@@ -1,0 +1,224 @@
+"""Numerical health of a training: gradient flow, findings and their remedies.
+
+>>> import numpy as np, camber as cb
+>>> def loss(params, x):
+...     for i, w in enumerate(params):
+...         x = cb.layer(np.tanh(x @ w), f"layer {i}")
+...     return np.sum(x**2)
+>>> params = [0.001 * np.eye(4) for _ in range(12)]
+>>> flow = cb.flow(loss)
+>>> value, gradient = flow(params, np.ones((2, 4)))
+>>> flow.findings()[0].kind
+'vanish'
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import _dtypes as dt
+from . import pytree
+from ._array import Array
+from ._errors import InvalidError, error
+from ._library import lib
+from ._tape import nodes
+from ._trace import as_argnums, is_number, scalar
+from .function import Function, leaf_key
+from .program import input_array, output_array, pointers
+
+SEVERITIES = ("", "note", "warning", "error")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of a diagnosis.
+
+    Attributes
+    ----------
+    kind
+        A word or two: "explode", "vanish", "dead", ...
+    severity
+        "note", "warning" or "error".
+    place
+        The layer, parameter or input; "" for the whole.
+    step
+        The run at which it was first seen; -1: none.
+    confidence
+        From 0 to 1.
+    evidence, numbers
+        A sentence, and its numbers by name.
+    remedy, advice
+        The remedy's id ("" for none), and what it does.
+    """
+
+    kind: str
+    severity: str
+    place: str
+    step: int
+    confidence: float
+    evidence: str
+    remedy: str
+    advice: str
+    numbers: dict[str, float] = field(repr=False)
+
+    def __str__(self) -> str:
+        at = f" at {self.place}" if self.place else ""
+        return f"{self.severity}: {self.kind}{at}: {self.evidence}" + (f" {self.advice}" if self.advice else "")
+
+
+def rows(handle: Any) -> list[Finding]:
+    """The findings behind a core handle, which is freed."""
+    if not handle:
+        raise error(-5, "findings: memory was refused")
+    try:
+        return [_row(handle, i) for i in range(lib.findings_count(handle))]
+    finally:
+        lib.findings_free(handle)
+
+
+def _row(handle: Any, i: int) -> Finding:
+    def text(name: bytes) -> str:
+        return str(lib.findings_text(handle, i, name).decode())
+
+    numbers = {}
+    name, value = ctypes.c_char_p(), ctypes.c_double()
+    while lib.findings_evidence(handle, i, len(numbers), ctypes.byref(name), ctypes.byref(value)) == 0:
+        numbers[(name.value or b"").decode()] = value.value
+    severity = SEVERITIES[int(lib.findings_number(handle, i, b"severity"))]
+    return Finding(text(b"kind"), severity, text(b"place"), int(lib.findings_number(handle, i, b"step")), lib.findings_number(handle, i, b"confidence"),
+                   text(b"evidence"), text(b"remedy"), text(b"advice"), numbers)  # fmt: skip
+
+
+def layer(x: Any, name: str, steps: bool = False) -> Any:
+    """Names a traced value for those who watch: a layer's result. Elsewhere it gives `x` back as it is.
+
+    With `steps` each index of the first axis is a level of its own, such as a time step. Inside a loop's body it names nothing: give the loop's
+    stacked result.
+    """
+    if isinstance(x, Array) and x._tape.layers is not None:
+        x._tape.layers.append((str(name), x._node, bool(steps)))
+    return x
+
+
+class Flow:
+    """`value_and_grad` of a function that also watches: statistics of layers' values and adjoints, of parameters and of their updates.
+
+    The function is traced at the first call, for the shapes of its arguments. Numbers are the same to the last bit as those of `value_and_grad`.
+
+    Parameters
+    ----------
+    f
+        Gives a float scalar. Layers are those that it names by `layer`; without any they are found: what follows each product with a parameter.
+    argnums
+        The argument that holds the parameters: a tree of float arrays.
+    options
+        window, warmup, every, unit_axis, loss_scale, and compute (a dtype: the precision to run in). See camber_flow_new in camber.h.
+    """
+
+    def __init__(self, f: Callable[..., Any], argnums: int = 0, **options: Any) -> None:
+        self._f = f._function if isinstance(f, Function) else f
+        self._argnum = argnums
+        self._options = options
+        self.handle: Any = None
+
+    def __del__(self, free: Any = lib.flow_free) -> None:
+        if getattr(self, "handle", None):
+            free(self.handle)
+
+    def _check(self, status: int) -> int:
+        if status < 0:
+            raise error(status, lib.flow_message(self.handle).decode())
+        return status
+
+    def _trace(self, args: tuple[Any, ...]) -> None:
+        (chosen,) = as_argnums(self._argnum, args, "flow")
+        leaves, tree = pytree.flatten((args, {}))
+        keys = tuple(leaf_key(leaf) for leaf in leaves)
+        self._key = (tree, keys)
+        before = sum(len(pytree.leaves(a)) for a in args[:chosen])
+        own, self._tree = pytree.flatten(args[chosen])
+        names = [p or f"parameter {i}" for i, p in enumerate(pytree.paths(args[chosen]))]
+        mine = range(before, before + len(own))
+        for i, leaf in zip(mine, own):
+            if not is_number(leaf) or dt.code_of(np.asarray(leaf).dtype) not in dt.FLOATS:
+                raise InvalidError(f"flow: parameter '{names[i - before]}' is no array of floats")
+        traced = Function(self._f)
+        layers: list[tuple[str, int, bool]] = []
+        traced._watch = layers
+        tape, inputs, places, result = traced._trace(tree, keys)
+        out = scalar(result, tape, "flow")
+        where = {p: x for p, x in zip(places, inputs)}
+        params = [where[i] for i in mine]
+        data = [(p, x) for p, x in zip(places, inputs) if p not in mine]
+        self._mine, self._places = list(mine), [p for p, _ in data]
+        self._types = [(x.shape, x._code) for x in params]
+        self._kinds = [(x.shape, x._code) for _, x in data]
+        self._loss = out._code
+        self.handle = lib.flow_new(tape.handle, out._node, nodes(x._node for x in params), len(params), nodes(x._node for _, x in data), len(data))
+        if not self.handle:
+            tape.fail()
+        self._tape = tape
+        for name, value in self._options.items():
+            self.set(name, value)
+        for i, name in enumerate(names):
+            self._check(lib.flow_name(self.handle, i, name.encode()))
+        for name, node, steps in layers:
+            self._check((lib.flow_steps if steps else lib.flow_layer)(self.handle, name.encode(), node))
+        self.parameters = names
+
+    def set(self, name: str, value: Any) -> None:
+        """An option by its name."""
+        if self.handle is None:
+            self._options[name] = value
+            return
+        if name == "compute" and value is not None and not isinstance(value, int):
+            value = dt.code_of(np.dtype(value))
+        self._check(lib.flow_set(self.handle, name.encode(), -1.0 if value is None else float(value)))
+
+    def __call__(self, *args: Any) -> tuple[Any, Any]:
+        """The value and the gradient (times loss_scale, if one was set)."""
+        leaves, tree = pytree.flatten((args, {}))
+        if self.handle is None:
+            self._trace(args)
+        elif (tree, tuple(leaf_key(leaf) for leaf in leaves)) != self._key:
+            raise InvalidError("flow: the arguments have other shapes, dtypes or structure than at the first call; make another flow for them")
+        given = [input_array(np.asarray(leaves[p]), k, f"flow: parameter '{n}'") for p, k, n in zip(self._mine, self._types, self.parameters)]
+        data = [input_array(np.asarray(leaves[p]), k, f"flow: argument {i}") for i, (p, k) in enumerate(zip(self._places, self._kinds))]
+        slopes = [np.empty(shape, dt.NUMPY[code]) for shape, code in self._types]
+        value = np.empty((), dt.NUMPY[self._loss])
+        self._check(lib.flow_run(self.handle, pointers(given), pointers(data), value.ctypes.data, pointers(slopes)))
+        return value[()], pytree.unflatten(self._tree, slopes)
+
+    def findings(self) -> list[Finding]:
+        """What the runs so far show, gravest first."""
+        return rows(lib.flow_findings(self.handle)) if self.handle else []
+
+    @property
+    def levels(self) -> list[str]:
+        """Names of the layers, each time step for itself."""
+        return [lib.flow_level(self.handle, i).decode() for i in range(lib.flow_levels(self.handle))] if self.handle else []
+
+    def statistic(self, name: str) -> np.ndarray[Any, Any]:
+        """A statistic of all levels, or of all parameters: see camber_flow_statistic."""
+        if not self.handle:
+            raise InvalidError("flow: nothing has run")
+        for count in (lib.flow_levels(self.handle), len(self.parameters)):
+            out = np.empty(count)
+            if lib.flow_statistic(self.handle, name.encode(), out.ctypes.data, count) == 0:
+                return out
+        raise error(-1, lib.flow_message(self.handle).decode())
+
+    @property
+    def slope(self) -> float:
+        """The slope of log(gradient_rms) over the levels, from the loss back: > 0 grows."""
+        return float(lib.flow_slope(self.handle)) if self.handle else float("nan")
+
+
+def flow(f: Callable[..., Any], argnums: int = 0, **options: Any) -> Flow:
+    """`value_and_grad` that watches: see Flow."""
+    return Flow(f, argnums, **options)
