@@ -151,7 +151,8 @@ private func backward(_ f: camber_rule_callback?, _ payload: Payload, _ name: St
   f.map { f in { t, x, y, ct, _ in ask(f, payload, name, "vjp", t, x, y, t.instantiated(ct, like: y), x.count) } }
 }
 
-/// A host's struct, whichever version it was compiled with; what a newer one says beside is refused.
+/// A host's struct, whichever version it was compiled with; what a newer one says beside is refused. Its fields beyond `least` are of eight
+/// bytes each; one that the size cuts in two is not there.
 private func read<T: BitwiseCopyable>(_ p: UnsafePointer<T>?, _ size: (T) -> Int, _ name: StaticString, _ t: Tape, _ empty: T, least: Int) -> T? {
   guard let p else { t.fail(.invalid, "\(name): the table is NULL"); return nil }
   let given = UnsafeRawPointer(p).loadUnaligned(as: Int.self), known = MemoryLayout<T>.size
@@ -161,7 +162,7 @@ private func read<T: BitwiseCopyable>(_ p: UnsafePointer<T>?, _ size: (T) -> Int
     return nil
   }
   var copy = empty
-  withUnsafeMutableBytes(of: &copy) { $0.copyMemory(from: UnsafeRawBufferPointer(start: p, count: min(given, known))) }
+  withUnsafeMutableBytes(of: &copy) { $0.copyMemory(from: UnsafeRawBufferPointer(start: p, count: min(given & ~7, known))) }
   return copy
 }
 

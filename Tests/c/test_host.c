@@ -699,6 +699,19 @@ static void test_bad(void) {
   STATUS(camber_host_call(t, &newer.o, &x, 1, &y, 1), CAMBER_EINVAL), says(t, CAMBER_EINVAL, "newer", "");
   o = sine(), o.size = offsetof(camber_operator, batch);   /* an older one: no batch, no derivatives */
   STATUS(camber_host_call(t, &o, &x, 1, &y, 1), CAMBER_OK);
+  /* A size that cuts a callback in two: it is not there, and what there is of it is not called. */
+  o = sine(), o.types = NULL, o.batch = quiet_sin, o.size = offsetof(camber_operator, batch) + 2;
+  STATUS(camber_host_call(t, &o, &x, 1, &y, 1), CAMBER_OK);
+  {
+    camber_node many = camber_input(t, CAMBER_F64, (int64_t[]){3}, 1), each;
+    STATUS(camber_batch(t, &y, 1, &x, &many, 1, 3, &each), CAMBER_OK);
+    camber_program *p = camber_program_new(t, &many, 1, &each, 1);
+    camber_workspace *w = camber_workspace_new(p);
+    double in[3] = {0.25, 0.5, 1}, to[3];
+    STATUS(camber_run(p, w, (const void *[]){in}, (void *[]){to}), CAMBER_OK);
+    for (int i = 0; i < 3; i++) CHECK(to[i] == sin(in[i]));
+    camber_workspace_free(w), camber_program_free(p);
+  }
   o = sine(), o.value = NULL, STATUS(camber_host_call(t, &o, &x, 1, &y, 1), CAMBER_EINVAL), says(t, CAMBER_EINVAL, "sine", "no callback");
   o = sine();
   STATUS(camber_host_call(t, &o, two, 2, &y, 1), CAMBER_EINVAL), says(t, CAMBER_EINVAL, "sine", "takes 1 operands, not 2");

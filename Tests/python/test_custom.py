@@ -284,6 +284,74 @@ def test_calls_are_counted():
     assert unread(1.0) == 1.0 and not calls
 
 
+def test_calls_in_branches_and_loops():
+    """Only the branch taken is called, a loop's body once a step, and once more a step in its gradient's sweep; under every transform."""
+    calls = []
+
+    def value(x):
+        calls.append(float(x))
+        return np.sin(x)
+
+    @cb.custom_jvp
+    def g(x):
+        return cb.host_call(value, cb.ShapeDtype(), x)
+
+    g.defjvp(lambda p, t: (g(*p), np.cos(p[0]) * t[0]))
+
+    branch = lambda x: cb.cond(x > 0, lambda x: g(x) * x, lambda x: x * x, x)  # noqa: E731
+    run = cb.function(branch)
+    assert run(0.5) == np.sin(0.5) * 0.5 and calls == [0.5]
+    assert run(-0.5) == 0.25 and calls == [0.5]
+    loop = lambda x, n: cb.while_loop(lambda c: c[1] < n, lambda c: (g(c[0]) + 0.5, c[1] + 1), (x, 0), max_steps=9)[0]  # noqa: E731
+    plain = lambda x, n: x if n == 0 else plain(np.sin(x) + 0.5, n - 1)  # noqa: E731
+    slope = lambda x, n: 1.0 if n == 0 else np.cos(x) * slope(np.sin(x) + 0.5, n - 1)  # noqa: E731
+    calls.clear()
+    run = cb.function(loop)
+    assert run(0.25, 4) == plain(0.25, 4) and len(calls) == 4
+    assert run(0.25, 0) == 0.25 and len(calls) == 4
+    np.testing.assert_allclose(cb.grad(loop)(0.25, 4), slope(0.25, 4), rtol=1e-15)
+    np.testing.assert_allclose(cb.jvp(lambda x: loop(x, 4), (0.25,), (1.0,))[1], slope(0.25, 4), rtol=1e-15)
+    smooth = lambda x: cb.fori_loop(0, 4, lambda i, x: np.sin(x) + 0.5, x)  # noqa: E731
+    hosted = lambda x: cb.fori_loop(0, 4, lambda i, x: g(x) + 0.5, x)  # noqa: E731
+    np.testing.assert_allclose(cb.hessian(hosted)(0.25), cb.hessian(smooth)(0.25), rtol=1e-14)
+    np.testing.assert_allclose(cb.vmap(cb.grad(hosted))(np.array([0.25, 0.5])), [slope(0.25, 4), slope(0.5, 4)], rtol=1e-15)
+    np.testing.assert_allclose(cb.vmap(branch)(np.array([0.5, -0.5])), [np.sin(0.5) * 0.5, 0.25], rtol=1e-15)
+
+    def failing(x):
+        raise KeyError("in a loop")
+
+    with pytest.raises(KeyError, match="in a loop"):
+        cb.function(lambda x: cb.fori_loop(0, 3, lambda i, x: cb.host_call(failing, cb.ShapeDtype(), x), x))(1.0)
+    assert cb.function(lambda x: cb.cond(x > 0, lambda x: x, lambda x: cb.host_call(failing, cb.ShapeDtype(), x), x))(1.0) == 1.0
+
+
+def test_taylor_by_rules():
+    """A rule's own derivative gives the coefficients, whatever the values are made of: y' = jvp(x, x')."""
+
+    @cb.custom_jvp
+    def g(x):
+        return cb.host_call(lambda x: np.sin(x) * x, x, x)
+
+    g.defjvp(lambda p, t: (g(*p), (np.cos(p[0]) * p[0] + np.sin(p[0])) * t[0]))
+    got = cb.taylor(lambda x: g(x) * g(2 * x), (X,), (X + 1,), order=6)
+    np.testing.assert_allclose(got, cb.taylor(lambda x: np.sin(x) * x * np.sin(2 * x) * 2 * x, (X,), (X + 1,), order=6), rtol=1e-12, atol=1e-12)
+
+    @cb.custom_vjp
+    def h(x, y):
+        return np.exp(x) * y, x * y
+
+    h.defvjp(lambda x, y: ((np.exp(x) * y, x * y), (x, y)), lambda r, w: (w[0] * np.exp(r[0]) * r[1] + w[1] * r[1], w[0] * np.exp(r[0]) + w[1] * r[0]))
+    both = lambda f: cb.taylor(lambda x: (lambda a, b: a * b + a)(*f(np.sin(x), x * x)), (0.5,), (1.5,), order=5)  # noqa: E731
+    np.testing.assert_allclose(both(h), both(lambda x, y: (np.exp(x) * y, x * y)), rtol=1e-12)
+    other = cb.custom_jvp(lambda x: x**2)
+    other.defjvp(lambda p, t: (other(*p), 3.0 * t[0]))
+    assert cb.taylor(other, (2.0,), (1.0,), order=3).tolist() == [4.0, 3.0, 0.0, 0.0]
+    by_numbers = lambda x: cb.host_call(np.sin, cb.ShapeDtype(), x, jvp=lambda p, y, t: np.cos(p[0]) * t[0])  # noqa: E731
+    assert cb.taylor(by_numbers, (0.5,), (1.0,), order=1).tolist() == [np.sin(0.5), np.cos(0.5)]
+    with pytest.raises(cb.DerivativeError, match="has no derivative in the point"):
+        cb.taylor(by_numbers, (0.5,), (1.0,), order=2)
+
+
 def test_vectorized():
     seen = []
 

@@ -21,8 +21,8 @@ final class Taylor {
   private var place = Buffer<Int32>(), known = Buffer<Int32>()
   private struct Item: BitwiseCopyable { let n: NodeID, k: Int32 }
   private var stack = Buffer<Item>()
-  /// Rows with a jvp only: the jvp at placeholders for the coefficients of the tangent.
-  private struct Custom { let value: NodeID?, base: Int32, placeholders: [(slot: Int, nodes: [NodeID])] }
+  /// Rows with a jvp only: the jvp, by member, at placeholders for the coefficients of the tangent.
+  private struct Custom { let values: [NodeID?], base: Int32, placeholders: [(slot: Int, nodes: [NodeID])] }
   private var customs: [NodeID: Custom] = [:]
   private var loops: [NodeID: (order: Int, members: [[NodeID?]])] = [:]
 
@@ -224,7 +224,7 @@ final class Taylor {
       case .waits: return nil
       case .value(let v): return v.map { t.sum($0, axes: attrs, keep: false) } ?? NodeID.none
       }
-    case .custom(let jvp, _): return implicit(s, n, x, attrs, jvp, k) ?? custom(n, x, jvp, k)
+    case .custom(let jvp, _): return implicit(s, n, x, attrs, jvp, k) ?? custom(n, x, Array(x.indices), 0, k) { [t] in [jvp(t, n, $0)] }
     case .loop: return t.fail(.derivative, "taylor: \(row(s).name) has no Taylor rule")
     }
   }
@@ -247,10 +247,11 @@ final class Taylor {
     }
   }
 
-  /// y' = J(x, y) x': the coefficients of the jvp along a tangent that is itself a curve, v_j = (j + 1) x_(j + 1).
-  private func custom(_ n: NodeID, _ x: [NodeID], _ jvp: Jvp, _ k: Int) -> NodeID? {
+  /// y' = J(x, y) x': the coefficients of the jvp along a tangent that is itself a curve, v_j = (j + 1) x_(j + 1). `among`: the operands
+  /// that have tangents; `m`: the member of `n` asked for.
+  private func custom(_ n: NodeID, _ x: [NodeID], _ among: [Int], _ m: Int, _ k: Int, _ jvp: ([Masked?]) -> [Masked?]) -> NodeID? {
     if customs[n] == nil {
-      let base = Int32(t.count), slots = x.indices.filter { isFloat(x[$0]) && x[$0].index >= first }
+      let base = Int32(t.count), slots = among.filter { isFloat(x[$0]) && x[$0].index >= first }
       let made = slots.map { s in (slot: s, nodes: (0 ..< order).map { _ in t.input(t.type(x[s])) }) }
       var tangents = [Masked?](repeating: nil, count: x.count)
       for p in made {
@@ -259,10 +260,10 @@ final class Taylor {
         set(p.nodes[0], order, nil)
         for v in p.nodes.dropFirst() { for j in 1 ... order { set(v, j, nil) } }
       }
-      customs[n] = Custom(value: jvp(t, n, tangents)?.value, base: base, placeholders: made)
+      customs[n] = Custom(values: jvp(tangents).map { $0?.value }, base: base, placeholders: made)
       if t.failure != nil { return nil }
     }
-    guard let c = customs[n], let value = c.value else { return NodeID.none }
+    guard let c = customs[n], let value = c.values[m] else { return NodeID.none }
     if need(value, k - 1) { return nil }
     guard let g = self[value, k - 1] else { return NodeID.none }
     var seeds: [NodeID: NodeID] = [:]
@@ -273,6 +274,23 @@ final class Taylor {
     return t.failure == nil ? t.scale(y, 1 / Double(k)) : nil
   }
 
+  /// A result of a function with the host's own derivative: that derivative's coefficients, whatever its values are made of.
+  private func hosted(_ tuple: NodeID, _ m: Int, _ k: Int) -> NodeID? {
+    let x = t.inputs(tuple), arguments = Array(0 ..< t.attrs(tuple)[1]), captured = arguments.count ..< arguments.count + t.attrs(tuple)[2]
+    var waits = false
+    for i in 0 ..< captured.upperBound where isFloat(x[i]) { for j in 1 ... (captured.contains(i) ? order : k) where !waits { waits = need(x[i], j) } }
+    if waits { return nil }
+    let blind = captured.filter { isFloat(x[$0]) && moves(x[$0], upTo: order) }
+    guard blind.isEmpty else {
+      var tangents = [Masked?](repeating: nil, count: x.count)
+      for i in blind { tangents[i] = Masked(t.zeros(x[i])) }
+      _ = t.customForward(tuple, tangents)   // says what is wrong
+      return nil
+    }
+    guard arguments.contains(where: { isFloat(x[$0]) && moves(x[$0], upTo: k) }) else { return NodeID.none }
+    return custom(tuple, x, arguments, m, k) { [t] in t.customForward(tuple, $0) }
+  }
+
   /// A member of a tuple. A loop of the function itself is built once, for all orders; one in a derivative as far as is asked, since
   /// its operands may need the lower orders of its results.
   private func member(_ n: NodeID, _ k: Int) -> NodeID? {
@@ -281,6 +299,7 @@ final class Taylor {
       let x = t.input(tuple, m)
       return need(x, k) ? nil : self[x, k] ?? NodeID.none
     }
+    if t.structural(tuple) == .custom { return hosted(tuple, m, k) }
     guard [.scan, .cond, .whileLoop].contains(t.structural(tuple)) else { return t.fail(.derivative, "taylor: \(t.op(tuple).name) has no Taylor rule") }
     if let known = loops[tuple], known.order >= k { return known.members[m][k - 1] ?? NodeID.none }
     let x = t.inputs(tuple), reach = tuple.i < original ? order : k
