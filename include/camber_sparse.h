@@ -26,7 +26,8 @@ typedef struct camber_sparse_workspace camber_sparse_workspace;
 enum {
   CAMBER_SPARSE_CSR = 0, /* row by row, columns ascending */
   CAMBER_SPARSE_CSC = 1, /* column by column, rows ascending */
-  CAMBER_SPARSE_COO = 2  /* pairs, ordered as in CSR */
+  CAMBER_SPARSE_COO = 2, /* pairs, ordered as in CSR */
+  CAMBER_SPARSE_BLOCKS = 3 /* dense blocks: camber_sparse_use_blocks */
 };
 /* Which part of a symmetric matrix. */
 enum { CAMBER_SPARSE_FULL = 0, CAMBER_SPARSE_LOWER = 1, CAMBER_SPARSE_UPPER = 2 };
@@ -85,6 +86,10 @@ camber_status camber_sparse_use_pattern(camber_sparse *sparse, const int64_t *ro
 /* The host's own colours, from 1; 0 is neutral: no product for it. NULL for a side that has none. Both together are a bicolouring. Preparing verifies that each entry can be
  * read off, and names one that cannot. */
 camber_status camber_sparse_use_colors(camber_sparse *sparse, const int32_t *row_colors, size_t row_count, const int32_t *column_colors, size_t column_count);
+/* Values as dense blocks instead, as hosts like Ceres take them: rows and columns are cut into groups of these sizes, one after the other (all of them in all), and each
+ * pair of groups that has an entry gives a block, row-major, zeros written; by group of rows, then of columns. camber_sparse_pattern with format CAMBER_SPARSE_BLOCKS gives where
+ * each group of rows begins among the blocks (row_groups + 1 numbers) and the blocks' groups of columns (the last of those many). */
+camber_status camber_sparse_use_blocks(camber_sparse *sparse, const int64_t *row_sizes, size_t row_groups, const int64_t *column_sizes, size_t column_groups);
 /* The pattern at a point instead of everywhere: the branches taken there, and no entry where a factor is zero there. inputs as in
  * camber_sparse_values; read by the next camber_sparse_prepare, until when they must stay. Values elsewhere may then lack entries. */
 camber_status camber_sparse_use_point(camber_sparse *sparse, const void *const *inputs);

@@ -64,6 +64,7 @@ final class SparseWorkspaceHandle: Handled {
   switch name {
   case "format":
     guard let f = Request.Format(rawValue: k) else { return Failure(.invalid, "sparse: format is 0 (csr), 1 (csc) or 2 (coo), not \(k)") }
+    guard f != .blocks else { return Failure(.invalid, "sparse: blocks are asked for with their groups, by camber_sparse_use_blocks") }
     m.request.format = f
   case "triangle":
     guard let t = Request.Triangle(rawValue: k) else { return Failure(.invalid, "sparse: triangle is 0 (full), 1 (lower) or 2 (upper), not \(k)") }
@@ -129,6 +130,26 @@ final class SparseWorkspaceHandle: Handled {
   guard let h = sparseHandle(sparse) else { return CAMBER_EHANDLE.raw }
   return useColours(h, row_colors, row_count, column_colors, column_count)
 }
+@inline(never) private func useBlocks(_ h: SparseHandle, _ rows: UnsafePointer<Int64>?, _ m: Int, _ columns: UnsafePointer<Int64>?, _ n: Int) -> camber_status {
+  guard !h.matrix.isPrepared else { return h.fail(Failure(.invalid, "sparse: blocks are asked for before preparing")) }
+  guard h.matrix.request.kind != .normal else { return h.fail(Failure(.invalid, "sparse: blocks are of Jacobians and Hessians")) }
+  guard m >= 0, n >= 0, m <= 1 << 30, n <= 1 << 30, rows != nil || m == 0, columns != nil || n == 0 else { return h.fail(Failure(.invalid, "sparse: the sizes of the groups are NULL, or too many")) }
+  for k in 0 ..< m + n {
+    let size = k < m ? rows.unsafelyUnwrapped[k] : columns.unsafelyUnwrapped[k - m]
+    guard size >= 0, size <= 1 << 30 else { return h.fail(Failure(.invalid, "sparse: a group of \(size) \(k < m ? "rows" : "columns")")) }
+  }
+  h.matrix.request.rowGroups = (0 ..< m).map { Int(rows.unsafelyUnwrapped[$0]) }
+  h.matrix.request.columnGroups = (0 ..< n).map { Int(columns.unsafelyUnwrapped[$0]) }
+  h.matrix.request.triangle = .full
+  h.matrix.request.format = .blocks
+  return 0
+}
+@_cdecl("camber_sparse_use_blocks") @implementation public func camber_sparse_use_blocks(
+  _ sparse: OpaquePointer!, _ row_sizes: UnsafePointer<Int64>!, _ row_groups: Int, _ column_sizes: UnsafePointer<Int64>!, _ column_groups: Int
+) -> camber_status {
+  guard let h = sparseHandle(sparse) else { return CAMBER_EHANDLE.raw }
+  return useBlocks(h, row_sizes, row_groups, column_sizes, column_groups)
+}
 @inline(never) private func usePoint(_ h: SparseHandle, _ inputs: UnsafePointer<UnsafeRawPointer?>?) -> camber_status {
   guard !h.matrix.isPrepared else { return h.fail(Failure(.invalid, "sparse: a point is given before preparing")) }
   guard let inputs else { return h.fail(Failure(.invalid, "sparse: the array of inputs is NULL")) }
@@ -162,7 +183,7 @@ final class SparseWorkspaceHandle: Handled {
 
 @inline(never) private func exported(_ h: SparseHandle, _ format: Int32, _ bits: Int32, _ base: Int32, _ first: UnsafeMutableRawPointer?, _ second: UnsafeMutableRawPointer?) -> camber_status {
   guard h.matrix.isPrepared else { return h.fail(Failure(.invalid, "sparse: prepare before asking for the pattern")) }
-  guard let f = Request.Format(rawValue: format) else { return h.fail(Failure(.invalid, "sparse: format is 0 (csr), 1 (csc) or 2 (coo), not \(format)")) }
+  guard let f = Request.Format(rawValue: format) else { return h.fail(Failure(.invalid, "sparse: format is 0 (csr), 1 (csc), 2 (coo) or 3 (blocks), not \(format)")) }
   guard bits == 32 || bits == 64 else { return h.fail(Failure(.invalid, "sparse: indices of \(bits) bits; 32 or 64 are given")) }
   guard base == 0 || base == 1 else { return h.fail(Failure(.invalid, "sparse: base \(base); patterns count from 0 or 1")) }
   do { try h.matrix.export(f, wide: bits == 64, base: Int(base), first, second) } catch { return h.fail(error) }

@@ -998,6 +998,8 @@ static void sparse(void) {
   if (one_in(8)) known(camber_sparse_use_colors(s, one_in(2) ? NULL : colors, below(5), one_in(2) ? NULL : colors, below(5)));
   const void *given[5] = {weights, weights, weights, weights, one_in(32) ? NULL : weights};
   HOLDS(inputs <= 4);
+  const int64_t sizes[2] = {1 + below(2), one_in(8) ? odd_number() : 1 + below(2)};
+  if (one_in(8)) known(camber_sparse_use_blocks(s, one_in(16) ? NULL : sizes, 1 + below(2), sizes, 1 + below(2)));
   if (one_in(16)) known(camber_sparse_use_point(s, one_in(16) ? NULL : given));
   camber_sparse *any_sparse = one_in(32) ? any_handle() : s;
   known(camber_sparse_prepare(any_sparse == (void *)s ? s : any_sparse));
@@ -1007,7 +1009,7 @@ static void sparse(void) {
   HOLDS((e == CAMBER_F64 || e == CAMBER_F32) && camber_sparse_method(s) >= 0 && camber_sparse_method(s) <= 7);
   int64_t first[257], second[257];
   int32_t own[300], other[300], counts[2];
-  known(camber_sparse_pattern(s, (int32_t)below(4), one_in(8) ? 8 : one_in(2) ? 32 : 64, (int32_t)below(3), one_in(8) ? NULL : first, one_in(8) ? NULL : second));
+  known(camber_sparse_pattern(s, (int32_t)below(5), one_in(8) ? 8 : one_in(2) ? 32 : 64, (int32_t)below(3), one_in(8) ? NULL : first, one_in(8) ? NULL : second));
   known(camber_sparse_colors(s, one_in(8) ? NULL : own, one_in(8) ? NULL : other, counts, one_in(8) ? NULL : counts + 1));
   camber_sparse_workspace *w = camber_sparse_workspace_new(s);
   double values[257];

@@ -33,6 +33,7 @@
 #include "camber/program.hpp"
 #include "camber/training.hpp"
 #include "camber/solver.hpp"
+#include "camber/sparse.hpp"
 #include "camber/tensors.hpp"
 #include "camber/archive.hpp"
 

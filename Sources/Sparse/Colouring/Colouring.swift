@@ -172,9 +172,9 @@ extension Colouring {
           if kind == .star {
             result.read(0, used.colours[h], h == i ? j : Int32(i))
           } else if h >= m {
-            result.read(0, used.colours[h], Int32(i))
+            result.read(0, result.columnColours[h - m], Int32(i))
           } else {
-            result.read(1, used.colours[h], j)
+            result.read(1, result.rowColours[h], j)
           }
         }
         k += 1

@@ -13,10 +13,14 @@ final class Accumulation {
     var scale: Double
     var node: NodeID
     var count: Int
+    /// The array is zero wherever there is no entry.
+    var clean = true
   }
 
   let t: Tape
   private var lists: [IDs] = [], byHash: [UInt64: [Int32]] = [:]
+  /// Of each list: whether elements without an entry are in it; of pairs of lists that agree where both have entries, the two together (-1: they do not).
+  private var gaps: [Bool] = [], unions: [UInt64: Int32] = [:]
   private var terms: [Int32: [Term]] = [:], members: [Int32: [[Term]]] = [:]
   private var active: Set<Int32> = []
   private let known = Known()
@@ -38,8 +42,36 @@ final class Accumulation {
       if other.count == ids.count, memcmpEqual(other, ids) { return k }
     }
     lists.append(ids)
+    var gap = false
+    for i in 0 ..< ids.count where ids.p[i] == 0 { gap = true; break }
+    gaps.append(gap)
     byHash[h, default: []].append(Int32(lists.count - 1))
     return Int32(lists.count - 1)
+  }
+  /// Both lists as one, where no element has two columns.
+  private func union(_ a: Int32, _ b: Int32) throws(Failure) -> Int32? {
+    guard gaps[Int(a)], gaps[Int(b)] else { return nil }
+    let key = UInt64(UInt32(bitPattern: min(a, b))) << 32 | UInt64(UInt32(bitPattern: max(a, b)))
+    if let known = unions[key] { return known < 0 ? nil : known }
+    let x = lists[Int(a)], y = lists[Int(b)]
+    unions[key] = -1
+    for i in 0 ..< x.count where x.p[i] != y.p[i] && x.p[i] != 0 && y.p[i] != 0 { return nil }
+    let both = try IDs(x.count)
+    for i in 0 ..< x.count { both[i] = max(x.p[i], y.p[i]) }
+    let made = intern(both)
+    unions[key] = made
+    return made
+  }
+  /// A term's array that is zero where it has no entries; nil where that takes more than it gives.
+  private func cleaned(_ m: Term, like n: NodeID) throws(Failure) -> NodeID? {
+    if !m.node.isNone { return m.clean ? settled(m) : nil }
+    guard gaps[Int(m.columns)] else { return filled(m, like: n) }
+    let columns = lists[Int(m.columns)], d = t.dtype(n), wide = try Cells<Double>(m.count)
+    for i in 0 ..< m.count { wide[i] = columns.p[i] != 0 ? m.scale : 0 }
+    if d == .f64 { return t.array(t.type(n), wide.p) }
+    let narrow = try Cells<Float>(m.count)
+    for i in 0 ..< m.count { narrow[i] = Float(wide[i]) }
+    return d == .f32 ? t.array(t.type(n), narrow.p) : nil
   }
   private func memcmpEqual(_ a: IDs, _ b: IDs) -> Bool {
     for i in 0 ..< a.count where a.p[i] != b.p[i] { return false }
@@ -105,8 +137,8 @@ final class Accumulation {
       switch op.elementwise {
       case .unary(.neg): return (of(a) ?? []).map(negated)
       case .unary(.stop_gradient): return []
-      case .binary(.add): return sum(of(a) ?? [], of(b) ?? [], n)
-      case .binary(.sub): return sum(of(a) ?? [], (of(b) ?? []).map(negated), n)
+      case .binary(.add): return try sum(of(a) ?? [], of(b) ?? [], n)
+      case .binary(.sub): return try sum(of(a) ?? [], (of(b) ?? []).map(negated), n)
       case .binary(.mul):
         if let x = of(a) { return of(b) == nil ? try times(x, b) : nil }
         return try times(of(b) ?? [], a)
@@ -124,8 +156,8 @@ final class Accumulation {
         var result = of(c) ?? []
         if let x = of(a) {
           guard of(b) == nil else { return nil }
-          result = sum(try times(x, b), result, n)
-        } else if let x = of(b) { result = sum(try times(x, a), result, n) }
+          result = try sum(try times(x, b), result, n)
+        } else if let x = of(b) { result = try sum(try times(x, a), result, n) }
         return result
       default: return nil
       }
@@ -151,11 +183,11 @@ final class Accumulation {
     case .dynamicUpdate:
       guard let index = known.data(t, c) else { return nil }
       guard let u = try moved(n, x, 0, of(a) ?? [], index: (2, index)), let v = try moved(n, x, 1, of(b) ?? [], index: (2, index)) else { return nil }
-      return sum(u, v, n)
+      return try sum(u, v, n)
     case .scatterSet:
       guard of(b) == nil, let index = known.data(t, b) else { return nil }
       guard let u = try moved(n, x, 0, of(a) ?? [], index: (1, index)), let v = try moved(n, x, 2, of(c) ?? [], index: (1, index)) else { return nil }
-      return sum(u, v, n)
+      return try sum(u, v, n)
     case .scatterAdd:
       guard of(a) == nil, let index = known.data(t, a) else { return nil }
       return try added(n, of(b) ?? [], scatterPlaces(t, n, index))
@@ -181,15 +213,16 @@ final class Accumulation {
     m.node.isNone ? t.full(m.rows < 0 ? t.type(n) : TensorType(t.dtype(n), [m.count]), m.scale) : settled(m)
   }
 
-  private func sum(_ a: [Term], _ b: [Term], _ n: NodeID) -> [Term] {
+  private func sum(_ a: [Term], _ b: [Term], _ n: NodeID) throws(Failure) -> [Term] {
     if a.isEmpty { return b }
     var result = a
     for m in b {
       guard let k = result.firstIndex(where: { $0.rows == m.rows && $0.columns == m.columns }) else {
-        result.append(m)
+        if try !merged(m, into: &result, n) { result.append(m) }
         continue
       }
       var x = result[k]
+      let clean = x.clean && m.clean && (!x.node.isNone && !m.node.isNone || !gaps[Int(m.columns)])
       if x.node == m.node {
         x.scale += m.scale
         if x.scale == 0 { result.remove(at: k) } else { result[k] = x }
@@ -201,9 +234,21 @@ final class Accumulation {
         x.node = t.add(filled(x, like: n), filled(m, like: n))
         x.scale = 1
       }
+      x.clean = clean
       result[k] = x
     }
     return result
+  }
+
+  /// Laid over a term that has its entries elsewhere, or the same ones where both have some.
+  private func merged(_ m: Term, into list: inout [Term], _ n: NodeID) throws(Failure) -> Bool {
+    guard m.rows < 0, m.count > 1, gaps[Int(m.columns)] else { return false }
+    for k in list.indices where list[k].rows < 0 && (m.node.isNone || m.clean) && (list[k].node.isNone || list[k].clean) {
+      guard let both = try union(list[k].columns, m.columns), let x = try cleaned(list[k], like: n), let y = try cleaned(m, like: n) else { continue }
+      list[k] = Term(rows: -1, columns: both, scale: 1, node: t.add(x, y), count: m.count)
+      return true
+    }
+    return false
   }
 
   /// What a term reads of an array of the value's shape.
@@ -233,13 +278,18 @@ final class Accumulation {
       if let zeros, let left = try without(m, zeros) { m = left } else if zeros != nil { continue }
       let g = try seen(f, m)
       m.node = m.node.isNone ? g : t.mul(m.node, g)
+      m.clean = !gaps[Int(m.columns)]
       result.append(m)
     }
     return result
   }
   /// 1 where a constant array is zero; nil where it is none or has none.
   private func zeroes(_ f: NodeID) throws(Failure) -> Cells<UInt8>? {
-    guard t.structural(f) == .array || t.structural(f) == .broadcast || t.structural(f) == .reshape, let p = known.data(t, f) else { return nil }
+    switch t.structural(f) {
+    case .array, .broadcast, .reshape, .slice, .transpose, .roll, .concat, .pad, .gather, .cast: break
+    default: return nil
+    }
+    guard let p = known.data(t, f) else { return nil }
     let n = t.type(f).count, d = t.dtype(f), flags = try Cells<UInt8>(n)
     var any = false
     for i in 0 ..< n {
@@ -255,6 +305,7 @@ final class Accumulation {
     if isEmpty(kept) { return nil }
     var m = m
     m.columns = intern(kept)
+    m.clean = false
     return m
   }
 
@@ -267,6 +318,7 @@ final class Accumulation {
       } else {
         let g = try seen(f, m)
         if m.node.isNone { (m.node, m.scale) = (t.div(t.like(g, m.scale), g), 1) } else { m.node = t.div(m.node, g) }
+        m.clean = !gaps[Int(m.columns)]
       }
       result.append(m)
     }
@@ -286,6 +338,7 @@ final class Accumulation {
       }
       let k = try seen(mask, m), g = try seen(f, m)
       if m.node.isNone { m.node = t.select(k, g, t.zeros(g)) } else { m.node = t.gate(k, m.node, g) }
+      m.clean = !gaps[Int(m.columns)]
       result.append(m)
     }
     return result
@@ -304,7 +357,7 @@ final class Accumulation {
       var left: [Term] = [], right: [Term] = []
       for m in a { if let k = try without(m, off) { left.append(k) } }
       for m in b { if let k = try without(m, on) { right.append(k) } }
-      return sum(left, right, n)
+      return try sum(left, right, n)
     }
     var result: [Term] = [], rest = b
     for m in a {
@@ -313,8 +366,10 @@ final class Accumulation {
       if let j = rest.firstIndex(where: { $0.rows == m.rows && $0.columns == m.columns }) {
         let other = rest.remove(at: j)
         if other.node == m.node, other.scale == m.scale { result.append(m); continue }
+        m.clean = !gaps[Int(m.columns)] || m.clean && other.clean && !m.node.isNone && !other.node.isNone
         m.node = t.select(k, x, filled(other, like: n))
       } else {
+        m.clean = !gaps[Int(m.columns)] || m.clean && !m.node.isNone
         m.node = t.select(k, x, t.zeros(x))
       }
       m.scale = 1
@@ -323,6 +378,7 @@ final class Accumulation {
     for m in rest {
       var m = m
       let x = filled(m, like: n)
+      m.clean = !gaps[Int(m.columns)] || m.clean && !m.node.isNone
       m.node = t.select(try seen(c, m), t.zeros(x), x)
       m.scale = 1
       result.append(m)
@@ -350,7 +406,7 @@ final class Accumulation {
         if !m.node.isNone {
           node = t.apply(s, x.indices.map { $0 == slot ? m.node : $0 == index?.slot ? x[$0] : t.zeros(x[$0]) }, attrs)
         }
-        result = sum(result, [Term(rows: -1, columns: intern(columns), scale: m.scale, node: node, count: count)], n)
+        result = try sum(result, [Term(rows: -1, columns: intern(columns), scale: m.scale, node: node, count: count, clean: m.clean)], n)
         continue
       }
       // Which element of the operand each element of the result is: 0 for none.
@@ -410,8 +466,9 @@ final class Accumulation {
         if there.contains(where: { !$0.node.isNone || $0.scale != there[0].scale }) {
           term.node = t.concat(own.enumerated().map { p, m in m.map { filled($0, like: x[p]) } ?? t.zeros(x[p]) }, axis: axis)
           term.scale = 1
+          term.clean = there.allSatisfy { $0.clean && !$0.node.isNone }
         }
-        result = sum(result, [term], n)
+        result = try sum(result, [term], n)
       }
       return result
     }
@@ -478,7 +535,7 @@ final class Accumulation {
       let columns = try IDs(out.count, filling: 0)
       for i in 0 ..< places.count { columns[Int(places[i])] = lists[Int(m.columns)][i] }
       let node = m.node.isNone ? m.node : t.apply(.scatterAdd, [t.input(n, 0), m.node], t.attrs(n))
-      result.append(Term(rows: -1, columns: intern(columns), scale: m.scale, node: node, count: out.count))
+      result.append(Term(rows: -1, columns: intern(columns), scale: m.scale, node: node, count: out.count, clean: m.clean))
     }
     return result
   }
@@ -576,6 +633,7 @@ final class Accumulation {
         }
       }
     }
+    guard at < Int(Int32.max) - (1 << 20) else { throw Failure(.memory, "sparse: the arrays of entries have 2^31 elements or more") }
     let m = l.rowCount, starts = try Cells<Int>(m + 1, filling: 0)
     func each(_ body: (Int, Int32, Int32) -> Void) {
       for (k, list) in found.enumerated() {
@@ -601,7 +659,7 @@ final class Accumulation {
       starts.p[i + 1] += 1
       total += 1
     }
-    guard total < Int(Int32.max), at < Int(Int32.max) - constants.count else { throw Failure(.memory, "sparse: \(total) entries; fewer than 2^31 are taken") }
+    guard total < Int(Int32.max), constants.count < 1 << 20 else { throw Failure(.memory, "sparse: \(total) entries; fewer than 2^31 are taken") }
     for i in 0 ..< m { starts.p[i + 1] += starts.p[i] }
     let next = try Cells<Int>(m + 1), list = try Cells<UInt64>(total)
     for i in 0 ... m { next[i] = starts[i] }

@@ -5,7 +5,7 @@ extension SparseMatrix {
   /// The pattern as numbers of one width.
   package func export(_ format: Request.Format, wide: Bool, base: Int, _ first: UnsafeMutableRawPointer?, _ second: UnsafeMutableRawPointer?) throws(Failure) {
     guard format == .coo || format == request.format else {
-      throw Failure(.invalid, "sparse: the values are in the order of \(request.format == .csc ? "csc" : request.format == .csr ? "csr" : "coo"); set format before preparing, or take coo")
+      throw Failure(.invalid, "sparse: the values are in the order of \(request.format == .csc ? "csc" : request.format == .csr ? "csr" : request.format == .coo ? "coo" : "blocks"); set format before preparing, or take coo")
     }
     let p = pattern, largest = max(p.rowCount, p.columnCount, format == .coo ? 0 : p.count) + base
     guard wide || largest <= Int(Int32.max) else { throw Failure(.invalid, "sparse: \(largest) does not fit into 32 bits; take 64") }
@@ -20,6 +20,9 @@ extension SparseMatrix {
       let t = p.transposed
       if let first { for j in 0 ... p.columnCount { put(first, j, t.starts[j]) } }
       if let second { for e in 0 ..< p.count { put(second, e, Int(t.columns[e])) } }
+    case .blocks:
+      if let first { for (g, v) in blockStarts.enumerated() { put(first, g, v) } }
+      if let second { for (k, v) in blockColumns.enumerated() { put(second, k, Int(v)) } }
     case .coo:
       let rows = p.entryRows
       guard let order else { return }

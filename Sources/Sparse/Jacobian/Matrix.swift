@@ -17,6 +17,8 @@ package final class SparseMatrix {
   /// Value k, in the format's order, is entry order[k] of `pattern`.
   package private(set) var order: Cells<Int32>?
   package private(set) var isPrepared = false
+  /// Of the format of blocks: where each group of rows begins among the blocks, and their groups of columns.
+  package private(set) var blockStarts: [Int] = [], blockColumns: [Int32] = []
 
   /// Of a run: entries' places in the buffer, elements of program outputs, then of steps, then constants.
   private(set) var index: Cells<Int32>?, also: Cells<Int32>?, steps: Cells<Int32>?
@@ -144,6 +146,7 @@ package final class SparseMatrix {
       n = whole.count
       for e in 0 ..< n { kept[e] = Int32(e) }
     }
+    if request.format == .blocks { return try arrangeBlocks(s) }
     let places = try layout(n)
     let list = try Cells<Int32>(n)
     for k in 0 ..< n { list[k] = s.index[Int(kept[Int(places[k])])] }
@@ -151,6 +154,12 @@ package final class SparseMatrix {
     if !s.also.isEmpty {
       let position = try Cells<Int32>(whole.count, filling: -1)
       for k in 0 ..< n { position[Int(kept[Int(places[k])])] = Int32(k) }
+      try add(s, position)
+    }
+  }
+
+  private func add(_ s: Sources, _ position: Cells<Int32>) throws(Failure) {
+    if !s.also.isEmpty {
       let pairs = try Cells<Int32>(2 * s.also.count)
       for a in s.also where position[Int(a.entry)] >= 0 {
         pairs[2 * alsoCount] = position[Int(a.entry)]
@@ -159,6 +168,63 @@ package final class SparseMatrix {
       }
       also = pairs
     }
+  }
+
+  /// Dense blocks, row-major, by group of rows and then of columns: all that hold an entry.
+  private func arrangeBlocks(_ s: Sources) throws(Failure) {
+    func ends(_ groups: [Int], _ n: Int, _ what: String) throws(Failure) -> (starts: [Int], of: [Int32]) {
+      var starts = [0], of: [Int32] = []
+      for (g, size) in groups.enumerated() {
+        guard size >= 0, size <= n - starts[g] else { throw Failure(.invalid, "sparse: the groups of \(what) have other than \(n) in all") }
+        for _ in 0 ..< size { of.append(Int32(g)) }
+        starts.append(starts[g] + size)
+      }
+      guard starts[groups.count] == n else { throw Failure(.invalid, "sparse: the groups of \(what) have \(starts[groups.count]) in all, not \(n)") }
+      return (starts, of)
+    }
+    let r = try ends(request.rowGroups, whole.rowCount, "rows"), c = try ends(request.columnGroups, whole.columnCount, "columns")
+    var mark = [Int32](repeating: -1, count: request.columnGroups.count), starts = [0], columns: [Int32] = [], total = 0
+    blockStarts = [0]
+    for g in request.rowGroups.indices {
+      var found: [Int32] = []
+      for i in r.starts[g] ..< r.starts[g + 1] { for j in whole.row(i) where mark[Int(c.of[Int(j)])] != Int32(g) { mark[Int(c.of[Int(j)])] = Int32(g); found.append(c.of[Int(j)]) } }
+      found.sort()
+      let width = found.reduce(0) { $0 + request.columnGroups[Int($1)] }
+      total += width * request.rowGroups[g]
+      guard total < Int(Int32.max) else { throw Failure(.memory, "sparse: the blocks have 2^31 values or more") }
+      for _ in 0 ..< request.rowGroups[g] {
+        for b in found { for j in c.starts[Int(b)] ..< c.starts[Int(b) + 1] { columns.append(Int32(j)) } }
+        starts.append(columns.count)
+      }
+      blockColumns += found
+      blockStarts.append(blockColumns.count)
+    }
+    pattern = Pattern(rowCount: whole.rowCount, columnCount: whole.columnCount, starts: starts, columns: columns)
+    let places = try Cells<Int32>(total), list = try Cells<Int32>(total), position = try Cells<Int32>(whole.count, filling: -1), zero = Int32(outputElements + stepCount + constants.count)
+    constants.append(0)
+    var k = 0
+    for g in request.rowGroups.indices {
+      var across = 0
+      for b in blockColumns[blockStarts[g] ..< blockStarts[g + 1]] {
+        let width = request.columnGroups[Int(b)]
+        for i in r.starts[g] ..< r.starts[g + 1] {
+          for q in 0 ..< width {
+            let e = pattern.starts[i] + across + q
+            places[k] = Int32(e)
+            if let own = whole.entry(i, Int(pattern.columns[e])) {
+              list[k] = s.index[own]
+              position[own] = Int32(k)
+            } else {
+              list[k] = zero
+            }
+            k += 1
+          }
+        }
+        across += width
+      }
+    }
+    (order, index) = (places, list)
+    try add(s, position)
   }
 
   /// The format's order of the pattern's entries.

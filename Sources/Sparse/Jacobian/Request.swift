@@ -3,7 +3,7 @@ package import Tape
 /// What is wanted: of which nodes, by which, in which form.
 package struct Request {
   package enum Kind: Sendable { case jacobian, hessian, lagrangian, combination, normal }
-  package enum Format: Int32, Sendable { case csr, csc, coo }
+  package enum Format: Int32, Sendable { case csr, csc, coo, blocks }
   package enum Triangle: Int32, Sendable { case full, lower, upper }
   package enum Method: Int32, CaseIterable, Sendable {
     case auto, accumulate, forward, reverse, star, acyclic, starBicolouring, acyclicBicolouring
@@ -40,6 +40,8 @@ package struct Request {
   package var weighted = false
   package var method = Method.auto, order: Order?, format = Format.csr, triangle = Triangle.full
   package var threads = 0
+  /// Of blocks: the sizes of groups of rows and of columns.
+  package var rowGroups: [Int] = [], columnGroups: [Int] = []
   /// The host's own pattern, in rows; nil: found.
   package var pattern: Pattern?
   package var rowColours: [Int32]?, columnColours: [Int32]?

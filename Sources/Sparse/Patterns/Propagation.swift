@@ -107,7 +107,7 @@ final class Propagation {
       return try matrices(t, n, x, of)
     case .argmax, .argmin, .argsort, .poolIndex, .searchsorted, .cumargmax, .cumargmin, .random, .revolve, .iota: return nil
     case .conv:
-      if let a = of(x[0]), of(x[1]) == nil { return try blocks(t, [a], [t.type(x[0])], lead: t.type(n).rank > 0 && t.type(x[0]).rank == t.type(n).rank ? 1 : 0, t.type(n)) }
+      return try convolved(t, n, x, of)
     default: break
     }
     return try everything(t, n, x.compactMap(of))
@@ -373,6 +373,57 @@ final class Propagation {
     return result
   }
   private func rowsColumns(_ slot: Int, _ rows: Int, _ columns: Int, _ k: Int) -> Int { slot == 0 ? rows * k : k * columns }
+
+  /// Each element of the result against the windows that it is made of, as the operator's kernel walks them.
+  private func convolved(_ t: Tape, _ n: NodeID, _ x: [NodeID], _ of: (NodeID) -> IDs?) throws(Failure) -> IDs? {
+    let out = t.type(n), g = row(.conv).geometry(x.map { t.type($0) }, t.attrs(n), out)
+    var result: IDs?
+    for slot in 0 ..< 2 {
+      guard let a = of(x[slot]) else { continue }
+      let part = try IDs(out.count, filling: 0), C = g[4], other = slot == 0 ? g[3] : g[2], own = slot == 0 ? g[2] : g[3]
+      let from = slot == 0 ? 5 : 9, line = try IDs(C * g[18] * g[25] * g[32])
+      for b in 0 ..< g[0] {
+        for group in 0 ..< g[1] {
+          for i in 0 ..< own {
+            let base = b * g[from] + group * g[from + 1] + i * g[from + 2]
+            for p0 in 0 ..< g[19] {
+              for p1 in 0 ..< g[26] {
+                for p2 in 0 ..< g[33] {
+                  var m = 0
+                  func at(_ axis: Int, _ p: Int, _ k: Int) -> Int? {
+                    let q = 17 + 7 * axis, v = g[q + 3] * p + g[q + 4] * k - g[q + 6]
+                    return v % g[q + 5] == 0 && v >= 0 && v / g[q + 5] < g[q] ? v / g[q + 5] : nil
+                  }
+                  for k0 in 0 ..< g[18] {
+                    guard let i0 = at(0, p0, k0) else { continue }
+                    for k1 in 0 ..< g[25] {
+                      guard let i1 = at(1, p1, k1) else { continue }
+                      for k2 in 0 ..< g[32] {
+                        guard let i2 = at(2, p2, k2) else { continue }
+                        let inner = slot == 0 ? (i0 * g[24] + i1) * g[31] + i2 : (k0 * g[25] + k1) * g[32] + k2
+                        for c in 0 ..< C {
+                          line[m] = a[base + c * g[from + 3] + inner]
+                          m += 1
+                        }
+                      }
+                    }
+                  }
+                  try charge(m)
+                  let u = sets.union(of: line.p, count: m)
+                  for o in 0 ..< other {
+                    let (first, second) = slot == 0 ? (i, o) : (o, i)
+                    part[b * g[13] + group * g[14] + first * g[15] + second * g[16] + (p0 * g[26] + p1) * g[33] + p2] = u
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+      result = try joined(result, part)
+    }
+    return result
+  }
 
   // MARK: loops and branches
 

@@ -27,6 +27,7 @@ from .function import Function, leaf_key
 from .program import input_array, pointers
 
 _FORMATS = {"csr": constants["CAMBER_SPARSE_CSR"], "csc": constants["CAMBER_SPARSE_CSC"], "coo": constants["CAMBER_SPARSE_COO"]}
+_BLOCKS = constants["CAMBER_SPARSE_BLOCKS"]
 _TRIANGLES = {"full": constants["CAMBER_SPARSE_FULL"], "lower": constants["CAMBER_SPARSE_LOWER"], "upper": constants["CAMBER_SPARSE_UPPER"]}
 _METHODS = {
     name: constants["CAMBER_SPARSE_" + name.upper()]
@@ -133,10 +134,24 @@ class SparseMatrix:
         """The matrix as SciPy's, sharing the values."""
         import scipy.sparse as ss
 
-        if self.format == "coo":
+        if self.format in ("coo", "blocks"):
             return ss.coo_matrix((self.data, (self.row, self.col)), shape=self.shape)
         made = ss.csr_matrix if self.format == "csr" else ss.csc_matrix
         return made((self.data, self.indices, self.indptr), shape=self.shape, copy=False)
+
+    def blocks(self) -> list[tuple[int, int, np.ndarray[Any, Any]]]:
+        """(group of rows, group of columns, dense block) of each block, views of `data`."""
+        if self.format != "blocks":
+            raise InvalidError("sparse: the values are not in blocks; ask for them with blocks=(sizes of rows, sizes of columns)")
+        starts, columns = self._prepared.lists
+        rows, widths = self._prepared.groups
+        found, at = [], 0
+        for g in range(len(rows)):
+            for b in columns[starts[g] : starts[g + 1]]:
+                size = int(rows[g] * widths[b])
+                found.append((g, int(b), self.data[at : at + size].reshape(rows[g], widths[b])))
+                at += size
+        return found
 
     def to_dense(self) -> np.ndarray[Any, Any]:
         """The matrix with its zeros; of a triangle, that triangle."""
@@ -201,8 +216,10 @@ class _Space:
 class Prepared:
     """A sparse derivative prepared for arguments of one kind: pattern, colours and program."""
 
-    def __init__(self, handle: Any, what: str, kinds: list[Any], format: str, options: dict[str, float], pattern: Any, colors: Any) -> None:
+    def __init__(self, handle: Any, what: str, kinds: list[Any], format: str, options: dict[str, float], pattern: Any, colors: Any, blocks: Any = None,
+                 point: Any = None) -> None:  # fmt: skip
         self.handle, self.what, self.kinds, self.format = handle, what, kinds, format
+        self.groups: Any = None
         for name, value in options.items():
             self._check(lib.sparse_set(handle, name.encode(), float(value)))
         if pattern is not None:
@@ -212,6 +229,12 @@ class Prepared:
             given = [None if c is None else np.ascontiguousarray(c, np.int32) for c in colors]
             args = [v for c in given for v in ((None, 0) if c is None else (c.ctypes.data, c.size))]
             self._check(lib.sparse_use_colors(handle, *args))
+        if blocks is not None:
+            self.groups = tuple(np.ascontiguousarray(g, np.int64) for g in blocks)
+            self.format = "blocks"
+            self._check(lib.sparse_use_blocks(handle, *[v for g in self.groups for v in (g.ctypes.data, g.size)]))
+        if point is not None:
+            self._check(lib.sparse_use_point(handle, pointers(point)))
         self._check(lib.sparse_prepare(handle))
         self.shape = (int(lib.sparse_row_count(handle)), int(lib.sparse_column_count(handle)))
         self.count = int(lib.sparse_value_count(handle))
@@ -238,13 +261,16 @@ class Prepared:
     def _read(self, format: str, lengths: tuple[int, int]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         kind = np.dtype(np.int32 if max(*self.shape, self.count) < 2**31 - 1 else np.int64)
         first, second = (np.empty(n, kind) for n in lengths)
-        self._check(lib.sparse_pattern(self.handle, _FORMATS[format], kind.itemsize * 8, 0, first.ctypes.data, second.ctypes.data))
+        self._check(lib.sparse_pattern(self.handle, _FORMATS.get(format, _BLOCKS), kind.itemsize * 8, 0, first.ctypes.data, second.ctypes.data))
         return first, second
 
     @property
     def lists(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Starts and indices."""
-        if self._lists is None:
+        if self._lists is None and self.format == "blocks":
+            starts, indices = self._read(self.format, (len(self.groups[0]) + 1, max(self.count, 1)))
+            self._lists = (starts, indices[: starts[-1]])
+        elif self._lists is None:
             self._lists = self._read(self.format, (self.shape[0 if self.format == "csr" else 1] + 1, self.count))
         return self._lists  # type: ignore[no-any-return]
 
@@ -303,8 +329,10 @@ class Prepared:
 class SparseFunction:
     """Gives a SparseMatrix at each point; traced, its pattern found and its values' program compiled once for each kind of arguments."""
 
-    def __init__(self, kind: str, f: Callable[..., Any], pattern: Any, coloring: Any, format: str, options: dict[str, float], extra: int = 0) -> None:
+    def __init__(self, kind: str, f: Callable[..., Any], pattern: Any, coloring: Any, format: str, options: dict[str, float], extra: int = 0,
+                 blocks: Any = None, at: Any = None) -> None:  # fmt: skip
         self.kind, self.name = kind, f"sparse_{kind}"
+        self.blocks, self.at = blocks, at
         self.function = f if isinstance(f, Function) else Function(f)
         _pick(_FORMATS, format, f"{self.name}: format")
         self.pattern, self.format, self.options = pattern, format, {"format": _FORMATS[format], **options}
@@ -357,7 +385,13 @@ class SparseFunction:
             handle = lib.sparse_normal(*args, self.extra) if self.kind == "normal" else getattr(lib, self.name)(*args)
         if not handle:
             tape.fail()
-        made = Prepared(handle, self.name, kinds, self.format, self.options, self.pattern, self.colors)
+        point = None
+        if self.at is not None:
+            given, tree, _ = self._arguments(self.at[0], self.at[1:])
+            if (tree, tuple([leaf_key(leaf) for leaf in given])) != key:
+                raise ShapeError(f"{self.name}: the point 'at' is not of the arguments' kind")
+            point = [input_array(np.asarray(given[p]), k, f"{self.name}: at: argument {i}") for i, (p, k) in enumerate(zip(places, kinds))]
+        made = Prepared(handle, self.name, kinds, self.format, self.options, self.pattern, self.colors, self.blocks, point)
         shapes = [(y.shape, y._code) for y in _outputs(result, tape)]
         if self.kind == "lagrangian":
             made.kinds = kinds + shapes
@@ -410,7 +444,9 @@ def _options(order: str, threads: int, triangle: str | None = None) -> dict[str,
     return options
 
 
-def sparse_jacobian(f: Callable[..., Any], pattern: Any = None, coloring: Any = "auto", format: str = "csr", *, order: str = "portfolio", threads: int = 0) -> SparseFunction:
+def sparse_jacobian(
+    f: Callable[..., Any], pattern: Any = None, coloring: Any = "auto", format: str = "csr", *, order: str = "portfolio", threads: int = 0, blocks: Any = None, at: Any = None
+) -> SparseFunction:
     """A function that gives the Jacobian of ``f(x, *args)`` by x as a sparse matrix.
 
     Parameters
@@ -429,17 +465,21 @@ def sparse_jacobian(f: Callable[..., Any], pattern: Any = None, coloring: Any = 
         "incidence_degree", "dynamic_largest_first".
     threads
         0: all processors.
+    blocks
+        (sizes of groups of rows, sizes of groups of columns): values as dense blocks, see SparseMatrix.blocks.
+    at
+        Arguments, as a tuple, at which the pattern is taken instead of everywhere: the branches taken there, no entry where a factor is zero there.
 
     >>> import numpy as np, camber as cb
     >>> J = cb.sparse_jacobian(lambda x: np.sin(x) * np.roll(x, 1))(np.zeros(4))
     >>> J.nnz, J.shape
     (8, (4, 4))
     """
-    return SparseFunction("jacobian", f, pattern, coloring, format, _options(order, threads))
+    return SparseFunction("jacobian", f, pattern, coloring, format, _options(order, threads), blocks=blocks, at=at)
 
 
 def sparse_hessian(
-    f: Callable[..., Any], pattern: Any = None, coloring: Any = "auto", format: str = "csr", *, triangle: str = "full", order: str = "portfolio", threads: int = 0
+    f: Callable[..., Any], pattern: Any = None, coloring: Any = "auto", format: str = "csr", *, triangle: str = "full", order: str = "portfolio", threads: int = 0, at: Any = None
 ) -> SparseFunction:
     """A function that gives the Hessian of the scalar ``f(x, *args)`` by x as a sparse matrix.
 
@@ -450,7 +490,7 @@ def sparse_hessian(
     array([[4., 0.],
            [2., 0.]])
     """
-    return SparseFunction("hessian", f, pattern, coloring, format, _options(order, threads, triangle))
+    return SparseFunction("hessian", f, pattern, coloring, format, _options(order, threads, triangle), at=at)
 
 
 def sparse_lagrangian(
