@@ -76,10 +76,9 @@ def asdex(problem, n, seconds):
     f, x = (problems.brusselator(np, n), rng.random(2 * n * n)) if problem == "jacobian" else (problems.rosenbrock(np), rng.random(n))
     x = np.asarray(x)
     t = time.perf_counter()
-    colored = (ad.jacobian_coloring if problem == "jacobian" else ad.hessian_coloring)(f, x.shape)
+    colored = (ad.jacobian_coloring if problem == "jacobian" else ad.hessian_coloring)(f, x)
     made = jax.jit((ad.jacobian_from_coloring if problem == "jacobian" else ad.hessian_from_coloring)(f, colored))
-    y = made(x)
-    y.block_until_ready() if hasattr(y, "block_until_ready") else jax.block_until_ready(y)
+    y = jax.block_until_ready(made(x))
     setup = time.perf_counter() - t
     values = median(lambda: jax.block_until_ready(made(x)), seconds)
     report(setup, values, base, sum=float(np.sum(y.data)))

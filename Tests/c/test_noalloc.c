@@ -38,6 +38,25 @@ static void allocations(const char *what, camber_tape *t, const camber_node *in,
   camber_workspace_free(w), camber_program_free(p);
 }
 
+/* The same of a sparse matrix's values, by a method. */
+static void sparse_allocations(camber_tape *t, camber_node y, camber_node x, int method, const void *const *at, void *values, size_t room) {
+  camber_sparse *s = method == CAMBER_SPARSE_STAR || method == CAMBER_SPARSE_ACYCLIC ? camber_sparse_hessian(t, camber_easy_sum(t, camber_square(t, y)), &x, 1, NULL, 0)
+                                                                                     : camber_sparse_jacobian(t, &y, 1, &x, 1, NULL, 0);
+  camber_sparse_set(s, "method", method);
+  camber_sparse_workspace *w = camber_sparse_workspace_new(s);
+  if (!CHECK(w != NULL && camber_sparse_value_count(s) <= room)) {
+    fprintf(stderr, "%s\n", camber_sparse_message(s));
+    return;
+  }
+  STATUS(camber_sparse_values(w, at, values), CAMBER_OK);
+  long before = atomic_load(&count);
+  int bad = 0;
+  for (int i = 0; i < 100; i++) bad += camber_sparse_values(w, at, values) != CAMBER_OK;
+  long made = atomic_load(&count) - before;
+  if (!CHECK(bad == 0 && made == 0)) fprintf(stderr, "  sparse method %d: %ld calls of malloc and free in 100 runs\n", method, made);
+  camber_sparse_workspace_free(w), camber_sparse_free(s);
+}
+
 static camber_status twice(void *payload, camber_call *call, const void *const *x, void *const *y) {
   (void)payload;
   for (size_t i = 0; i < camber_call_size(call, 0); i++) ((double *)y[0])[i] = 2 * ((const double *)x[0])[i];
@@ -58,6 +77,13 @@ int main(void) {
   CHECK(atomic_load(&count) == probe + 2);
 
   const void *at[2] = {a, b};
+  {
+    const int64_t many[1] = {70000};   /* entries enough for threads */
+    camber_tape *t = camber_tape_new();
+    camber_node x = camber_input(t, CAMBER_F64, many, 1), y = camber_mul(t, camber_sin(t, x), camber_roll(t, x, 1, 0));
+    for (int method = CAMBER_SPARSE_AUTO; method <= CAMBER_SPARSE_ACYCLIC; method++) sparse_allocations(t, y, x, method, at, r, sizeof r / 8);
+    camber_tape_free(t);
+  }
   void *to[3] = {r[0], r[1], r[2]};
   {   /* scalars */
     camber_tape *t = camber_tape_new();

@@ -619,26 +619,63 @@ final class Accumulation {
 
   // MARK: the end
 
+  /// A term's array without what only moved it last: its entries are read where they lie. With it, for each entry, the element plus one; nil: each its own.
+  private func peeled(_ m: Term) throws(Failure) -> (node: NodeID, places: IDs?) {
+    guard m.rows < 0 else { return (m.node, nil) }
+    var node = m.node, places: IDs?
+    let columns = lists[Int(m.columns)]
+    while let s = t.structural(node) {
+      switch s {
+      case .pad, .roll, .transpose, .slice, .broadcast: break
+      case .reshape:
+        node = t.input(node, 0)
+        continue
+      default: return (node, places)
+      }
+      let inner = t.input(node, 0), count = t.type(inner).count
+      guard count <= m.count + m.count / 8 + 8 else { return (node, places) }
+      let own = try IDs(count)
+      for i in 0 ..< count { own[i] = Int32(i + 1) }
+      let moved = try moveNumbers(t, node, [inner], [own]), next = try IDs(m.count, filling: 0)
+      for e in 0 ..< m.count where columns[e] != 0 {
+        let at = places.map { Int($0[e]) } ?? e + 1
+        next[e] = moved[at - 1]
+        // An entry that is a zero of the padding stays where it is.
+        if next[e] == 0 { return (node, places) }
+      }
+      (node, places) = (inner, next)
+    }
+    return (node, places)
+  }
+
   /// Pattern and sources of what was accumulated.
   func gathered(_ found: [[Term]], _ l: Linearised) throws(Failure) -> (Pattern, Sources) {
     var offsets: [Int32: Int] = [:], outputs: [NodeID] = [], at = 0, constants: [Double] = [], constantAt: [UInt64: Int] = [:]
+    var bare: [[(node: NodeID, places: IDs?)]] = []
     for list in found {
-      for m in list where !m.node.isNone {
-        let s = t.cast(settled(m), l.dtype)
+      var own: [(node: NodeID, places: IDs?)] = []
+      for m in list {
+        guard !m.node.isNone else { own.append((.none, nil)); continue }
+        var x = m
+        let places: IDs?
+        (x.node, places) = try peeled(m)
+        let s = t.cast(settled(x), l.dtype)
         if let f = t.failure { throw f }
+        own.append((s, places))
         if offsets[s.index] == nil {
           offsets[s.index] = at
           outputs.append(s)
-          at += m.count
+          at += t.type(s).count
         }
       }
+      bare.append(own)
     }
     guard at < Int(Int32.max) - (1 << 20) else { throw Failure(.memory, "sparse: the arrays of entries have 2^31 elements or more") }
     let m = l.rowCount, starts = try Cells<Int>(m + 1, filling: 0)
     func each(_ body: (Int, Int32, Int32) -> Void) {
       for (k, list) in found.enumerated() {
-        for term in list {
-          let columns = lists[Int(term.columns)].p, rows = term.rows < 0 ? nil : lists[Int(term.rows)].p
+        for (q, term) in list.enumerated() {
+          let columns = lists[Int(term.columns)].p, places = bare[k][q].places?.p, rows = term.rows < 0 ? nil : lists[Int(term.rows)].p
           var source = 0, step = 1
           if term.node.isNone {
             if constantAt[term.scale.bitPattern] == nil {
@@ -648,9 +685,9 @@ final class Accumulation {
             source = at + (constantAt[term.scale.bitPattern] ?? 0)
             step = 0
           } else {
-            source = offsets[t.cast(settled(term), l.dtype).index] ?? 0
+            source = offsets[bare[k][q].node.index] ?? 0
           }
-          for e in 0 ..< term.count where columns[e] != 0 { body(l.rowStarts[k] + (rows.map { Int($0[e]) } ?? e), columns[e] - 1, Int32(source + step * e)) }
+          for e in 0 ..< term.count where columns[e] != 0 { body(l.rowStarts[k] + (rows.map { Int($0[e]) } ?? e), columns[e] - 1, Int32(source + step * (places.map { Int($0[e]) - 1 } ?? e))) }
         }
       }
     }
