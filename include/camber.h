@@ -665,8 +665,10 @@ camber_status camber_hvp(camber_tape *tape, camber_node output, const camber_nod
 
 /* How a dense Jacobian is made: a forward sweep a column, a reverse sweep a row, or whichever are fewer; or by eliminating the vertices of
  * the program's graph in the cheapest order found (camber_elimination in camber_sparse.h), for straight-line programs of a few thousand
- * scalars at most. */
-enum { CAMBER_AUTO = 0, CAMBER_FORWARD = 1, CAMBER_REVERSE = 2, CAMBER_ELIMINATION = 3 };
+ * scalars at most; or stage by stage: the program is cut where few values cross, each stage takes its cheaper direction, and the stages'
+ * Jacobians are multiplied in the cheapest order (there a zero of one stage times an infinity of another is NaN: structural zeros do not
+ * outlive a stage). */
+enum { CAMBER_AUTO = 0, CAMBER_FORWARD = 1, CAMBER_REVERSE = 2, CAMBER_ELIMINATION = 3, CAMBER_STAGEWISE = 4 };
 /* blocks[i * input_count + j]: d outputs[i] / d inputs[j], of shape outputs[i].shape + inputs[j].shape. */
 camber_status camber_jacobian(camber_tape *tape, const camber_node *outputs, size_t output_count,
                               const camber_node *inputs, size_t input_count, int32_t mode, camber_node *blocks);

@@ -16,15 +16,16 @@ extension Tape {
   }
   public func hvp(_ y: Node, _ inputs: [Node], _ vectors: [Node]) throws -> [Node] { try made(core.hvp(id(y), inputs.map(id), vectors.map(id))) }
 
-  public enum Sweep: Sendable { case auto, forward, reverse, elimination }
+  public enum Sweep: Sendable { case auto, forward, reverse, elimination, stagewise }
   /// [output][input], each of shape output.shape + input.shape.
   public func jacobian(_ outputs: [Node], _ inputs: [Node], sweep: Sweep = .auto) throws -> [[Node]] {
     let m: JacobianMode = switch sweep {
     case .auto: .auto
     case .forward: .forward
     case .reverse: .reverse
-    case .elimination: .auto
+    case .elimination, .stagewise: .auto
     }
+    if sweep == .stagewise { return rows(try made(core.stagedBlocks(outputs.map(id), inputs.map(id))), inputs.count) }
     if sweep == .elimination { return rows(try made(core.eliminatedBlocks(outputs.map(id), inputs.map(id))), inputs.count) }
     return rows(try made(core.jacobian(outputs.map(id), inputs.map(id), mode: m)), inputs.count)
   }

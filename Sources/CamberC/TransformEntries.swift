@@ -59,9 +59,9 @@ func blockCount(_ a: Int, _ b: Int) -> Int {
   _ tape: OpaquePointer!, _ outputs: Nodes!, _ output_count: Int, _ inputs: Nodes!, _ input_count: Int, _ mode: Int32, _ blocks: MutableNodes!
 ) -> camber_status {
   transform(tape, blocks, blockCount(output_count, input_count), "jacobian") { h, t in
-    guard mode == CAMBER_ELIMINATION || JacobianMode(rawValue: mode) != nil else { t.fail(.invalid, "jacobian: mode \(mode) is none of auto, forward, reverse, elimination"); return nil }
+    guard mode == CAMBER_ELIMINATION || mode == CAMBER_STAGEWISE || JacobianMode(rawValue: mode) != nil else { t.fail(.invalid, "jacobian: mode \(mode) is none of auto, forward, reverse, elimination, stagewise"); return nil }
     guard let y = h.nodes(outputs, output_count, "jacobian"), let x = h.nodes(inputs, input_count, "jacobian") else { return nil }
-    guard let m = JacobianMode(rawValue: mode) else { return t.eliminatedBlocks(y, x) }
+    guard let m = JacobianMode(rawValue: mode) else { return mode == CAMBER_STAGEWISE ? t.stagedBlocks(y, x) : t.eliminatedBlocks(y, x) }
     return t.jacobian(y, x, mode: m)
   }
 }

@@ -165,3 +165,26 @@ def test_preaccumulated_loops():
         for mode in ("forward", "reverse"):
             close(cb.jacobian(g, wrt, mode)(x, vs), cb.jacobian(f, wrt, mode)(x, vs), 1e-12)
     close(cb.hessian(lambda x: np.sum(g(x, vs)))(x), cb.hessian(lambda x: np.sum(f(x, vs)))(x), 1e-11)
+
+
+def test_stagewise():
+    rng = np.random.default_rng(2)
+    a, b, c = rng.normal(size=(3, 40)), rng.normal(size=(50, 3)) / 2, rng.normal(size=(4, 50)) / 7
+
+    def narrow(x):
+        return np.tanh(b @ np.sin(a @ x))
+
+    def many(x):
+        y = narrow(x)
+        return c @ (y * np.exp(-y)) + x[:4]
+
+    x = rng.normal(size=40) / 6
+    for f in (narrow, many, lambda x: np.cumsum(narrow(x)) * x[0], lambda x: cb.scan(lambda s, v: (s * v, s), np.sum(x), x)[1]):
+        want = cb.jacobian(f, mode="forward")(x)
+        close(cb.jacobian(f, mode="stagewise")(x), want, 1e-12)
+        close(cb.grad(lambda x: np.sum(cb.jacobian(f, mode="stagewise")(x) ** 2))(x), cb.grad(lambda x: np.sum(cb.jacobian(f, mode="forward")(x) ** 2))(x), 1e-11)
+    two = cb.jacobian(lambda x, y: (narrow(x) * y, np.sum(x) * y), (0, 1), "stagewise")(x, 2.0)
+    plain = cb.jacobian(lambda x, y: (narrow(x) * y, np.sum(x) * y), (0, 1), "forward")(x, 2.0)
+    for p, q in zip(two, plain):
+        close(p[0], q[0], 1e-12)
+        close(p[1], q[1], 1e-12)

@@ -9,7 +9,7 @@
 namespace camber {
 
 /* How a dense Jacobian is made. */
-enum class Mode : std::int32_t { automatic = CAMBER_AUTO, forward = CAMBER_FORWARD, reverse = CAMBER_REVERSE, elimination = CAMBER_ELIMINATION };
+enum class Mode : std::int32_t { automatic = CAMBER_AUTO, forward = CAMBER_FORWARD, reverse = CAMBER_REVERSE, elimination = CAMBER_ELIMINATION, stagewise = CAMBER_STAGEWISE };
 
 /* Jacobian blocks: at(i, j) is d outputs[i] / d inputs[j]. */
 struct Blocks {

@@ -15,7 +15,7 @@ from ._trace import Argnums, Placed, as_argnums, call, derived, is_number, on_ta
 from .function import Function
 
 _MODES = {"auto": constants["CAMBER_AUTO"], "forward": constants["CAMBER_FORWARD"], "reverse": constants["CAMBER_REVERSE"],
-          "elimination": constants["CAMBER_ELIMINATION"]}  # fmt: skip
+          "elimination": constants["CAMBER_ELIMINATION"], "stagewise": constants["CAMBER_STAGEWISE"]}  # fmt: skip
 
 
 def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Function:
@@ -211,9 +211,9 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0, mode: str = "auto", ha
     argnums
         As in grad.
     mode
-        'forward' (a sweep for each input element), 'reverse' (one for each output element), 'auto': whichever are fewer, or 'elimination':
+        'forward' (a sweep for each input element), 'reverse' (one for each output element), 'auto': whichever are fewer, 'elimination':
         the vertices of the function's graph are eliminated in the cheapest order found, for straight-line functions of up to some
-        thousand scalars (see elimination_cost).
+        thousand scalars (see elimination_cost), or 'stagewise': cut where few values cross, each stage in its cheaper direction.
 
     Returns
     -------
