@@ -1,12 +1,12 @@
 #!/bin/sh
 # Builds and runs the C and C++ tests against a library: Tests/run-native.sh [folder of libcamber.so] [test ...]
 # Each test's closing line is printed after its name; the exit status is non-zero when one fails. Tests: headers, api, easy,
-# bad_input, regressions, solve, archive, threads, noalloc, host, cpp, generic, eigen, adbench, quickstart, linalg, fit, custom, checkpoint, taylor, saved, package, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
+# bad_input, regressions, solve, archive, threads, noalloc, host, cpp, generic, eigen, adbench, quickstart, linalg, fit, custom, checkpoint, taylor, saved, package, opf, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 lib=$(cd "${1:-$root/build}" && pwd) || exit 2
 [ $# -gt 0 ] && shift
-tests=${*:-headers api easy bad_input regressions solve sparse archive threads noalloc host cpp generic eigen adbench quickstart linalg fit custom checkpoint taylor sparse_example saved package fashion}
+tests=${*:-headers api easy bad_input regressions solve sparse archive threads noalloc host cpp generic eigen adbench quickstart linalg fit custom checkpoint taylor sparse_example saved package opf fashion}
 data=${CAMBER_SHARED:-$root/../shared}/data/adbench
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -195,8 +195,22 @@ fashion() {
   say fashion $((all - right)) "$right passed, $((all - right)) failed"
 }
 
+# Optimal power flow by IPOPT, where there is one: costs, dense matrices and derivative checker are the program's own to judge.
+opf() {
+  grids=${CAMBER_SHARED:-$root/../shared}/data/opf
+  pkg-config --exists ipopt 2>/dev/null || { say opf 0 "skipped: no IPOPT (coinor-libipopt-dev)"; return; }
+  [ -d "$grids" ] || { say opf 0 "skipped: no $grids (set CAMBER_SHARED)"; return; }
+  $cc -std=c11 -O1 -Wall -Wextra -Werror $include $(pkg-config --cflags ipopt) $CFLAGS "$root/examples/opf/main.c" -o "$work/opf" $link -lipopt -lm || { say opf 1 "does not build"; return; }
+  grids=$(cd "$grids" && pwd)
+  (cd "$work" && timeout 300 $WRAP ./opf "$grids" && timeout 300 $WRAP ./opf "$grids" measure) >"$work/opf.log" 2>&1
+  status=$?
+  [ $status -eq 0 ] || sed 's/^/    /' "$work/opf.log"
+  say opf $status "$(grep -c 'checker content, equal to dense' "$work/opf.log") cases solved to the published costs"
+}
+
 for t in $tests; do
   case $t in
+    opf) opf ;;
     headers) headers ;;
     quickstart | linalg | fit | custom | checkpoint | taylor) alike $t ;;
     sparse_example) alike sparse ;;
