@@ -58,7 +58,7 @@ headers() {
   done
   for c in g++ clang++; do
     command -v $c >/dev/null || continue
-    for h in camber.h camber_easy.h camber.hpp camber/base.hpp camber/node.hpp camber/ops.hpp camber/shapes.hpp camber/generic.hpp camber/windows.hpp camber/transforms.hpp camber/linalg.hpp camber/host.hpp camber/program.hpp camber/training.hpp camber/solver.hpp camber/sparse.hpp camber/tensors.hpp camber/archive.hpp; do
+    for h in camber.h camber_easy.h camber.hpp camber/base.hpp camber/node.hpp camber/ops.hpp camber/shapes.hpp camber/generic.hpp camber/windows.hpp camber/transforms.hpp camber/linalg.hpp camber/host.hpp camber/program.hpp camber/training.hpp camber/plan.hpp camber/solver.hpp camber/sparse.hpp camber/tensors.hpp camber/archive.hpp; do
       for std in c++17 c++20; do
         if $c -std=$std $strict $include -DHEADER="<$h>" -x c++ "$here/c/header_a.c" "$here/c/header_b.c" -o "$work/header" $link; then passed=$((passed + 1)); else wrong=$((wrong + 1)); fi
       done

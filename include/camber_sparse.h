@@ -40,7 +40,8 @@ enum {
   CAMBER_SPARSE_STAR = 4,       /* Hessians: products for each colour of a star colouring, entries read off directly */
   CAMBER_SPARSE_ACYCLIC = 5,    /* Hessians: fewer colours, entries by substitution, which adds up rounding along paths */
   CAMBER_SPARSE_STAR_BICOLORING = 6,   /* Jacobians: some rows by reverse, some columns by forward products, read off directly */
-  CAMBER_SPARSE_ACYCLIC_BICOLORING = 7 /* the same by substitution */
+  CAMBER_SPARSE_ACYCLIC_BICOLORING = 7, /* the same by substitution */
+  CAMBER_SPARSE_ELIMINATION = 8 /* vertex elimination of a straight-line program of up to some thousand scalars: see camber_elimination */
 };
 /* Orders in which vertices are coloured. */
 enum {
@@ -157,6 +158,47 @@ camber_status camber_elimination_cost(camber_tape *tape, const camber_node *outp
  * stay as they are. All inputs and outputs of a body are of one float dtype, or it stays too. */
 camber_status camber_preaccumulate(camber_tape *tape, const camber_node *outputs, size_t output_count, const camber_node *inputs,
                                    size_t input_count, camber_node *results);
+
+/* ---- The planner: the method that suits the problem ------------------------------------------------------------------------------ */
+/* A plan holds, for one Jacobian or Hessian, what every method would take: operations, bytes, colors, passes, memory, predicted time and
+ * rounding error; and the choice. Counts are exact: each method's nodes are made (on a copy of the function) and counted, nothing is run.
+ * Times are predicted with figures of this machine, measured once a process in some milliseconds. Where methods are near each other, and a
+ * point is given, they are compiled and run there, in turns; medians decide. Runs take no more than ten evaluations of the method
+ * that is chosen, or two milliseconds where that is more, beside one first run of each. The verdict is remembered by the function's fingerprint and the machine.
+ * Methods by name, for kind "jacobian" and "hessian" (dense results): "forward", "reverse", "compressed_forward", "compressed_reverse",
+ * "star_bicoloring", "star" (Hessians), "elimination", "stagewise"; for "sparse_jacobian" and "sparse_hessian": "compressed_forward",
+ * "compressed_reverse", "star_bicoloring", "acyclic_bicoloring", "star", "acyclic", "accumulate", "elimination". "finite_differences" stands
+ * in each table for comparison and is never chosen. */
+typedef struct camber_plan camber_plan;
+
+/* Of the Jacobian of the outputs by the variables, or the Hessian of one scalar output. Variables and data are inputs of the tape, all that the
+ * outputs depend on. NULL on error: the tape has the sentence. The tape is not changed, and may be freed before the plan. */
+camber_plan *camber_plan_new(camber_tape *tape, const char *kind, const camber_node *outputs, size_t output_count, const camber_node *variables,
+                             size_t variable_count, const camber_node *data, size_t data_count);
+void camber_plan_free(camber_plan *plan);
+/* Options: taste (1 as it begins: near methods are run; 0: the prediction alone decides), accurate (1: the method with the least predicted
+ * rounding error, the faster of equal ones; 0 as it begins: the fastest). */
+camber_status camber_plan_set(camber_plan *plan, const char *name, double value);
+/* Chooses. inputs: an array for each variable, then for each data, read during the call; NULL: by prediction. */
+camber_status camber_plan_run(camber_plan *plan, const void *const *inputs);
+const char *camber_plan_message(const camber_plan *plan);
+/* The name of the method chosen; "" before a run. It lives as long as the process. */
+const char *camber_plan_method(const camber_plan *plan);
+/* The table. numbers[0 ... 8]: 1 where the method applies, operations (in additions), bytes moved, colors, passes, bytes of memory at once
+ * (exact where it was run), nanoseconds predicted and measured (0: not run), and a bound on the relative rounding error as far as nothing
+ * cancels: roundings on the longest way, times the unit roundoff. Either pointer may be NULL. */
+size_t camber_plan_count(const camber_plan *plan);
+camber_status camber_plan_entry(camber_plan *plan, size_t i, const char **method, double *numbers);
+/* The table in words, or as JSON with json != 0. The text is the plan's, until the next such call. */
+const char *camber_plan_explain(camber_plan *plan, int32_t json);
+/* Dense blocks as camber_jacobian (kind "jacobian") or camber_hessian ("hessian") gives them, by a method by name: what a plan chose, say. */
+camber_status camber_plan_blocks(camber_tape *tape, const char *kind, const char *method, const camber_node *outputs, size_t output_count,
+                                 const camber_node *inputs, size_t input_count, camber_node *blocks);
+/* Verdicts of this process to a file, and a file's verdicts to this process (those of another machine are left out): CAMBER_EIO where the
+ * file cannot be written or read or is none. Forgetting makes the next run taste again. */
+camber_status camber_plan_save(const char *path);
+camber_status camber_plan_load(const char *path);
+void camber_plan_forget(void);
 
 #ifdef __cplusplus
 }

@@ -12,7 +12,7 @@ struct Header {
 
 enum Kind: UInt64 {
   case tape = 0xCA3B_E700_0000_0001
-  case program, workspace, linear, optimizer, schedule, scaler, tensors, archive, solver, call, sparse, sparseWorkspace, findings, flow
+  case program, workspace, linear, optimizer, schedule, scaler, tensors, archive, solver, call, sparse, sparseWorkspace, plan, findings, flow
 }
 
 /// Base of all objects behind handles: the sentence of the last failure, as C reads it.
@@ -103,6 +103,7 @@ func optimizerHandle(_ h: OpaquePointer?) -> OptimizerHandle? { object(h, .optim
 func scheduleHandle(_ h: OpaquePointer?) -> ScheduleHandle? { object(h, .schedule, as: ScheduleHandle.self) }
 func scalerHandle(_ h: OpaquePointer?) -> ScalerHandle? { object(h, .scaler, as: ScalerHandle.self) }
 func archiveHandle(_ h: OpaquePointer?) -> ArchiveHandle? { object(h, .archive, as: ArchiveHandle.self) }
+func planHandle(_ h: OpaquePointer?) -> PlanHandle? { object(h, .plan, as: PlanHandle.self) }
 func solverHandle(_ h: OpaquePointer?) -> SolverHandle? { object(h, .solver, as: SolverHandle.self) }
 func sparseHandle(_ h: OpaquePointer?) -> SparseHandle? { object(h, .sparse, as: SparseHandle.self) }
 func sparseWorkspaceHandle(_ h: OpaquePointer?) -> SparseWorkspaceHandle? { object(h, .sparseWorkspace, as: SparseWorkspaceHandle.self) }

@@ -962,6 +962,43 @@ static void solve(void) {
   check_guard(0, 16, 0);
 }
 
+/* ---- The planner ------------------------------------------------------------------------------------------------------------------- */
+static void plan(void) {
+  camber_tape *t = PICK(tapes, TAPES);
+  if (!is_small(t)) return;
+  const int64_t three[1] = {3};
+  camber_node x[2] = {camber_input(t, CAMBER_F64, three, 1), camber_input(t, CAMBER_F64, three, 1)};
+  camber_node y = one_in(16) ? any(t) : camber_mul(t, camber_sin(t, x[0]), one_in(2) ? x[1] : camber_square(t, x[0]));
+  if (camber_node_dtype(t, y) >= 0 && camber_node_rank(t, y) > 3) return;
+  for (int64_t i = 0, c = 1; i < camber_node_rank(t, y); i++) { c *= camber_node_dim(t, y, (int32_t)i); if (c > 64) return; }
+  if (one_in(2)) y = camber_sum(t, y, NULL, 0, 0);
+  if (one_in(16)) x[1] = any(t);
+  static const char *const kinds[] = {"jacobian", "hessian", "sparse_jacobian", "sparse_hessian", "x", NULL};
+  size_t n = one_in(32) ? (size_t)odd_number() | (size_t)1 << 40 : 1 + below(2);
+  if (camber_tape_status(t) != CAMBER_OK) return;
+  enter(t);
+  camber_plan *p = camber_plan_new(t, kinds[one_in(8) ? below(6) : below(4)], &y, one_in(32) ? 0 : 1, x, n, x + 1, n == 1);
+  leave(t, p == NULL, "camber_plan_new");
+  if (!p) return;
+  if (one_in(4)) known(camber_plan_set(p, one_in(8) ? NULL : one_in(2) ? "taste" : one_in(8) ? "x" : "accurate", one_in(8) ? number() : (double)below(2)));
+  const double at[3] = {0.5, 1, number()};
+  const void *given[2] = {at, one_in(16) ? NULL : at};
+  HOLDS(camber_plan_method(p)[0] == 0);
+  camber_status r = camber_plan_run(p, one_in(4) ? NULL : given);
+  if (known(r) < 0) sentence(camber_plan_message(p), "camber_plan_run");
+  else HOLDS(camber_plan_method(p)[0] != 0);
+  size_t count = camber_plan_count(p);
+  HOLDS(count <= 12);
+  for (size_t i = 0; i <= count; i++) {
+    const char *name = NULL;
+    double numbers[9];
+    known(camber_plan_entry(p, one_in(16) ? (size_t)odd_number() : i, one_in(8) ? NULL : &name, one_in(8) ? NULL : numbers));
+    if (name) HOLDS(name[0] != 0);
+  }
+  HOLDS(camber_plan_explain(p, (int32_t)below(2))[0] != 0);
+  camber_plan_free(p);
+}
+
 /* ---- Sparse derivatives ------------------------------------------------------------------------------------------------------------- */
 /* Of two or four variables, made, asked everything and freed at once; what is differentiated may be any node. */
 static void sparse(void) {
@@ -1006,7 +1043,7 @@ static void sparse(void) {
   size_t m = camber_sparse_row_count(s), k = camber_sparse_column_count(s), c = camber_sparse_value_count(s);
   HOLDS(m <= 64 && k <= 4 && c <= 256);
   camber_dtype e = camber_sparse_value_dtype(s);
-  HOLDS((e == CAMBER_F64 || e == CAMBER_F32) && camber_sparse_method(s) >= 0 && camber_sparse_method(s) <= 7);
+  HOLDS((e == CAMBER_F64 || e == CAMBER_F32) && camber_sparse_method(s) >= 0 && camber_sparse_method(s) <= 8);
   int64_t first[257], second[257];
   int32_t own[300], other[300], counts[2];
   known(camber_sparse_pattern(s, (int32_t)below(5), one_in(8) ? 8 : one_in(2) ? 32 : 64, (int32_t)below(3), one_in(8) ? NULL : first, one_in(8) ? NULL : second));
@@ -1333,7 +1370,7 @@ static void act(void) {
   case 10: option(); break;
   case 11: case 12: case 13: run(); break;
   case 14: linear(); break;
-  case 15: case 16: if (one_in(4)) solve(); else if (one_in(3)) sparse(); else if (one_in(3)) watch(); else train(); break;
+  case 15: case 16: if (one_in(4)) solve(); else if (one_in(3)) sparse(); else if (one_in(16)) plan(); else if (one_in(3)) watch(); else train(); break;
   case 17: if (one_in(4)) file(); break;
   case 18: archive(); break;
   case 23: if (tapes[k]) host(tapes[k]); break;

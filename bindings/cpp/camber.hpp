@@ -32,6 +32,7 @@
 #include "camber/linalg.hpp"
 #include "camber/program.hpp"
 #include "camber/training.hpp"
+#include "camber/plan.hpp"
 #include "camber/solver.hpp"
 #include "camber/sparse.hpp"
 #include "camber/tensors.hpp"

@@ -42,12 +42,14 @@ package final class SparseMatrix {
     linear.inputs.map { linear.tape.type($0) } + (request.kind == .normal && request.weighted ? [TensorType(dtype, [linear.rowCount])] : [])
   }
 
-  package func prepare() throws(Failure) {
-    if isPrepared { return }
-    let tape = linear.tape
-    if let f = tape.failure { throw f }
+  /// What computes the entries, as nodes: the pattern and the method are settled, nothing is compiled.
+  package func sourced() throws(Failure) -> Sources {
+    if let f = linear.tape.failure { throw f }
     let sources: Sources
-    if let given = try accumulated() {
+    if request.method == .elimination {
+      (whole, sources) = try eliminated()
+      method = .elimination
+    } else if let given = try accumulated() {
       (whole, sources) = given
       method = .accumulate
     } else {
@@ -57,6 +59,12 @@ package final class SparseMatrix {
       colouring = c
       sources = try linear.compressed(whole, c)
     }
+    return sources
+  }
+
+  package func prepare() throws(Failure) {
+    if isPrepared { return }
+    let tape = linear.tape, sources = try sourced()
     let simple = tape.simplify(sources.outputs)
     if let f = tape.failure { throw f }
     let p = try Program(tape, inputs: linear.inputs, outputs: simple)

@@ -6,7 +6,7 @@ package struct Request {
   package enum Format: Int32, Sendable { case csr, csc, coo, blocks }
   package enum Triangle: Int32, Sendable { case full, lower, upper }
   package enum Method: Int32, CaseIterable, Sendable {
-    case auto, accumulate, forward, reverse, star, acyclic, starBicolouring, acyclicBicolouring
+    case auto, accumulate, forward, reverse, star, acyclic, starBicolouring, acyclicBicolouring, elimination
     package var name: String {
       switch self {
       case .auto: "auto"
@@ -17,11 +17,12 @@ package struct Request {
       case .acyclic: "acyclic"
       case .starBicolouring: "star_bicoloring"
       case .acyclicBicolouring: "acyclic_bicoloring"
+      case .elimination: "elimination"
       }
     }
     package var kind: ColouringKind? {
       switch self {
-      case .auto, .accumulate: nil
+      case .auto, .accumulate, .elimination: nil
       case .forward: .column
       case .reverse: .row
       case .star: .star

@@ -40,6 +40,7 @@ from .health import Finding, Flow, flow, layer
 from .linear import linearize, vjp
 from .loops import scan
 from .optim import LossScaler
+from .planner import Plan, forget_plans, load_plans, plan, save_plans
 from .program import Program
 from .saved import Saved, SavedFunction, dumps, load, loads, save
 from .sparse import SparseFunction, SparseMatrix, color, sparse_hessian, sparse_jacobian, sparse_lagrangian, sparse_normal
@@ -66,9 +67,9 @@ __version__ = ".".join(str(part) for part in HEADER.version)
 __all__ = [
     "associative_scan",
     "HEADER", "Array", "BusyError", "CallbackError", "DerivativeError", "DtypeError", "EliminationCost", "Error", "FileError", "FlippedError", "Function", "HandleError",
-    "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Program", "Saved", "SavedFunction", "ShapeDtype", "ShapeError", "Solution", "Solver", "Tape", "TracedError",
-    "bfloat16", "checkpoint", "cond", "custom_jvp", "custom_vjp", "directional", "dumps", "elimination_cost", "fori_loop", "from_bf16", "function", "grad", "hessian", "host_call", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "lib",
-    "linalg", "linear_transpose", "least_squares", "linearize", "load", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "preaccumulate", "precision", "pure_callback", "pytree", "random", "save", "save_tensors", "scan",
+    "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Plan", "Program", "Saved", "SavedFunction", "ShapeDtype", "ShapeError", "Solution", "Solver", "Tape", "TracedError",
+    "bfloat16", "checkpoint", "cond", "custom_jvp", "custom_vjp", "directional", "dumps", "elimination_cost", "forget_plans", "fori_loop", "from_bf16", "function", "grad", "hessian", "host_call", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "lib",
+    "linalg", "linear_transpose", "least_squares", "linearize", "load", "load_plans", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "plan", "preaccumulate", "precision", "pure_callback", "pytree", "random", "save", "save_plans", "save_tensors", "scan",
     "Finding", "Flow", "flow", "layer",
     "simplify", "special", "stop_gradient", "switch", "tape_hash", "taylor", "to_bf16", "value_and_grad", "vjp", "vmap", "while_loop",
     "SparseFunction", "SparseMatrix", "color", "sparse_hessian", "sparse_jacobian", "sparse_lagrangian", "sparse_normal",

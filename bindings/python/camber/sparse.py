@@ -31,9 +31,9 @@ _BLOCKS = constants["CAMBER_SPARSE_BLOCKS"]
 _TRIANGLES = {"full": constants["CAMBER_SPARSE_FULL"], "lower": constants["CAMBER_SPARSE_LOWER"], "upper": constants["CAMBER_SPARSE_UPPER"]}
 _METHODS = {
     name: constants["CAMBER_SPARSE_" + name.upper()]
-    for name in ("auto", "accumulate", "forward", "reverse", "star", "acyclic", "star_bicoloring", "acyclic_bicoloring")
+    for name in ("auto", "accumulate", "forward", "reverse", "star", "acyclic", "star_bicoloring", "acyclic_bicoloring", "elimination")
 }
-_ALIASES = {"column": "forward", "row": "reverse"}
+_ALIASES = {"column": "forward", "row": "reverse", "compressed_forward": "forward", "compressed_reverse": "reverse"}
 _ORDERS = {
     "portfolio": constants["CAMBER_ORDER_PORTFOLIO"], "natural": constants["CAMBER_ORDER_NATURAL"],
     "largest_first": constants["CAMBER_ORDER_LARGEST_FIRST"], "smallest_last": constants["CAMBER_ORDER_SMALLEST_LAST"],
@@ -337,7 +337,12 @@ class SparseFunction:
         _pick(_FORMATS, format, f"{self.name}: format")
         self.pattern, self.format, self.options = pattern, format, {"format": _FORMATS[format], **options}
         self.colors: Any = None
-        if isinstance(coloring, str):
+        self.planned = coloring if isinstance(coloring, str) and coloring in ("plan", "accurate") else None
+        if self.planned:
+            if kind not in ("jacobian", "hessian") or pattern is not None:
+                raise InvalidError(f"{self.name}: the planner chooses among methods that find the pattern of a Jacobian or Hessian themselves")
+            self.options["method"] = _METHODS["auto"]
+        elif isinstance(coloring, str):
             self.options["method"] = _pick(_METHODS, _ALIASES.get(coloring, coloring), f"{self.name}: coloring")
         elif isinstance(coloring, dict):
             self.colors = (coloring.get("rows"), coloring.get("columns"))
@@ -367,10 +372,10 @@ class SparseFunction:
         key = (tree, tuple([leaf_key(leaf) for leaf in points]))
         with self._lock:
             if key not in self._known:
-                self._known[key] = self._make(key, count)
+                self._known[key] = self._make(key, count, points)
             return self._known[key]
 
-    def _make(self, key: Any, count: int) -> tuple[Prepared, list[int]]:
+    def _make(self, key: Any, count: int, points: list[Any]) -> tuple[Prepared, list[int]]:
         tape, inputs, places, result = self.function._trace(*key)
         outputs = [y._node for y in _outputs(result, tape)]
         ids = [x._node for x in inputs]
@@ -385,6 +390,12 @@ class SparseFunction:
             handle = lib.sparse_normal(*args, self.extra) if self.kind == "normal" else getattr(lib, self.name)(*args)
         if not handle:
             tape.fail()
+        if self.planned:
+            from .planner import Plan
+
+            arrays = [input_array(np.asarray(points[p]), k, f"{self.name}: argument {i}") for i, (p, k) in enumerate(zip(places, kinds))]
+            self.plan = Plan(tape, self.name, outputs, ids[:count], ids[count:], arrays, self.planned == "accurate", True)
+            self.options["method"] = _METHODS[_ALIASES.get(self.plan.method, self.plan.method)]
         point = None
         if self.at is not None:
             given, tree, _ = self._arguments(self.at[0], self.at[1:])
@@ -444,8 +455,22 @@ def _options(order: str, threads: int, triangle: str | None = None) -> dict[str,
     return options
 
 
+def _method(coloring: Any, method: str | None) -> Any:
+    """`method` where it is given; the planner's own words are "plan" and "accurate"."""
+    return coloring if method is None else "plan" if method == "auto" else method
+
+
 def sparse_jacobian(
-    f: Callable[..., Any], pattern: Any = None, coloring: Any = "auto", format: str = "csr", *, order: str = "portfolio", threads: int = 0, blocks: Any = None, at: Any = None
+    f: Callable[..., Any],
+    pattern: Any = None,
+    coloring: Any = "auto",
+    format: str = "csr",
+    *,
+    method: str | None = None,
+    order: str = "portfolio",
+    threads: int = 0,
+    blocks: Any = None,
+    at: Any = None,
 ) -> SparseFunction:
     """A function that gives the Jacobian of ``f(x, *args)`` by x as a sparse matrix.
 
@@ -463,6 +488,9 @@ def sparse_jacobian(
     order
         In which vertices are colored: "portfolio" (the fewest colors of all) or one of "natural", "largest_first", "smallest_last",
         "incidence_degree", "dynamic_largest_first".
+    method
+        In place of `coloring`: "auto" lets the planner choose at the first point of each kind (see cb.plan), "accurate" takes the least
+        predicted rounding error; or a method of its table, "elimination" among them.
     threads
         0: all processors.
     blocks
@@ -475,11 +503,20 @@ def sparse_jacobian(
     >>> J.nnz, J.shape
     (8, (4, 4))
     """
-    return SparseFunction("jacobian", f, pattern, coloring, format, _options(order, threads), blocks=blocks, at=at)
+    return SparseFunction("jacobian", f, pattern, _method(coloring, method), format, _options(order, threads), blocks=blocks, at=at)
 
 
 def sparse_hessian(
-    f: Callable[..., Any], pattern: Any = None, coloring: Any = "auto", format: str = "csr", *, triangle: str = "full", order: str = "portfolio", threads: int = 0, at: Any = None
+    f: Callable[..., Any],
+    pattern: Any = None,
+    coloring: Any = "auto",
+    format: str = "csr",
+    *,
+    method: str | None = None,
+    triangle: str = "full",
+    order: str = "portfolio",
+    threads: int = 0,
+    at: Any = None,
 ) -> SparseFunction:
     """A function that gives the Hessian of the scalar ``f(x, *args)`` by x as a sparse matrix.
 
@@ -490,7 +527,7 @@ def sparse_hessian(
     array([[4., 0.],
            [2., 0.]])
     """
-    return SparseFunction("hessian", f, pattern, coloring, format, _options(order, threads, triangle), at=at)
+    return SparseFunction("hessian", f, pattern, _method(coloring, method), format, _options(order, threads, triangle), at=at)
 
 
 def sparse_lagrangian(

@@ -203,7 +203,7 @@ def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
 # ---- Dense matrices -----------------------------------------------------------------------------------------------------------
 
 
-def jacobian(f: Callable[..., Any], argnums: Argnums = 0, mode: str = "auto", has_aux: bool = False) -> Function:
+def jacobian(f: Callable[..., Any], argnums: Argnums = 0, mode: str = "auto", has_aux: bool = False, *, method: str | None = None) -> Function:
     """A function that gives the Jacobian of `f`.
 
     Parameters
@@ -214,6 +214,10 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0, mode: str = "auto", ha
         'forward' (a sweep for each input element), 'reverse' (one for each output element), 'auto': whichever are fewer, 'elimination':
         the vertices of the function's graph are eliminated in the cheapest order found, for straight-line functions of up to some
         thousand scalars (see elimination_cost), or 'stagewise': cut where few values cross, each stage in its cheaper direction.
+    method
+        'auto': the planner chooses at the first arguments of each kind, where it may run methods that are near each other; 'accurate': the
+        method with the least predicted rounding error; or a method of cb.plan's table: mode's, and 'compressed_forward',
+        'compressed_reverse', 'star_bicoloring'.
 
     Returns
     -------
@@ -224,6 +228,8 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0, mode: str = "auto", ha
     array([[2., 0.],
            [0., 4.]])
     """
+    if method is not None:
+        return _by_method(f, argnums, has_aux, "jacobian", method)
     if mode not in _MODES:
         raise InvalidError(f"jacobian: mode '{mode}' is none of {', '.join(_MODES)}")
 
@@ -244,6 +250,37 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0, mode: str = "auto", ha
     return _named(f, inner, "jacobian", (argnums if isinstance(argnums, int) else tuple(argnums), mode, has_aux))
 
 
+def _by_method(f: Callable[..., Any], argnums: Argnums, has_aux: bool, kind: str, method: str) -> Function:
+    from .planner import METHODS, Planned, blocks_by
+
+    chosen_by = argnums if isinstance(argnums, int) else tuple(argnums)
+    plain = hessian(f, argnums) if kind == "hessian" else jacobian(f, argnums, "auto", has_aux)
+    if method in ("auto", "accurate"):
+        if has_aux:
+            raise InvalidError(f"{kind}: method '{method}' takes no aux")
+        return derived(f, (kind, method, chosen_by), lambda: Planned(f, argnums, kind == "hessian", method == "accurate", lambda m: _by_method(f, argnums, False, kind, m), plain))
+    if method not in METHODS:
+        raise InvalidError(f"{kind}: method '{method}' is none of auto, accurate, {', '.join(METHODS)}")
+
+    def inner(args: tuple[Any, ...], kwargs: dict[str, Any], fresh: bool) -> Any:
+        chosen = as_argnums(argnums, args, kind)
+        placed = Placed(args, chosen, fresh, kind)
+        result = f(*placed.args, **kwargs)
+        result, aux = result if has_aux else (result, ())
+        outs, structure = _outputs(result, placed.tape) if kind == "jacobian" else ([scalar(result, placed.tape, kind)], None)
+        count = len(placed.inputs)
+        blocks = blocks_by(placed, kind, method, [o._node for o in outs])
+        extras, extra = _outputs(aux, placed.tape)
+        back = placed.arrays([*blocks, *[e._node for e in extras]])
+        rows = [_row(placed, back[i * count : (i + 1) * count], argnums) for i in range(len(blocks) // max(count, 1))]
+        if structure is None:
+            return _row(placed, rows, argnums)
+        out = pytree.unflatten(structure, rows)
+        return (out, pytree.unflatten(extra, back[len(blocks) :])) if has_aux else out
+
+    return _named(f, inner, kind, (chosen_by, has_aux, method))
+
+
 def _row(placed: Placed, blocks: list[Any], argnums: Argnums) -> Any:
     rest = iter(blocks)
     trees = tuple(_fill(tree, rest) for tree in placed.trees)
@@ -260,14 +297,18 @@ def jacrev(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -
     return jacobian(f, argnums, "reverse", has_aux)
 
 
-def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Function:
+def hessian(f: Callable[..., Any], argnums: Argnums = 0, *, method: str | None = None) -> Function:
     """A function that gives the Hessian of `f`: a tree of trees of blocks of shape (output.shape +) x.shape + x.shape.
+
+    `method`, for a scalar `f`: 'auto' (the planner chooses, see cb.plan), 'accurate', 'forward', 'reverse', 'star' or 'elimination'.
 
     >>> import numpy as np, camber as cb
     >>> cb.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
     array([[4., 2.],
            [2., 0.]])
     """
+    if method is not None:
+        return _by_method(f, argnums, False, "hessian", method)
     whole = jacobian(jacobian(f, argnums, "reverse"), argnums, "forward")
 
     def inner(args: tuple[Any, ...], kwargs: dict[str, Any], fresh: bool) -> Any:

@@ -1,0 +1,270 @@
+import CKernels
+package import Runtime
+package import Tape
+
+/// Ways to compute a Jacobian or Hessian.
+package enum PlanMethod: Int32, CaseIterable, Sendable {
+  case forward, reverse, compressedForward, compressedReverse, starBicolouring, acyclicBicolouring, star, acyclic, accumulate, elimination, stagewise, finiteDifferences
+  package var name: String {
+    switch self {
+    case .forward: "forward"
+    case .reverse: "reverse"
+    case .compressedForward: "compressed_forward"
+    case .compressedReverse: "compressed_reverse"
+    case .starBicolouring: "star_bicoloring"
+    case .acyclicBicolouring: "acyclic_bicoloring"
+    case .star: "star"
+    case .acyclic: "acyclic"
+    case .accumulate: "accumulate"
+    case .elimination: "elimination"
+    case .stagewise: "stagewise"
+    case .finiteDifferences: "finite_differences"
+    }
+  }
+}
+
+/// What a method takes.
+package struct PlanEntry: Sendable {
+  package var method: PlanMethod
+  /// Why it does not apply; empty where it does.
+  package var reason = ""
+  package var flops = 0.0, bytes = 0.0
+  package var colours = 0, passes = 0
+  /// Bytes at once: estimated, exact where the method was tasted.
+  package var memory = 0.0
+  /// Nanoseconds of an evaluation; measured: 0 where it was not tasted.
+  package var predicted = 0.0, measured = 0.0
+  /// A bound on the relative rounding error, as far as nothing cancels.
+  package var error = 0.0
+  package var applies: Bool { reason.isEmpty }
+  init(_ m: PlanMethod) { method = m }
+}
+
+/// The table of all methods for one derivative, and the choice among them.
+package final class MethodPlan {
+  package enum Kind: Int32, Sendable { case jacobian, hessian, sparseJacobian, sparseHessian }
+  package let kind: Kind
+  package private(set) var entries: [PlanEntry] = []
+  package private(set) var chosen: PlanMethod?
+  /// How it was chosen: by the prediction alone, by runs at the host's point, by an earlier verdict.
+  package enum Ground: String, Sendable { case predicted, tasted, remembered, accurate }
+  package private(set) var ground = Ground.predicted
+  /// Time of tasting, in evaluations of the method chosen.
+  package private(set) var spent = 0.0
+  package var taste = true, accurate = false
+
+  /// A copy of the function: its nodes are this plan's.
+  let tape = Tape()
+  let outputs: [NodeID], variables: [NodeID], data: [NodeID]
+  package let rowCount: Int, columnCount: Int
+  package let hash: UInt64
+  var isSparse: Bool { kind == .sparseJacobian || kind == .sparseHessian }
+  var isHessian: Bool { kind == .hessian || kind == .sparseHessian }
+  private(set) var pattern: (entries: Int, colours: Int) = (0, 0)
+  private var nodes = 0
+
+  package init(_ t: Tape, _ kind: Kind, _ y: [NodeID], _ x: [NodeID], _ d: [NodeID]) throws(Failure) {
+    self.kind = kind
+    if let f = t.failure { throw f }
+    guard t.jacobianArguments(y, x, "plan") else { throw t.failure ?? Failure(.invalid, "plan") }
+    guard !y.isEmpty, !x.isEmpty else { throw Failure(.invalid, "plan: there are no \(y.isEmpty ? "outputs" : "variables")") }
+    for (i, n) in (x + d).enumerated() where !t.contains(n) || t.structural(n) != .input {
+      throw Failure(.invalid, "plan: \(i < x.count ? "variable \(i)" : "data \(i - x.count)") is not an input of the tape")
+    }
+    guard Set(x + d).count == x.count + d.count else { throw Failure(.invalid, "plan: an input is given twice") }
+    let hessian = kind == .hessian || kind == .sparseHessian
+    if hessian, y.count != 1 || !t.shape(y[0]).isEmpty { throw Failure(.shape, "plan: a Hessian is of one scalar, not of \(y.count == 1 ? t.type(y[0]).description : "\(y.count) outputs")") }
+    guard let h = t.fingerprint(x + d, y) else { throw t.failure ?? Failure(.invalid, "plan") }
+    hash = (h ^ UInt64(kind.rawValue + 1)) &* 0x9E37_79B9_7F4A_7C15
+    let own = tape, stand = (x + d).map { own.input(t.type($0)) }
+    outputs = own.simplify(own.copy(Body(tape: t, inputs: x + d, outputs: y), stand))
+    variables = Array(stand[..<x.count])
+    data = Array(stand[x.count...])
+    if let f = own.failure { throw f }
+    columnCount = variables.reduce(0) { $0 + own.type($1).count }
+    rowCount = hessian ? columnCount : outputs.reduce(0) { $0 + own.type($1).count }
+  }
+
+  package func inputBytes(_ i: Int) -> Int { tape.type((variables + data)[i]).bytes }
+
+  // MARK: candidates
+
+  /// What computes a method: nodes, and how many passes they make.
+  struct Made {
+    var tape: Tape, inputs: [NodeID], outputs: [NodeID]
+    var colours = 0, passes = 0
+    var sparse: SparseMatrix?
+    /// Operations beside the program's.
+    var extra = 0.0
+    var amplification = 1.0
+  }
+
+  /// On a tape of its own: what a method leaves on one, others do not see, and what one cannot do does not fail others.
+  func copied() -> (tape: Tape, y: [NodeID], x: [NodeID], d: [NodeID])? {
+    let own = Tape(), stand = (variables + data).map { own.input(tape.type($0)) }
+    let y = own.copy(Body(tape: tape, inputs: variables + data, outputs: outputs), stand)
+    return own.failure == nil ? (own, y, Array(stand[..<variables.count]), Array(stand[variables.count...])) : nil
+  }
+
+  var methods: [PlanMethod] {
+    switch kind {
+    case .jacobian: [.forward, .reverse, .compressedForward, .compressedReverse, .starBicolouring, .elimination, .stagewise, .finiteDifferences]
+    case .hessian: [.forward, .reverse, .star, .elimination, .finiteDifferences]
+    case .sparseJacobian: [.compressedForward, .compressedReverse, .starBicolouring, .acyclicBicolouring, .accumulate, .elimination, .finiteDifferences]
+    case .sparseHessian: [.compressedForward, .star, .acyclic, .accumulate, .elimination, .finiteDifferences]
+    }
+  }
+
+  /// The method's nodes; or why there are none.
+  private func make(_ m: PlanMethod, _ e: inout PlanEntry) -> Made? {
+    guard let (t, y, x, d) = copied() else { e.reason = "memory was refused"; return nil }
+    func refused() -> Made? {
+      e.reason = t.failure?.message ?? "does not apply"
+      return nil
+    }
+    let function = isHessian ? t.grad(y[0], x) : y
+    guard t.failure == nil else { return refused() }
+    let large = Double(rowCount) * Double(columnCount) > 64e6
+    switch m {
+    case .forward, .reverse:
+      if large { e.reason = "a dense matrix of \(rowCount) x \(columnCount)"; return nil }
+      let b = t.jacobian(function, x, mode: m == .forward ? .forward : .reverse, name: "plan")
+      return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: t.simplify(b), colours: m == .forward ? columnCount : rowCount, passes: m == .forward ? columnCount : rowCount) : refused()
+    case .stagewise:
+      if large { e.reason = "a dense matrix of \(rowCount) x \(columnCount)"; return nil }
+      guard nodes <= 100_000, let s = Stages(t, function, x), s.count > 1 else { e.reason = "no place where fewer values cross makes a stage worth its product"; return nil }
+      let b = s.blocks(t, function, x, name: "plan")
+      return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: t.simplify(b), passes: s.count) : refused()
+    case .elimination:
+      guard nodes <= 4096 else { e.reason = "more than 4096 scalars are computed"; return nil }
+      if isSparse { return sparse(m, &e) }
+      let b = t.eliminatedBlocks(function, x, .best, name: "plan")
+      return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: t.simplify(b), passes: 1) : refused()
+    case .finiteDifferences:
+      // For comparison only: forward differences, a call of the function for each column (colour) and one more.
+      let f = t.simplify(function), lanes = pattern.colours > 0 ? min(pattern.colours, columnCount) : columnCount
+      return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: f, colours: lanes, passes: lanes + 1) : refused()
+    default: return sparse(m, &e)
+    }
+  }
+
+  private func analyse() {
+    guard entries.isEmpty else { return }
+    if let o = tape.order(outputs) {
+      for k in 0 ..< o.count where tape.arity(o[k]) > 0 { nodes += tape.isTuple(o[k]) ? 1 : tape.type(o[k]).count }
+    }
+    let machine = Calibration.shared
+    let unit = tape.dtype(outputs[0]) == .f64 ? 0x1p-53 : tape.dtype(outputs[0]) == .f32 ? 0x1p-24 : 0x1p-11
+    var order = methods
+    // Differences use the colours that compression finds.
+    if let i = order.firstIndex(of: .finiteDifferences) { order.append(order.remove(at: i)) }
+    for m in order {
+      var e = PlanEntry(m)
+      if let made = make(m, &e) {
+        var w = Work(made.tape, made.outputs)
+        if m == .finiteDifferences {
+          w.flops *= Double(made.passes)
+          w.bytes *= Double(made.passes)
+          w.scalars *= Double(made.passes)
+          w.steps *= Double(made.passes)
+          w.products *= Double(made.passes)
+          // The best step of a one-sided difference leaves half the digits.
+          e.error = 2 * unit.squareRoot()
+        } else {
+          e.error = unit * max(w.roundings, 1) * made.amplification
+        }
+        e.flops = w.flops + made.extra
+        e.bytes = w.bytes + 8 * made.extra
+        e.colours = made.colours
+        e.passes = made.passes
+        e.memory = w.live
+        e.predicted = machine.predicted(w) + made.extra * machine.flop * 2
+        if m == .compressedForward || m == .star { pattern.colours = made.colours }
+      }
+      entries.append(e)
+    }
+  }
+
+  // MARK: choice
+
+  private var best: PlanMethod? {
+    var found: PlanEntry?
+    for e in entries where e.applies && e.method != .finiteDifferences {
+      guard let f = found else { found = e; continue }
+      if accurate ? (e.error, e.predicted) < (f.error, f.predicted) : e.predicted < f.predicted { found = e }
+    }
+    return found?.method
+  }
+
+  /// Chooses: by prediction, then, where methods are near each other, by running them at the point.
+  package func run(point: [UnsafeRawPointer?]?) throws(Failure) {
+    chosen = nil
+    spent = 0
+    if !accurate, taste, point != nil, let m = PlanMemory.verdict(hash), methods.contains(m) {
+      (chosen, ground) = (m, .remembered)
+      return
+    }
+    analyse()
+    guard let first = best else {
+      let why = entries.first { !$0.applies }?.reason ?? "there is none"
+      throw Failure(.invalid, "plan: no method applies: \(why)")
+    }
+    (chosen, ground) = (first, accurate ? .accurate : .predicted)
+    if !accurate, taste, let point { try tasted(point) }
+  }
+
+  /// Interleaved runs; what is clearly slower drops out; medians decide.
+  private func tasted(_ point: [UnsafeRawPointer?]) throws(Failure) {
+    var least = Double.infinity
+    for e in entries where e.applies && e.method != .finiteDifferences { least = min(least, e.predicted) }
+    let near = entries.indices.filter { entries[$0].applies && entries[$0].method != .finiteDifferences && entries[$0].predicted <= 4 * least + 2000 }
+      .sorted { entries[$0].predicted < entries[$1].predicted }.prefix(5)
+    guard near.count > 1 else {
+      PlanMemory.keep(hash, entries[near[0]].method)
+      return
+    }
+    var runners: [(entry: Int, runner: Taster, times: [Double])] = []
+    for i in near {
+      var e = PlanEntry(entries[i].method)
+      guard let made = make(entries[i].method, &e), let r = Taster(made, point) else { continue }
+      entries[i].memory = Double(r.memory)
+      runners.append((i, r, []))
+    }
+    guard !runners.isEmpty else { return }
+    var total = 0.0
+    // The first run loads code and memory: it says nothing.
+    for k in runners.indices { _ = runners[k].runner.run() }
+    func median(_ v: [Double]) -> Double {
+      let s = v.sorted()
+      return s.isEmpty ? .infinity : s[s.count / 2]
+    }
+    var left = Array(runners.indices), fastest = Double.infinity
+    for round in 0 ..< 200 where left.count > 1 || round < 1 {
+      for k in left {
+        guard let t = runners[k].runner.run() else { left.removeAll { $0 == k }; continue }
+        runners[k].times.append(t)
+        total += t
+      }
+      fastest = left.map { median(runners[$0].times) }.min() ?? fastest
+      left = left.filter { median(runners[$0].times) <= fastest * (round < 4 ? 1.8 : 1.15) }
+      // No more than ten evaluations of the one chosen; of short ones as many as make two milliseconds.
+      if round >= 1, total + Double(left.count) * fastest > max(10 * fastest, 2_000_000) { break }
+    }
+    var winner: (Int, Double)?
+    for r in runners {
+      let m = median(r.times)
+      if m.isFinite { entries[r.entry].measured = m }
+      if m.isFinite, winner.map({ m < $0.1 }) ?? true { winner = (r.entry, m) }
+    }
+    guard let (i, time) = winner else { return }
+    (chosen, ground) = (entries[i].method, .tasted)
+    spent = total / max(time, 1)
+    PlanMemory.keep(hash, entries[i].method)
+  }
+
+  /// The table, made now where a remembered verdict spared it.
+  package var table: [PlanEntry] {
+    analyse()
+    return entries
+  }
+}

@@ -1,0 +1,140 @@
+"""The planner: every method's values, the table, the choice, verdicts."""
+
+import json
+
+import numpy as np
+import pytest
+
+import camber as cb
+
+
+def banded(x):
+    return np.sin(x) * np.roll(x, 1) + x**2
+
+
+def rosenbrock(x):
+    return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+@pytest.mark.parametrize("method", ["forward", "reverse", "compressed_forward", "compressed_reverse", "star_bicoloring", "elimination", "stagewise", "auto", "accurate"])
+def test_dense_methods(method):
+    x = np.linspace(0.2, 1.4, 12)
+    want = cb.jacobian(banded, mode="forward")(x)
+    assert np.allclose(cb.jacobian(banded, method=method)(x), want, rtol=1e-13, atol=1e-14)
+    g = lambda x: np.sum(cb.jacobian(banded, method=method)(x) ** 2)
+    assert np.allclose(cb.grad(g)(x), cb.grad(lambda x: np.sum(cb.jacobian(banded)(x) ** 2))(x), rtol=1e-12)
+    two = cb.jacobian(lambda a, b: {"y": banded(a) * b, "z": np.sum(a)}, (0, 1), method=method)(x, 2.0)
+    assert np.allclose(two["y"][0], 2.0 * want) and np.allclose(two["y"][1], banded(x)) and np.allclose(two["z"][0], 1.0) and two["z"][1] == 0
+
+
+@pytest.mark.parametrize("method", ["forward", "reverse", "star", "elimination", "auto", "accurate"])
+def test_dense_hessians(method):
+    x = np.linspace(0.2, 1.4, 9)
+    assert np.allclose(cb.hessian(rosenbrock, method=method)(x), cb.hessian(rosenbrock)(x), rtol=1e-12, atol=1e-10)
+
+
+@pytest.mark.parametrize("method", ["auto", "accurate", "accumulate", "compressed_forward", "compressed_reverse", "star_bicoloring", "acyclic_bicoloring", "elimination"])
+def test_sparse_methods(method):
+    x = np.linspace(0.2, 1.4, 12)
+    J = cb.sparse_jacobian(banded, method=method)(x)
+    assert np.allclose(J.to_dense(), cb.jacobian(banded)(x), rtol=1e-13, atol=1e-14)
+    assert J.nnz == 24
+
+
+@pytest.mark.parametrize("triangle", ["full", "lower", "upper"])
+def test_sparse_hessian_by_elimination(triangle):
+    x = np.linspace(0.2, 1.4, 9)
+    want = cb.hessian(rosenbrock)(x)
+    want = {"full": want, "lower": np.tril(want), "upper": np.triu(want)}[triangle]
+    for method in ("elimination", "auto"):
+        assert np.allclose(cb.sparse_hessian(rosenbrock, method=method, triangle=triangle)(x).to_dense(), want, rtol=1e-12, atol=1e-10)
+
+
+def test_table():
+    x = np.ones(60)
+    p = cb.plan(banded, x)
+    table = {e["method"]: e for e in p.table}
+    assert table["forward"]["passes"] == 60 and table["reverse"]["passes"] == 60 and table["finite_differences"]["passes"] == table["finite_differences"]["colors"] + 1
+    assert table["compressed_forward"]["colors"] in (2, 3)
+    assert p.method != "finite_differences" and table[p.method]["applies"]
+    assert table["finite_differences"]["error"] > 1e-9 > table["forward"]["error"] > 1e-16
+    assert table["forward"]["flops"] > table["compressed_forward"]["flops"] > 0
+    assert all(e["memory"] > 0 and e["predicted_ns"] > 0 for e in table.values() if e["applies"])
+    assert not table["stagewise"]["applies"] and table["stagewise"]["reason"]
+    assert p.method in str(p) and "finite_differences" in str(p)
+    page = p._repr_html_()
+    assert "<table>" in page and "<svg" in page and f"<b>{p.method}</b>" in page
+    assert json.loads(p.to_json())["rows"] == 60
+    assert p.method in repr(p)
+
+
+def test_choices_that_are_clear():
+    cb.forget_plans()
+    a = np.linspace(-1, 1, 2000).reshape(4, 500)
+    assert cb.plan(lambda x: np.sin(a @ (x * x)), np.ones(500)).method not in ("forward", "compressed_forward")
+    assert cb.plan(lambda x: np.sin(x @ a[:, :400]), np.ones(4)).method not in ("reverse", "compressed_reverse")
+    assert cb.plan(banded, np.ones(3000), sparse=True).method in ("accumulate", "compressed_forward")
+    assert cb.plan(lambda x: np.tanh(a.T[:300] @ np.sin(a[:, :300] @ x)), np.ones(300)).method == "stagewise"
+
+
+def test_verdicts(tmp_path):
+    cb.forget_plans()
+    x = np.ones(30)
+    f = cb.function(banded)
+    first = json.loads(cb.plan(f, x).to_json())
+    again = json.loads(cb.plan(f, x).to_json())
+    assert first["ground"] in ("tasted", "predicted") and again["ground"] == "remembered" and again["chosen"] == first["chosen"]
+    file = tmp_path / "verdicts"
+    cb.save_plans(file)
+    cb.forget_plans()
+    assert json.loads(cb.plan(f, x, taste=False).to_json())["ground"] == "predicted"
+    cb.load_plans(file)
+    assert json.loads(cb.plan(f, x).to_json())["ground"] == "remembered"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join(["camber plan 1 1234", *lines[1:]]))
+    cb.forget_plans()
+    cb.load_plans(file)
+    assert json.loads(cb.plan(f, x).to_json())["ground"] != "remembered"
+    file.write_text("something else\n")
+    with pytest.raises(cb.FileError):
+        cb.load_plans(file)
+    with pytest.raises(cb.FileError):
+        cb.load_plans(tmp_path / "none")
+    with pytest.raises(cb.FileError):
+        cb.save_plans(tmp_path / "no" / "folder")
+
+
+def test_accurate_takes_the_least_error():
+    p = cb.plan(banded, np.ones(40), accurate=True)
+    errors = {e["method"]: e["error"] for e in p.table if e["applies"]}
+    assert errors[p.method] == min(errors.values())
+
+
+def test_data_and_trees():
+    f = lambda p, d: {"y": np.sin(p["a"]) * d + p["b"]}
+    args = ({"a": np.ones(3), "b": 2.0}, np.arange(3.0))
+    for method in ("auto", "elimination"):
+        J = cb.jacobian(f, method=method)(*args)
+        want = cb.jacobian(f)(*args)
+        assert np.allclose(J["y"]["a"], want["y"]["a"]) and np.allclose(J["y"]["b"], want["y"]["b"])
+
+
+def test_edges():
+    assert cb.jacobian(lambda x: x * 2.0, method="auto")(np.ones(0)).shape == (0, 0)
+    assert cb.jacobian(np.sin, method="auto")(0.0) == 1.0
+    assert np.isnan(cb.jacobian(np.sin, method="auto")(np.nan))
+    assert cb.jacobian(np.sin, method="auto")(np.float32(0)).dtype == np.float32
+    assert np.allclose(cb.jacobian(lambda x: np.asarray([1.0, 2.0]), method="auto")(np.ones(2)), 0)
+    assert np.allclose(cb.vmap(cb.jacobian(banded, method="auto"))(np.ones((2, 3))), cb.jacobian(banded)(np.ones(3)))
+    f = lambda x: cb.scan(lambda c, v: (np.tanh(c * v), c), x[0], x)[1]
+    x = np.linspace(0.1, 1, 6)
+    assert np.allclose(cb.jacobian(f, method="auto")(x), cb.jacobian(f)(x))
+    for bad, words in (({"method": "magic"}, "none of auto"), ({"method": "star"}, "does not give a dense Jacobian")):
+        with pytest.raises(cb.InvalidError, match=words):
+            cb.jacobian(np.sin, **bad)(np.ones(2))
+    with pytest.raises(cb.ShapeError):
+        cb.plan(np.sin, np.ones(2), hessian=True)
+    with pytest.raises(cb.Error):
+        cb.plan(lambda x: x, 1)
+    with pytest.raises(cb.Error):
+        cb.sparse_jacobian(banded, pattern=np.eye(3), method="auto")
