@@ -47,10 +47,12 @@ install: $(BUILD)/$(SO)
 	sed 's/@VERSION@/$(VERSION)/g' bindings/c/camber-config.cmake.in >$(AT)/lib/cmake/Camber/camber-config.cmake
 	sed 's/@VERSION@/$(VERSION)/g' bindings/c/camber-config-version.cmake.in >$(AT)/lib/cmake/Camber/camber-config-version.cmake
 
-# Trains on Fashion-MNIST, in C, against the library. DEMO takes options: make demo DEMO='--precision bf16'
+# Trains on Fashion-MNIST, in C, against the library; then a network that is sick, until it is healed. DEMO takes options: make demo DEMO='--precision bf16'
 demo: deps venv lib
 	gcc -std=c11 -O2 -Wall -Iinclude -Ibindings/c examples/fashion/main.c -L$(BUILD) -lcamber -lz -lm -Wl,-rpath,'$$ORIGIN' -o $(BUILD)/fashion
 	cd $(BUILD) && ./fashion $(DEMO)
+	gcc -std=c11 -O2 -Wall -Iinclude -Ibindings/c examples/sick/main.c -L$(BUILD) -lcamber -lz -lm -Wl,-rpath,'$$ORIGIN' -o $(BUILD)/sick
+	cd $(BUILD) && ./sick
 
 test: deps venv
 	Tests/tools/run-all.sh

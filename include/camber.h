@@ -777,7 +777,10 @@ camber_status camber_linear_vjp(camber_linear *linear, const void *const *cotang
 /* ---- Training ------------------------------------------------------------------------------------------------------------------ */
 
 /* "sgd" (learning_rate 1e-2, momentum 0, nesterov 0, weight_decay 0), "adam" and "adamw" (learning_rate 1e-3, beta1 0.9, beta2
- * 0.999, epsilon 1e-8, weight_decay 0, adamw: 1e-2), each with l1 0, l2 0, clip_value 0, clip_norm 0, clip_global_norm 0 (0 = off).
+ * 0.999, epsilon 1e-8, weight_decay 0, adamw: 1e-2), each with l1 0, l2 0, clip_value 0, clip_norm 0, clip_global_norm 0 (0 = off),
+ * agc 0 (adaptive clipping: a unit's gradient at most so many times its weights' norm, 0.01; Brock et al. 2021), zclip 0 (outliers of the global norm, in standard
+ * deviations, 2.5; ZClip, Kumar et al. 2025, started from medians), compensate 0 (1: what a 16-bit parameter cannot hold is kept in f32 beside it, as state
+ * "<param>.rest", so that no update is lost). These, the penalties and clips may change between steps; the state stays.
  * sgd and adam add weight_decay * p to the gradient; adamw decays the parameter apart from it (Loshchilov & Hutter 2019).
  * NULL for an unknown method. */
 camber_optimizer *camber_optimizer_new(const char *method);

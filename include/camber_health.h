@@ -41,8 +41,8 @@ camber_status camber_findings_evidence(const camber_findings *findings, size_t i
  *
  * `loss` is a scalar; `params` are float inputs of the tape by which it is differentiated, `data` the other inputs. NULL on error (the tape says). Options,
  * before the first run: "window" (steps whose median counts, 64), "warmup" (first steps that learning-rate findings leave out, 0), "loss_scale" (a
- * factor of the gradients, also later; 1), "compute" (a dtype, -1 for as recorded: the precision in which the tape runs, as in camber_precision, layers
- * included), "every" (statistics at every so many runs, 1), "unit_axis" (of units and channels, counted from the front; -1000: the last, of images the second).
+ * factor of the gradients, also later; 1), "compute" (also later; a dtype, -1 for as recorded: the precision in which the tape runs, as in camber_precision, layers
+ * included), "compensated" (1: the optimizer keeps what 16-bit parameters cannot hold, so that one that stands still is not stalled; also later), "every" (statistics at every so many runs, 1), "unit_axis" (of units and channels, counted from the front; -1000: the last, of images the second).
  * The tape may be freed. Memory: the layers' values and adjoints once more, and up to 16,384 sampled elements a parameter. */
 typedef struct camber_flow camber_flow;
 camber_flow *camber_flow_new(camber_tape *tape, camber_node loss, const camber_node *params, size_t param_count, const camber_node *data, size_t data_count);
@@ -71,6 +71,29 @@ const char *camber_flow_level(const camber_flow *flow, size_t i);
 camber_status camber_flow_statistic(camber_flow *flow, const char *name, double *values, size_t count);
 /* The Theil-Sen slope of log(gradient_rms) over the levels, counted from the loss: > 0 grows on the way back. NaN for fewer than three. */
 double camber_flow_slope(camber_flow *flow);
+
+/* ---- Remedies ----------------------------------------------------------------------------------------------------- */
+
+/* Applies a remedy, as findings name it, at a place ("" or NULL: everywhere) in one call; what was done is then camber_flow_message. The flow forgets its
+ * runs, so that the next ones show whether it helped. `optimizer` (of the same parameters), `scaler` and `data` may be NULL where a remedy does not need them.
+ * "rescale": the host's weights of the place, and of the layers as wrong as it, times what brings them to the size that keeps variances (1 / inputs; 2 / inputs before
+ * relu), biases above 3 to zero. "reinitialize": weights anew, orthogonal with the gain that keeps variances (1; the root of 2 before relu), biases zero, of the place and of the layers as
+ * wrong as it. "lsuv": the same, then scaled until each layer's results have unit variance on `data` (Mishkin & Matas 2016). "learning_rate": the optimizer's,
+ * halved until thirty steps on `data` go down, on copies of the parameters. "loss_scale": the largest power of two that keeps gradients 16 times below
+ * 65504, given to the scaler too. "standardize": the flow's program takes (x - mean) / deviation of its inputs from now on: see camber_flow_standard. "precision":
+ * it computes in bf16. Options of the optimizer: "compensate", "clip" (ZClip), "agc", "clip_norm", "clip_value", "weight_decay", "l1", "l2". */
+camber_status camber_flow_prescribe(camber_flow *flow, const char *remedy, const char *place, camber_optimizer *optimizer, camber_scaler *scaler,
+                                    void *const *params, const void *const *data);
+/* The factor of the gradients now. */
+double camber_flow_scale(const camber_flow *flow);
+/* Of input i after "standardize": means and factors of its `count` features (all but the first axis), to be applied wherever the trained network is used. Either may be NULL. */
+camber_status camber_flow_standard(camber_flow *flow, size_t i, double *mean, double *factor, size_t count);
+
+/* Fills a float array with initial weights, [inputs, units] or [units, channels, window...], from the generator of camber_random_normal's kind (Philox), keyed by `seed`:
+ * "he" (normal, variance gain^2 / inputs, gain by itself the root of 2; He et al. 2015), "lecun" (the same with gain 1), "xavier" (variance 2 gain^2 / (inputs + units); Glorot & Bengio
+ * 2010), "orthogonal" (orthonormal rows or columns, scaled to entries of variance gain^2 / inputs; Saxe et al. 2014; sides above 1024 stay normal), "zeros". gain 0: the method's own.
+ * CAMBER_EINVAL for an unknown method, dtype or shape. */
+camber_status camber_initialize(const char *method, camber_dtype dtype, const int64_t *shape, size_t rank, double gain, int64_t seed, void *data);
 
 #ifdef __cplusplus
 }

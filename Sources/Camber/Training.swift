@@ -15,7 +15,7 @@ public struct Schedule {
 
 /// "sgd", "adam" or "adamw" over parameters in the host's memory, updated in place. Options and their defaults stand in camber.h.
 public final class Optimizer {
-  private let core: Optimize.Optimizer
+  let core: Optimize.Optimizer
   public init(_ method: String, _ options: [String: Double] = [:], schedule: Schedule? = nil) throws {
     guard let o = Optimize.Optimizer(method) else { throw CamberError(Failure(.invalid, "optimizer: no method \"\(method)\"; there are sgd, adam, adamw")) }
     core = o

@@ -1,6 +1,8 @@
 public import CCamber
+import Clinic
 import Glibc
 import Health
+import Optimize
 import Tape
 
 final class FlowHandle: Handled {
@@ -101,3 +103,52 @@ private func flowHandle(_ h: OpaquePointer?) -> FlowHandle? { lend(h, .flow, as:
   return statistic(h, name, values, count)
 }
 @_cdecl("camber_flow_slope") @implementation public func camber_flow_slope(_ flow: OpaquePointer!) -> Double { flowHandle(flow)?.flow.slope ?? .nan }
+
+@inline(never) private func prescribe(_ h: FlowHandle, _ remedy: UnsafePointer<CChar>?, _ place: UnsafePointer<CChar>?, _ o: OptimizerHandle?, _ s: ScalerHandle?,
+                                      _ p: UnsafePointer<UnsafeMutableRawPointer?>?, _ d: UnsafePointer<UnsafeRawPointer?>?) -> camber_status {
+  guard let remedy, let p else { return h.fail(Failure(.invalid, "prescribe: the remedy or the array of parameters is NULL")) }
+  guard d != nil || h.flow.dataCount == 0 else { return h.fail(Failure(.invalid, "prescribe: the array of data is NULL")) }
+  for i in 0 ..< h.flow.parameterCount where p[i] == nil && h.flow.parameterType(i).count > 0 { return h.fail(Failure(.invalid, "prescribe: parameter \(i) is NULL")) }
+  if let o, o.optimizer.parameters.map(\.type) != (0 ..< h.flow.parameterCount).map({ h.flow.parameterType($0) }) {
+    return h.fail(Failure(.shape, "prescribe: the optimizer's parameters are not the flow's"))
+  }
+  do {
+    let set = s.map { s in { (v: Double) in _ = s.scaler.set("initial", v) } }
+    h.say(try Prescription(h.flow, o?.optimizer, set, p, d).apply(String(cString: remedy), place.map { String(cString: $0) } ?? ""))
+    return 0
+  } catch { return h.fail(error) }
+}
+@_cdecl("camber_flow_prescribe") @implementation public func camber_flow_prescribe(
+  _ flow: OpaquePointer!, _ remedy: UnsafePointer<CChar>!, _ place: UnsafePointer<CChar>!, _ optimizer: OpaquePointer!, _ scaler: OpaquePointer!,
+  _ params: UnsafePointer<UnsafeMutableRawPointer?>!, _ data: UnsafePointer<UnsafeRawPointer?>!
+) -> camber_status {
+  guard let h = flowHandle(flow) else { return CAMBER_EHANDLE.raw }
+  guard optimizer == nil || optimizerHandle(optimizer) != nil, scaler == nil || scalerHandle(scaler) != nil else { return CAMBER_EHANDLE.raw }
+  return prescribe(h, remedy, place, optimizerHandle(optimizer), scalerHandle(scaler), params, data)
+}
+@inline(never) private func standard(_ h: FlowHandle, _ i: Int, _ mean: UnsafeMutablePointer<Double>?, _ factor: UnsafeMutablePointer<Double>?, _ n: Int) -> camber_status {
+  guard let s = h.flow.standard(i) else { return h.fail(Failure(.invalid, "flow: data \(UInt(bitPattern: i)) is not standardised")) }
+  guard s.mean.count == n else { return h.fail(Failure(.shape, "flow: data \(i) has \(s.mean.count) features, not \(UInt(bitPattern: n))")) }
+  for k in 0 ..< n {
+    mean?[k] = s.mean[k]
+    factor?[k] = s.factor[k]
+  }
+  return 0
+}
+@_cdecl("camber_flow_standard") @implementation public func camber_flow_standard(
+  _ flow: OpaquePointer!, _ i: Int, _ mean: UnsafeMutablePointer<Double>!, _ factor: UnsafeMutablePointer<Double>!, _ count: Int
+) -> camber_status {
+  guard let h = flowHandle(flow) else { return CAMBER_EHANDLE.raw }
+  return standard(h, i, mean, factor, count)
+}
+@_cdecl("camber_flow_scale") @implementation public func camber_flow_scale(_ flow: OpaquePointer!) -> Double { flowHandle(flow)?.flow.scale ?? .nan }
+@inline(never) private func initialized(_ how: UnsafePointer<CChar>?, _ d: camber_dtype, _ shape: UnsafePointer<Int64>?, _ rank: Int, _ gain: Double, _ seed: Int64,
+                                        _ p: UnsafeMutableRawPointer?) -> camber_status {
+  guard let how, let i = Initializer.named(String(cString: how)), let dtype = DType(rawValue: d), rank >= 0, rank <= 32, rank == 0 || shape != nil,
+        let t = TensorType(dtype, checking: (0 ..< rank).map { Int(shape.unsafelyUnwrapped[$0]) }), p != nil || t.count == 0 else { return CAMBER_EINVAL.raw }
+  do { if let p { try initialize(i, t, p, gain: gain, seed: seed) } } catch { return error.code.rawValue }
+  return 0
+}
+@_cdecl("camber_initialize") @implementation public func camber_initialize(
+  _ method: UnsafePointer<CChar>!, _ dtype: camber_dtype, _ shape: UnsafePointer<Int64>!, _ rank: Int, _ gain: Double, _ seed: Int64, _ data: UnsafeMutableRawPointer!
+) -> camber_status { initialized(method, dtype, shape, rank, gain, seed, data) }

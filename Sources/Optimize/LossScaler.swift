@@ -54,7 +54,7 @@ package struct LossScaler: Sendable {
 }
 
 /// x *= factor in place, rounded once.
-func multiply(_ p: UnsafeMutableRawPointer, _ d: DType, _ n: Int, _ factor: Double) {
+package func multiply(_ p: UnsafeMutableRawPointer, _ d: DType, _ n: Int, _ factor: Double) {
   switch d {
   case .f64:
     let x = p.assumingMemoryBound(to: Double.self)

@@ -17,7 +17,11 @@ package final class Optimizer {
   package private(set) var gradientNorm = 0.0
   private var program: Program?, workspace: Workspace?
   private var scalars: [UnsafeMutablePointer<Double>] = []
-  private static let common: [(String, Double)] = [("l1", 0), ("l2", 0), ("clip_value", 0), ("clip_norm", 0), ("clip_global_norm", 0)]
+  private static let common: [(String, Double)] = [("l1", 0), ("l2", 0), ("clip_value", 0), ("clip_norm", 0), ("clip_global_norm", 0), ("agc", 0), ("zclip", 0),
+                                                    ("compensate", 0)]
+  /// What may change after the first step: the program is made anew, the state stays.
+  private static let changeable = ["clip_value", "clip_norm", "clip_global_norm", "agc", "zclip", "compensate", "l1", "l2", "weight_decay"]
+  private var zclip = ZClip()
 
   package init?(_ name: String) {
     guard let m = methods.first(where: { $0.name == name }) else { return nil }
@@ -36,9 +40,38 @@ package final class Optimizer {
 
   package func set(_ name: String, _ value: Double) -> Failure? {
     guard value.isFinite, value >= 0 else { return Failure(.invalid, "\(method.name): \(name) = \(value) is not a finite number >= 0") }
-    if isPlanned, name != "learning_rate" { return Failure(.invalid, "\(method.name): \(name) cannot change after the first step or state") }
+    if isPlanned, name != "learning_rate", !Optimizer.changeable.contains(name) { return Failure(.invalid, "\(method.name): \(name) cannot change after the first step or state") }
     if (name == "beta1" || name == "beta2"), value >= 1 { return Failure(.invalid, "\(method.name): \(name) = \(value) is not in [0, 1)") }
-    return options.set(name, value) ? nil : Failure(.invalid, "\(method.name): no option \"\(name)\"; it has \(options.names)")
+    let before = options
+    guard options.set(name, value) else { return Failure(.invalid, "\(method.name): no option \"\(name)\"; it has \(options.names)") }
+    if isPlanned, name != "learning_rate", before[name] != value { return replan { self.options = before } }
+    return nil
+  }
+  package func option(_ name: String) -> Double { options[name] }
+  /// Another optimizer of this method and these options, without state, for the same parameters.
+  package func copy() -> Optimizer? {
+    guard let o = Optimizer(method.name) else { return nil }
+    o.options = options
+    o.parameters = parameters
+    return o
+  }
+
+  /// The program for changed options; arrays of the state keep what they hold.
+  private func replan(_ undo: () -> Void) -> Failure? {
+    let (p, w, old, places) = (program, workspace, state, scalars)
+    program = nil
+    do throws(Failure) { try plan() } catch {
+      (program, workspace, state, scalars) = (p, w, old, places)
+      undo()
+      return error
+    }
+    for a in state {
+      guard let b = old.first(where: { $0.name == a.name && $0.count == a.count && $0.dtype == a.dtype }) else { continue }
+      a.data.copyMemory(from: b.data, byteCount: a.count * a.dtype.size)
+    }
+    for b in old { ck_free(b.data) }
+    ck_free(places.first)
+    return nil
   }
 
   package func set(_ s: Schedule?) { schedule = s }
@@ -66,7 +99,10 @@ package final class Optimizer {
       arrays.append(StateArray(name: name, dtype: d, count: n, data: p))
     }
     try keep("step", .i64, 1)
-    for p in parameters { for s in method.state(options) { try keep("\(p.name).\(s)", p.type.dtype.compute, p.type.count) } }
+    for p in parameters {
+      for s in method.state(options) { try keep("\(p.name).\(s)", p.type.dtype.compute, p.type.count) }
+      if isCompensated(p) { try keep("\(p.name).rest", p.type.dtype.compute, p.type.count) }
+    }
     let t = Tape()
     // Flat vectors: shapes do not matter to an update.
     let ps = parameters.map { t.input(TensorType($0.type.dtype, [$0.type.count])) }, gs = ps.map { t.input(t.type($0)) }
@@ -94,22 +130,40 @@ package final class Optimizer {
 
   private func record(_ t: Tape, _ ps: [NodeID], _ gs: [NodeID], _ kept: [NodeID], _ numbers: [NodeID]) -> ([NodeID], Int) {
     let per = method.state(options).count
-    var params: [NodeID] = [], states: [NodeID] = []
+    var params: [NodeID] = [], states: [NodeID] = [], at = 0
     for (i, p) in ps.enumerated() {
-      let d = t.dtype(p).compute, wide = t.cast(p, d)
+      let d = t.dtype(p).compute, own = Array(kept[at ..< at + per]), rest = isCompensated(parameters[i]) ? kept[at + per] : nil
+      at += per + (rest == nil ? 0 : 1)
+      // What the narrow parameter could not hold is kept beside it: together they are the parameter.
+      let wide = rest.map { t.add(t.cast(p, d), $0) } ?? t.cast(p, d)
       var g = t.cast(gs[i], d)
       // The last number is the factor of clipping by global norm.
-      if options["clip_global_norm"] > 0 { g = t.mul(g, t.splat(t.cast(numbers[numbers.count - 1], d), t.shape(p))) }
+      if options["clip_global_norm"] > 0 || options["zclip"] > 0 { g = t.mul(g, t.splat(t.cast(numbers[numbers.count - 1], d), t.shape(p))) }
       if options["clip_norm"] > 0 { g = t.clipByNorm([g], options["clip_norm"])[0] }
+      if options["agc"] > 0 { g = adaptive(t, g, wide, parameters[i].type.shape, options["agc"]) }
       if options["clip_value"] > 0 { g = t.clipByValue([g], options["clip_value"])[0] }
       if options["l2"] > 0 { g = t.add(g, t.scale(wide, options["l2"])) }
       if options["l1"] > 0 { g = t.add(g, t.scale(t.unary(.sign, wide), options["l1"])) }
       let s = numbers.dropLast().map { t.splat(t.cast($0, d), t.shape(p)) }
-      let (q, new) = method.update(t, options, p: wide, g: g, state: Array(kept[i * per ..< (i + 1) * per]), scalars: s)
-      params.append(t.contains(q) ? t.cast(q, t.dtype(p)) : .none)
+      let (q, new) = method.update(t, options, p: wide, g: g, state: own, scalars: s)
+      let narrow = t.contains(q) ? t.cast(q, t.dtype(p)) : .none
+      params.append(narrow)
       states += new
+      if rest != nil { states.append(t.sub(q, t.cast(narrow, d))) }
     }
     return (params + states, params.count + states.count)
+  }
+  private func isCompensated(_ p: Parameter) -> Bool { options["compensate"] > 0 && p.type.dtype.isHalf }
+
+  /// Adaptive clipping (Brock et al. 2021): the gradient of a unit is at most `limit` times as long as its weights. Units are the columns of a matrix, the
+  /// first axis of a convolution's weights, and a vector as a whole.
+  private func adaptive(_ t: Tape, _ g: NodeID, _ w: NodeID, _ shape: [Int], _ limit: Double) -> NodeID {
+    guard t.contains(g), t.type(g).count > 0 else { return g }
+    let s = shape.isEmpty ? [1] : shape, axes = s.count == 1 ? [-1] : s.count == 2 ? [-2] : Array(-(s.count - 1) ..< 0)
+    let x = t.reshape(g, s), weights = t.reduce(.norm, t.reshape(w, s), axes: axes, keep: true), slope = t.reduce(.norm, x, axes: axes, keep: true)
+    let most = t.scale(t.binary(.maximum, weights, t.like(weights, 1e-3)), limit)
+    let factor = t.binary(.minimum, t.like(slope, 1), t.div(most, t.binary(.maximum, slope, t.like(slope, 1e-6))))
+    return t.reshape(t.mul(x, t.broadcast(factor, to: s)), t.shape(g))
   }
 
   /// Squares of f64 may leave their range, so that norm is scaled; narrower ones are summed in f64.
@@ -133,11 +187,11 @@ package final class Optimizer {
     }
     gradientNorm = joint
     let count = min(steps, .max - 1) + 1, rate = options["learning_rate"] * (schedule?.value(count - 1) ?? 1)
-    let limit = options["clip_global_norm"]
+    let limit = options["clip_global_norm"], spike = options["zclip"] > 0 ? zclip.factor(gradientNorm, options["zclip"]) : 1
     scalars.withUnsafeBufferPointer { s in
       guard let base = s.baseAddress else { return }
       method.scalars(options, step: count, rate: rate, into: base)
-      s[s.count - 1].pointee = limit > 0 && gradientNorm > limit ? limit / gradientNorm : 1
+      s[s.count - 1].pointee = spike * (limit > 0 && gradientNorm * spike > limit ? limit / (gradientNorm * spike) : 1)
     }
     let n = parameters.count, s = state.count - 1, total = 2 * n + s + scalars.count
     let code = withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: total) { inputs in
@@ -152,5 +206,30 @@ package final class Optimizer {
     if code.rawValue < 0 { throw Failure(code, workspace.message) }
     state[0].data.storeBytes(of: count, as: Int64.self)
     return code
+  }
+}
+
+/// Clipping of outliers of the global norm (Kumar et al. 2025, ZClip), started from the median and the median deviation of the first 25 norms, so that an
+/// early spike is none; norms that are not finite never enter.
+struct ZClip {
+  private var first: [Double] = [], mean = 0.0, variance = 0.0
+
+  mutating func factor(_ g: Double, _ limit: Double) -> Double {
+    guard g.isFinite, g > 0 else { return 1 }
+    if first.count < 25 {
+      first.append(g)
+      if first.count == 25 {
+        let s = first.sorted()
+        mean = s[12]
+        let d = s.map { abs($0 - mean) }.sorted()[12] * 1.4826
+        variance = d * d
+      }
+      return 1
+    }
+    let deviation = variance.squareRoot(), z = (g - mean) / (deviation + 1e-6 * mean)
+    let kept = z > limit ? min(mean + limit * limit * (deviation + 1e-6 * mean) / z, g) : g
+    mean = 0.97 * mean + 0.03 * kept
+    variance = 0.97 * variance + 0.03 * (kept - mean) * (kept - mean)
+    return kept / g
   }
 }

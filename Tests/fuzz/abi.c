@@ -1092,6 +1092,15 @@ static void watch(void) {
   check_guard(1, 16, 0);
   int i = (int)below(FEW);
   if (!found[i]) found[i] = camber_flow_findings(f);
+  static const char *const remedies[] = {"rescale", "reinitialize", "lsuv", "loss_scale", "precision", "standardize", "compensate", "clip", "x", NULL};
+  void *weights[1] = {one_in(32) ? NULL : p};
+  if (one_in(3) && known(camber_flow_prescribe(f, remedies[below(10)], one_in(2) ? NULL : "layer", NULL, one_in(4) ? PICK(scalers, FEW) : NULL, one_in(32) ? NULL : weights, NULL)) &&
+      !*camber_flow_message(f)) FAIL("%s failed without a sentence", "camber_flow_prescribe");
+  static const char *const ways[] = {"he", "xavier", "lecun", "orthogonal", "zeros", "x", NULL};
+  const int64_t sizes[2] = {one_in(8) ? odd_number() : 1, one_in(8) ? 0 : 2};
+  double means[2], factors[2];
+  if (sizes[0] <= 1) known(camber_initialize(ways[below(7)], one_in(8) ? dtype() : CAMBER_F64, one_in(16) ? NULL : sizes, 2, number(), odd_number(), one_in(16) ? NULL : p));
+  known(camber_flow_standard(f, below(2), one_in(4) ? NULL : means, factors, below(3)));
   const char *name;
   double value;
   known(camber_findings_evidence(PICK(found, FEW), below(4), below(4), one_in(8) ? NULL : &name, one_in(8) ? NULL : &value));

@@ -18,7 +18,7 @@ HANDLES = {"tape": "tapes, TAPES", "program": "programs, PROGRAMS", "workspace":
 
 # By hand alone: they take memory or time as large as their arguments, or the harness keeps account of them.
 GUARDED = {"camber_tape_clear", "camber_program_alias", "camber_run", "camber_workspace_new", "camber_linear_new", "camber_scan", "camber_scan_slots", "camber_while", "camber_map", "camber_minimize",
-           "camber_least_squares", "camber_solver_run", "camber_flow_new", "camber_flow_run", "camber_flow_findings"}
+           "camber_least_squares", "camber_solver_run", "camber_flow_new", "camber_flow_run", "camber_flow_findings", "camber_flow_standard"}
 
 # An argument of a type: its declaration and how it is made.
 VALUES = {

@@ -35,6 +35,7 @@
 #include "camber/plan.hpp"
 #include "camber/solver.hpp"
 #include "camber/sparse.hpp"
+#include "camber/health.hpp"
 #include "camber/tensors.hpp"
 #include "camber/archive.hpp"
 

@@ -43,8 +43,10 @@ package final class Flow {
   private let tape: Tape, loss: NodeID, params: [NodeID], data: [NodeID]
   private let tapeFailure: Failure?
   // Options.
-  private(set) var window = 64, warmup = 0, every = 1, unitAxis = -1000, compute: DType?
-  private(set) var scale = 1.0, isScaled = false
+  private(set) var window = 64, warmup = 0, every = 1, unitAxis = -1000, compute: DType?, isCompensated = false
+  package private(set) var scale = 1.0
+  private(set) var isScaled = false
+  private var standards: [Int: (mean: [Double], factor: [Double])] = [:], origins: [NodeID] = []
   // The program and its arrays.
   private var workspace: Workspace?
   private var seed = Block.none, values: [Block] = [], own: [Block] = []
@@ -92,21 +94,25 @@ package final class Flow {
     func refuse(_ what: String) -> Failure { Failure(.invalid, "flow: \(name) is \(what), not \(value)") }
     if name == "loss_scale" {
       guard value.isFinite, value > 0 else { return refuse("a positive number") }
-      guard !isPlanned || isScaled else { return Failure(.invalid, "flow: set loss_scale before the first run, so that the program has a place for it") }
+      if isPlanned, !isScaled { unplan() }
       (scale, isScaled) = (value, true)
       return nil
     }
-    if isPlanned { return Failure(.invalid, "flow: \(name) cannot change after the first run") }
+    if isPlanned {
+      guard name == "compute" || name == "compensated" else { return Failure(.invalid, "flow: \(name) cannot change after the first run") }
+      if name == "compute" { unplan() }
+    }
     switch name {
     case "window": guard let n = whole(4, 4096) else { return refuse("a whole number from 4 to 4096") }; window = n
     case "warmup": guard let n = whole(0, 1 << 30) else { return refuse("a whole number of steps") }; warmup = n
     case "every": guard let n = whole(1, 1 << 30) else { return refuse("a whole number of runs") }; every = n
     case "unit_axis": guard let n = whole(-1000, 64) else { return refuse("an axis") }; unitAxis = n
+    case "compensated": isCompensated = value != 0
     case "compute":
       guard value != -1 else { compute = nil; break }
       guard let n = whole(0, 3), let d = DType(rawValue: Int32(n)) else { return refuse("a float dtype, or -1") }
       compute = d
-    default: return Failure(.invalid, "flow: no option is called \(name); there are compute, every, loss_scale, unit_axis, warmup, window")
+    default: return Failure(.invalid, "flow: no option is called \(name); there are compensated, compute, every, loss_scale, unit_axis, warmup, window")
     }
     return nil
   }
@@ -133,18 +139,34 @@ package final class Flow {
     tape.failure = nil
     defer { tape.failure = since }
     if places.isEmpty { discover() }
-    try record()
+    if origins.isEmpty { origins = places.map(\.node) }
+    do throws(Failure) { try record() } catch {
+      unplan()
+      throw error
+    }
   }
 
   private func record() throws(Failure) {
     let t = tape
     var y = loss
+    // Standardised inputs stand for themselves until all is in its precision: an input may not fit into that.
+    var taken = params + data, stands: [(NodeID, NodeID)] = []
+    for (k, s) in standards.sorted(by: { $0.key < $1.key }) {
+      let x = data[k], flat = TensorType(.f64, Array(t.shape(x).dropFirst())), z = t.input(t.type(x))
+      func spread(_ v: [Double]) -> NodeID { v.withUnsafeBytes { b in b.baseAddress.map { t.cast(t.broadcast(t.reshape(t.array(flat, $0), [1] + flat.shape), to: t.shape(x)), t.dtype(x)) } ?? .none } }
+      replace(x, z, &y)
+      taken[params.count + k] = z
+      stands.append((z, t.mul(t.sub(x, spread(s.mean)), spread(s.factor))))
+      if let f = t.failure { throw f }
+    }
     if let compute {
-      let low = t.precision([loss] + places.map(\.node), params + data, compute: compute, output: t.dtype(loss))
+      let low = t.precision([y] + places.map(\.node), taken, compute: compute, output: t.dtype(loss))
       if let f = t.failure { throw f }
       y = low[0]
       for i in places.indices { places[i].node = t.structural(low[i + 1]) == .cast ? t.input(low[i + 1], 0) : low[i + 1] }
     }
+    for (z, x) in stands { replace(z, x, &y) }
+    if let f = t.failure { throw f }
     let ct = isScaled ? t.input(t.type(y)) : t.like(y, 1)
     var watched = places.map(\.node)
     var g = t.reverse([(y, Masked(ct))], wrt: params, watched: watched)
@@ -188,6 +210,12 @@ package final class Flow {
     let program = try Program(t, inputs: params + data + (isScaled ? [ct] : []), outputs: outputs)
     workspace = try Workspace(program)
     lossType = t.dtype(y)
+  }
+  private func replace(_ x: NodeID, _ z: NodeID, _ y: inout NodeID) {
+    let r = tape.substitute([y] + places.map(\.node), [x], [z])
+    guard tape.failure == nil else { return }
+    y = r[0]
+    for i in places.indices { places[i].node = r[i + 1] }
   }
   private var lossType = DType.f64, fedData: Set<Int> = []
 
@@ -255,16 +283,31 @@ package final class Flow {
   package func run(params p: UnsafePointer<UnsafeRawPointer?>, data d: UnsafePointer<UnsafeRawPointer?>?, loss: UnsafeMutableRawPointer?,
                    gradients: UnsafePointer<UnsafeMutableRawPointer?>?) throws(Failure) -> Code {
     try plan()
-    guard let workspace else { return .invalid }
     for (i, q) in parameters.enumerated() where p[i] == nil && q.type.count > 0 { throw Failure(.invalid, "flow: parameter \(i) is NULL") }
     guard data.isEmpty || d != nil else { throw Failure(.invalid, "flow: the array of data is NULL") }
     if own.isEmpty, gradients == nil || parameters.indices.contains(where: { gradients?[$0] == nil }) {
       for q in parameters { own.append(try Block(q.type.bytes)) }
     }
+    var slopes: [UnsafeMutableRawPointer?] = []
+    for i in parameters.indices { slopes.append(gradients?[i] ?? own[i].p) }
+    let y = try slopes.withUnsafeBufferPointer { s throws(Failure) in try execute(p, d, s.baseAddress.unsafelyUnwrapped) }
+    let value = y[0]
+    var x: [UnsafeRawPointer?] = []
+    for i in params.indices { x.append(p[i]) }
+    for i in data.indices { x.append(d?[i]) }
+    loss?.copyMemory(from: value, byteCount: lossType.size)
+    let fine = observe(load(value, lossType), x, y)
+    runs += 1
+    return fine ? .ok : .nonfinite
+  }
+
+  /// Runs the program; where its outputs lie.
+  private func execute(_ p: UnsafePointer<UnsafeRawPointer?>, _ d: UnsafePointer<UnsafeRawPointer?>?, _ gradients: UnsafePointer<UnsafeMutableRawPointer?>) throws(Failure)
+    -> [UnsafeMutableRawPointer] {
+    guard let workspace else { throw Failure(.invalid, "flow: no program") }
     store(scale, lossType, seed.p)
-    let value = seed.p + 8, n = params.count
-    var x = [UnsafeRawPointer?](), y: [UnsafeMutableRawPointer?] = [value]
-    for i in 0 ..< n { x.append(p[i]); y.append(gradients?[i] ?? own[i].p) }
+    var x = [UnsafeRawPointer?](), y: [UnsafeMutableRawPointer?] = [seed.p + 8]
+    for i in params.indices { x.append(p[i]); y.append(gradients[i]) }
     for i in data.indices { x.append(d?[i]) }
     if isScaled { x.append(UnsafeRawPointer(seed.p)) }
     for b in values { y.append(b.p) }
@@ -272,22 +315,18 @@ package final class Flow {
       y.withUnsafeBufferPointer { y in x.baseAddress.flatMap { a in y.baseAddress.map { workspace.run(inputs: a, outputs: $0) } } ?? .invalid }
     }
     if code.rawValue < 0 || code == .flipped { throw Failure(code, workspace.message) }
-    loss?.copyMemory(from: value, byteCount: lossType.size)
-    let v = load(value, lossType)
-    let fine = observe(v, x, y)
-    runs += 1
-    return fine ? .ok : .nonfinite
+    return y.map { $0 ?? seed.p }
   }
 
   /// Statistics of this run; whether loss and gradients are finite.
-  private func observe(_ v: Double, _ x: [UnsafeRawPointer?], _ y: [UnsafeMutableRawPointer?]) -> Bool {
+  private func observe(_ v: Double, _ x: [UnsafeRawPointer?], _ y: [UnsafeMutableRawPointer]) -> Bool {
     if losses.count == 512 { losses.removeFirst(256) }
     losses.append(v)
     if runs == 0 { firstLoss = v }
     if v < leastLoss { leastLoss = v }
     if runs % every != 0 {
       var fine = v.isFinite
-      for (i, q) in parameters.enumerated() { if let p = y[1 + i], !ck_all_finite(q.type.dtype.rawValue, p, q.type.count) { fine = false } }
+      for (i, q) in parameters.enumerated() { if !ck_all_finite(q.type.dtype.rawValue, y[1 + i], q.type.count) { fine = false } }
       if !fine, firstBad < 0 { firstBad = runs }
       return fine
     }
@@ -313,7 +352,7 @@ package final class Flow {
     return fine
   }
 
-  private func watch(_ i: Int, _ slot: Int, _ v: UnsafeMutableRawPointer?, _ g: UnsafeMutableRawPointer?, _ y: [UnsafeMutableRawPointer?]) {
+  private func watch(_ i: Int, _ slot: Int, _ v: UnsafeMutableRawPointer?, _ g: UnsafeMutableRawPointer?, _ y: [UnsafeMutableRawPointer]) {
     let p = places[i], d = p.type.dtype, n = p.rows > 0 ? p.type.count / max(p.steps ? p.type.shape[0] : 1, 1) : 0
     let low = Format(d)?.normal ?? 0
     var saturated = Double.nan
@@ -321,7 +360,7 @@ package final class Flow {
       var s = ck_tally(), all = 0
       for b in p.bounded where b.output >= 0 {
         let t = tape.type(b.node)
-        if let q = y[b.output] { ck_tally_array(t.dtype.rawValue, q, t.count, 0, 0.97, b.lower, &s) }
+        ck_tally_array(t.dtype.rawValue, y[b.output], t.count, 0, 0.97, b.lower, &s)
         all += t.count
       }
       saturated = Double(s.edges) / Double(max(all, 1))
@@ -447,6 +486,116 @@ package final class Flow {
 
   /// Theil and Sen's slope of log rms of the adjoints over the levels, counted from the loss.
   package var slope: Double { theilSen((0 ..< levelCount).map { l in median(levelCount - 1 - l) { $0.gradient } }) }
+
+  // MARK: for remedies
+
+  package var placeCount: Int { places.count }
+  package func placeName(_ i: Int) -> String { places[i].name }
+  package var typicalNorm: Double { middle(norms.filter(\.isFinite)) }
+
+  /// Starts anew, as if nothing had run: what a remedy changed is to be seen by itself.
+  package func forget() {
+    (runs, seen, firstBad, firstLoss, leastLoss) = (0, 0, -1, .nan, .infinity)
+    losses = []
+    norms = []
+    earlyLevels = []
+    earlyParameters = []
+    badLevels = levelNames.map { _ in (0, 0) }
+    for (i, b) in live.enumerated() { for u in 0 ..< places[i].units { b.p.storeBytes(of: -1, toByteOffset: u * 8, as: Int64.self) } }
+    for s in inputs { s.forget() }
+  }
+  /// The program is made anew at the next run.
+  private func unplan() {
+    forget()
+    workspace = nil
+    live = []
+    sampled = []
+    inputs = []
+    own = []
+    for i in places.indices {
+      places[i].node = origins[i]
+      places[i].bounded = []
+      places[i].parameters = []
+      (places[i].value, places[i].adjoint, places[i].relu) = (-1, -1, false)
+    }
+  }
+
+  /// A run that leaves no trace: the loss, the largest adjoint as it stands in the program (scaled), and whether all is finite.
+  package func probe(_ p: UnsafePointer<UnsafeMutableRawPointer?>, _ d: UnsafePointer<UnsafeRawPointer?>?) throws(Failure) -> (loss: Double, largest: Double, isFinite: Bool) {
+    try plan()
+    if own.isEmpty { for q in parameters { own.append(try Block(q.type.bytes)) } }
+    let n = params.count
+    let x = (0 ..< n).map { UnsafeRawPointer(p[$0]) }, y = own.map { Optional($0.p) }
+    let v = try x.withUnsafeBufferPointer { x throws(Failure) in
+      try y.withUnsafeBufferPointer { y throws(Failure) in
+        guard let a = x.baseAddress, let b = y.baseAddress else { return Double.nan }
+        return load(try execute(a, d, b)[0], lossType)
+      }
+    }
+    var largest = 0.0, fine = v.isFinite
+    func add(_ q: UnsafeMutableRawPointer, _ t: TensorType) {
+      var s = ck_tally()
+      ck_tally_array(t.dtype.rawValue, q, t.count, 0, .infinity, false, &s)
+      largest = max(largest, s.largest)
+      if s.bad > 0 { fine = false }
+    }
+    for (i, q) in parameters.enumerated() { add(own[i].p, q.type) }
+    for q in places where q.adjoint >= 0 { add(values[q.adjoint - 1 - n].p, q.type) }
+    return (v, largest, fine)
+  }
+  /// The gradients of the last probe, without the scale.
+  package func withGradients<T>(_ body: (UnsafePointer<UnsafeRawPointer?>) -> T) -> T {
+    if scale != 1 { for (i, q) in parameters.enumerated() { for k in 0 ..< q.type.count { put(element(own[i].p, q.type.dtype, k) / scale, q.type.dtype, own[i].p, k) } } }
+    let g = own.map { Optional(UnsafeRawPointer($0.p)) }
+    return g.withUnsafeBufferPointer { body($0.baseAddress.unsafelyUnwrapped) }
+  }
+  /// The rms of a place's values in the last run.
+  package func outputRMS(_ i: Int) -> Double {
+    let t = places[i].type
+    var s = ck_tally()
+    ck_tally_array(t.dtype.rawValue, values[places[i].value - 1 - params.count].p, t.count, 0, .infinity, false, &s)
+    return s.bad > 0 ? .nan : (s.squares / Double(max(t.count, 1))).squareRoot()
+  }
+
+  package struct Suspect { package let parameter: Int, isMatrix: Bool, gain: Double, fan: Int }
+  /// The parameters behind a layer, or behind a parameter or layer of that name; of none, of all layers. With several layers as wrong, of all those.
+  package func suspects(_ place: String) throws(Failure) -> [Suspect] {
+    try plan()
+    var chosen = places.indices.filter { place.isEmpty || places[$0].name == place || parameterNames(of: $0).contains(place) }
+    if let i = chosen.first, !place.isEmpty, let d = deviation(i)?.bits, abs(d) > 1.3 {
+      chosen = places.indices.filter { k in chosen.contains(k) || (deviation(k).map { $0.bits * (d < 0 ? -1 : 1) > 1.3 } ?? false) }
+    }
+    var out: [Suspect] = []
+    for i in chosen {
+      for k in places[i].parameters where !out.contains(where: { $0.parameter == k }) && parameters[k].type.count > 0 {
+        out.append(Suspect(parameter: k, isMatrix: parameters[k].isMatrix, gain: places[i].relu ? 2.0.squareRoot() : 1, fan: parameters[k].fan))
+      }
+    }
+    return out
+  }
+  private func parameterNames(of i: Int) -> [String] { places[i].parameters.map { parameters[$0].name } }
+  /// The only matrix behind a place, where no other place has it.
+  package func ownMatrix(_ i: Int) -> Int? {
+    let own = places[i].parameters.filter { parameters[$0].isMatrix }
+    guard own.count == 1, !places.indices.contains(where: { $0 != i && places[$0].parameters.contains(own[0]) }) else { return nil }
+    return own[0]
+  }
+
+  /// Inputs of the tape's with (x - mean) / deviation in their places from now on: those of that name ("data 0"), or all that feed layers.
+  package func standardize(_ place: String) throws(Failure) -> String {
+    var done: [Int] = []
+    for (k, s) in inputs.enumerated() where s.isWatched && s.count >= 4 && (place.hasPrefix("data ") ? place == "data \(k)" : true) {
+      let (mean, variance) = s.moments(), root = variance.map { $0.squareRoot() }, typical = middle(root.filter { $0 > 0 })
+      // A feature that hardly varies in what was seen may do so later.
+      standards[k] = (mean, root.map { 1 / max($0, 0.3 * typical, 1e-30) })
+      done.append(k)
+    }
+    guard !done.isEmpty else { throw Failure(.invalid, "prescribe: no input has been seen that could be standardised") }
+    unplan()
+    return "the program takes (x - mean) / deviation of each feature of data \(done.map { "\($0)" }.joined(separator: ", "))"
+  }
+  /// What standardising does to input k: means and factors of its features.
+  package func standard(_ k: Int) -> (mean: [Double], factor: [Double])? { standards[k] }
 
   // MARK: layers that nobody named
 

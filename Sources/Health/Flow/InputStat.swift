@@ -6,7 +6,9 @@ package final class InputStat {
   let features: Int, capacity: Int, batch: Int, dtype: DType
   let isWatched: Bool
   private let rows: Block
-  private(set) var count = 0
+  private(set) var count = 0, largest = 0.0
+  private var squares = 0.0
+  var rms: Double { count > 0 ? (squares / Double(count * features)).squareRoot() : .nan }
 
   init(_ t: TensorType, _ fed: Bool) throws(Failure) {
     dtype = t.dtype
@@ -17,11 +19,18 @@ package final class InputStat {
     rows = try Block(capacity * features * 8)
   }
 
+  func forget() { (count, largest, squares) = (0, 0, 0) }
+
   func add(_ x: UnsafeRawPointer?) {
     guard isWatched, let x else { return }
     let p = rows.p.assumingMemoryBound(to: Double.self)
     for r in 0 ..< batch where count < capacity {
-      for f in 0 ..< features { p[count * features + f] = element(x, dtype, r * features + f) }
+      for f in 0 ..< features {
+        let v = element(x, dtype, r * features + f)
+        p[count * features + f] = v.isFinite ? v : 0
+        squares += v.isFinite ? v * v : 0
+        largest = max(largest, abs(v))
+      }
       count += 1
     }
   }

@@ -26,6 +26,7 @@ func load(_ p: UnsafeRawPointer, _ d: DType) -> Double { element(p, d, 0) }
   }
 }
 
+func put(_ v: Double, _ d: DType, _ p: UnsafeMutableRawPointer, _ i: Int) { store(v, d, p + i * d.size) }
 func store(_ v: Double, _ d: DType, _ p: UnsafeMutableRawPointer) {
   switch d {
   case .f64: p.storeBytes(of: v, as: Double.self)

@@ -26,7 +26,7 @@ from . import pytree
 from ._array import Array
 from ._errors import InvalidError, error
 from ._library import lib
-from ._tape import nodes
+from ._tape import i64s, nodes
 from ._trace import as_argnums, is_number, scalar
 from .function import Function, leaf_key
 from .program import input_array, output_array, pointers
@@ -198,6 +198,49 @@ class Flow:
         """What the runs so far show, gravest first."""
         return rows(lib.flow_findings(self.handle)) if self.handle else []
 
+    def prescribe(self, remedy: str | Finding, *args: Any, place: str = "", optimizer: Any = None, scaler: Any = None) -> str:
+        """Applies a remedy by its name, or a finding's, in one call.
+
+        Parameters
+        ----------
+        remedy
+            A finding (its remedy, at its place), or an id: see camber_flow_prescribe.
+        args
+            What the flow is called with: parameters are changed in place where the remedy is theirs.
+        optimizer, scaler
+            Those that train, where the remedy is theirs.
+
+        Returns
+        -------
+        What was done, as a sentence. The flow forgets its runs: the next ones show whether it helped.
+        """
+        if isinstance(remedy, Finding):
+            remedy, place = remedy.remedy, place or remedy.place
+        leaves, tree = pytree.flatten((args, {}))
+        if self.handle is None:
+            self._trace(args)
+        elif (tree, tuple(leaf_key(leaf) for leaf in leaves)) != self._key:
+            raise InvalidError("prescribe: the arguments are not those of the flow's calls")
+        own = [output_array(leaves[p], k, f"prescribe: parameter '{n}'") for p, k, n in zip(self._mine, self._types, self.parameters)]
+        data = [input_array(np.asarray(leaves[p]), k, f"prescribe: argument {i}") for i, (p, k) in enumerate(zip(self._places, self._kinds))]
+        self._check(lib.flow_prescribe(self.handle, remedy.encode(), place.encode(), optimizer.handle if optimizer is not None else None,
+                                       scaler.handle if scaler is not None else None, pointers(own), pointers(data)))  # fmt: skip
+        return str(lib.flow_message(self.handle).decode())
+
+    def standard(self, i: int = 0) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Of the i-th argument that is no parameter, after "standardize": means and factors of its features, of its shape without the first axis."""
+        shape = self._kinds[i][0][1:] if self.handle and 0 <= i < len(self._kinds) else ()
+        mean, factor = np.empty(shape), np.empty(shape)
+        if not self.handle:
+            raise InvalidError("flow: nothing has run")
+        self._check(lib.flow_standard(self.handle, i, mean.ctypes.data, factor.ctypes.data, mean.size))
+        return mean, factor
+
+    @property
+    def loss_scale(self) -> float:
+        """The factor of the gradients."""
+        return float(lib.flow_scale(self.handle)) if self.handle else float(self._options.get("loss_scale", 1.0))
+
     @property
     def levels(self) -> list[str]:
         """Names of the layers, each time step for itself."""
@@ -222,3 +265,19 @@ class Flow:
 def flow(f: Callable[..., Any], argnums: int = 0, **options: Any) -> Flow:
     """`value_and_grad` that watches: see Flow."""
     return Flow(f, argnums, **options)
+
+
+def initialize(method: str, array: np.ndarray[Any, Any], *, gain: float = 0.0, seed: int = 0) -> np.ndarray[Any, Any]:
+    """Fills a float array with initial weights in place: "he", "lecun", "xavier", "orthogonal" or "zeros"; see camber_initialize.
+
+    >>> import numpy as np
+    >>> w = initialize("orthogonal", np.empty((3, 3)), seed=1)
+    >>> bool(np.allclose(w.T @ w, np.eye(3)))
+    True
+    """
+    code = dt.code_of(array.dtype)
+    output_array(array, (array.shape, code), "initialize")
+    status = lib.initialize(method.encode(), code, i64s(array.shape), array.ndim, float(gain), int(seed), array.ctypes.data)
+    if status < 0:
+        raise error(status, f"initialize: {method!r} of {dt.NAMES[code]}{list(array.shape)} with gain {gain}; there are he, lecun, orthogonal, xavier, zeros")
+    return array
