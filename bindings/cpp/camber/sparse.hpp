@@ -2,7 +2,7 @@
 #ifndef CAMBER_SPARSE_HPP
 #define CAMBER_SPARSE_HPP
 
-#include "program.hpp"
+#include "training.hpp"
 
 #include <tuple>
 
