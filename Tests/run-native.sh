@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 lib=$(cd "${1:-$root/build}" && pwd) || exit 2
 [ $# -gt 0 ] && shift
-tests=${*:-headers api easy bad_input regressions solve health sparse archive threads noalloc host cpp generic eigen adbench quickstart linalg fit custom checkpoint taylor sparse_example saved package opf fashion}
+tests=${*:-headers api easy bad_input regressions solve health sparse plan archive threads noalloc host cpp generic eigen adbench quickstart linalg fit custom checkpoint taylor sparse_example saved package opf fashion}
 data=${CAMBER_SHARED:-$root/../shared}/data/adbench
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -219,7 +219,7 @@ for t in $tests; do
     package) package ;;
     fashion) fashion ;;
     api) build $t $cc -std=c11 -O1 "$here/c/test_api.c" -lm && run $t "$work/$t" "$root/include" ;;
-    easy | bad_input | control | regressions | solve | health | sparse | archive | memory | threads | noalloc | host) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
+    easy | bad_input | control | regressions | solve | health | sparse | plan | archive | memory | threads | noalloc | host) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
     generic)
       build $t $cxx -std=c++17 -O1 "$here/cpp/test_generic.cpp" && run $t "$work/$t" && branch
       build branches $cxx -std=c++17 -O1 "$here/cpp/test_branches.cpp" && run branches "$work/branches" ;;

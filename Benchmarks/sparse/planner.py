@@ -1,6 +1,6 @@
 """The planner's choice against all methods measured, on a mixed set of problems; writes its confusion table.
 
-    python Benchmarks/sparse/planner.py [--write docs/verified/planner.md]
+    python Benchmarks/sparse/planner.py [--write docs/planner.md]
 """
 
 import argparse

@@ -375,8 +375,36 @@ void host() {
 
 }  // namespace
 
+/* Elimination and the planner. */
+static void methods() {
+  camber::Tape tape;
+  camber::Node x = tape.input(camber::f64, {3}), y = sin(x) * x;
+  double p[3] = {1, 2, 3};
+  camber::Plan plan("jacobian", {y}, {x});
+  CHECK(!plan.set("taste", 1).run({p}).empty() && plan.table().size() == 8);
+  CHECK(plan.json().find("methods") != std::string::npos && plan.explain().find(plan.method()) != std::string::npos);
+  CHECK((camber::elimination_cost({y}, {x}, "reverse").vertices == 6));
+  camber::Node want = camber::jacobian(y, x), bent = camber::hessian(sum(y), x);
+  camber::Nodes all{want, bent};
+  for (const char *m : {"compressed_forward", "reverse", "elimination"}) all.push_back(camber::jacobian_by(m, {y}, {x}).nodes[0]);
+  all.push_back(camber::elimination({y}, {x}).nodes[0]);
+  all.push_back(camber::jacobian(y, x, camber::Mode::stagewise));
+  all.push_back(camber::jacobian(camber::preaccumulate({y}, {x})[0], x));
+  all.push_back(camber::hessian_by("star", sum(y), {x}).nodes[0]);
+  auto out = camber::Program({x}, all)({{1, 2, 3}});
+  for (std::size_t k = 2; k < all.size(); k++)
+    for (std::size_t i = 0; i < 9; i++) NEAR(out[k][i], out[k + 1 == all.size() ? 1 : 0][i], 1e-14);
+  bool thrown = false;
+  try {
+    camber::Plan("x", {y}, {x});
+  } catch (const camber::error &e) {
+    thrown = e.status() == CAMBER_EINVAL;
+  }
+  CHECK(thrown);
+}
+
 int main() try {
-  operators(), shapes(), windows(), transforms(), programs(), training(), host();
+  operators(), shapes(), windows(), transforms(), programs(), training(), host(), methods();
   return check_done();
 } catch (const std::exception &e) {
   std::fprintf(stderr, "test_cpp: %s\n", e.what());
