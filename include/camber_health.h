@@ -43,7 +43,7 @@ camber_status camber_findings_evidence(const camber_findings *findings, size_t i
  * before the first run: "window" (steps whose median counts, 64), "warmup" (first steps that learning-rate findings leave out, 0), "loss_scale" (a
  * factor of the gradients, also later; 1), "compute" (also later; a dtype, -1 for as recorded: the precision in which the tape runs, as in camber_precision, layers
  * included), "compensated" (1: the optimizer keeps what 16-bit parameters cannot hold, so that one that stands still is not stalled; also later), "every" (statistics at every so many runs, 1), "unit_axis" (of units and channels, counted from the front; -1000: the last, of images the second).
- * The tape may be freed. Memory: the layers' values and adjoints once more, and up to 16,384 sampled elements a parameter. */
+ * The tape may be freed. Memory: the layers' values and adjoints once more, and up to 4,096 sampled elements a parameter. */
 typedef struct camber_flow camber_flow;
 camber_flow *camber_flow_new(camber_tape *tape, camber_node loss, const camber_node *params, size_t param_count, const camber_node *data, size_t data_count);
 void camber_flow_free(camber_flow *flow);
@@ -72,6 +72,22 @@ camber_status camber_flow_statistic(camber_flow *flow, const char *name, double 
 /* The Theil-Sen slope of log(gradient_rms) over the levels, counted from the loss: > 0 grows on the way back. NaN for fewer than three. */
 double camber_flow_slope(camber_flow *flow);
 
+/* ---- Jacobians of steps ------------------------------------------------------------------------------------------- */
+
+/* The `count` largest Lyapunov exponents of iterating `input` -> `output` (as many elements; a float input of the tape) from `point`, per step: Q R = J Q at each of `steps`
+ * steps, the mean of log |R_kk| (Benettin et al. 1980), products by jvp, or with `transposed` by vjp back along the same orbit, as gradients go. `arrays`: the other inputs `data`, the same at each
+ * step. Positive: perturbations (gradients) grow by e^exponent a step. The tape keeps the sentence of an error. */
+camber_status camber_lyapunov_exponents(camber_tape *tape, camber_node output, camber_node input, const camber_node *data, size_t data_count, const void *point, const void *const *arrays,
+                              size_t steps, int32_t transposed, double *exponents, size_t count);
+/* The extreme singular values of d output / d input at `point`, by Golub, Kahan and Lanczos' bidiagonalisation of at most `steps` (1 to 512) steps with full orthogonalisation:
+ * values[0] the largest, [1] its residual bound (a singular value lies within it), [2] the smallest found, [3] its bound. With steps at least the shorter side both are exact but for rounding. */
+camber_status camber_singular_values(camber_tape *tape, camber_node output, camber_node input, const camber_node *data, size_t data_count, const void *point,
+                                     const void *const *arrays, size_t steps, double *values);
+/* Mean field of a wide network (Poole et al. 2016, Schoenholz et al. 2017) of "tanh", "relu", "erf" or "linear": weights of variance weight^2 / inputs, biases of variance bias^2. `q`: the fixed point of the
+ * variance before the activation; `chi`: weight^2 E[phi'(sqrt(q) z)^2], above 1 gradients explode, below they vanish; `depth` = 1 / |log chi|, the layers that a signal crosses. Each may be NULL.
+ * CAMBER_EINVAL for another activation or numbers that are not finite. */
+camber_status camber_mean_field(const char *activation, double weight, double bias, double *q, double *chi, double *depth);
+
 /* ---- Remedies ----------------------------------------------------------------------------------------------------- */
 
 /* Applies a remedy, as findings name it, at a place ("" or NULL: everywhere) in one call; what was done is then camber_flow_message. The flow forgets its
@@ -79,7 +95,7 @@ double camber_flow_slope(camber_flow *flow);
  * "rescale": the host's weights of the place, and of the layers as wrong as it, times what brings them to the size that keeps variances (1 / inputs; 2 / inputs before
  * relu), biases above 3 to zero. "reinitialize": weights anew, orthogonal with the gain that keeps variances (1; the root of 2 before relu), biases zero, of the place and of the layers as
  * wrong as it. "lsuv": the same, then scaled until each layer's results have unit variance on `data` (Mishkin & Matas 2016). "learning_rate": the optimizer's,
- * halved until thirty steps on `data` go down, on copies of the parameters. "loss_scale": the largest power of two that keeps gradients 16 times below
+ * lowered until 48 steps of copies of optimizer and parameters go down, on the first eight batches that were run. "loss_scale": the largest power of two that keeps gradients 16 times below
  * 65504, given to the scaler too. "standardize": the flow's program takes (x - mean) / deviation of its inputs from now on: see camber_flow_standard. "precision":
  * it computes in bf16. Options of the optimizer: "compensate", "clip" (ZClip), "agc", "clip_norm", "clip_value", "weight_decay", "l1", "l2". */
 camber_status camber_flow_prescribe(camber_flow *flow, const char *remedy, const char *place, camber_optimizer *optimizer, camber_scaler *scaler,

@@ -172,7 +172,7 @@ class Case:
         optimizer = self.optimizer(params)
         first = (params, *self.batch(0))
         with np.errstate(all="ignore"):
-            for step in range(4):
+            for step in range(8):
                 flow(params, *self.batch(step))
             try:
                 self.said = flow.prescribe(finding, *first, optimizer=optimizer)

@@ -113,7 +113,7 @@ package struct Prescription {
 
   // MARK: steps
 
-  /// The learning rate, lowered by halves of an octave until 30 steps of the same method on this batch go down; then the best of the eight from there on.
+  /// The learning rate, lowered by halves of an octave until 48 steps of the same method on batches that were seen go down; the best of the eight from there on.
   private func learningRate() throws(Failure) -> String {
     guard let optimizer else { throw Failure(.invalid, "prescribe: the learning rate is an option of the optimizer, which is NULL") }
     let n = flow.parameterCount
@@ -138,25 +138,27 @@ package struct Prescription {
       rate /= 2.0.squareRoot()
     }
     guard best.1 > 0 else { throw Failure(.invalid, "prescribe: the loss falls at no learning rate from \(start) down to \(rate)") }
-    if let f = optimizer.set("learning_rate", best.1) { throw f }
-    return "the learning rate is \(best.1), not \(start)"
+    // What holds for 48 steps may not hold for more.
+    let chosen = best.1 / 2.0.squareRoot()
+    if let f = optimizer.set("learning_rate", chosen) { throw f }
+    return "the learning rate is \(chosen), not \(start)"
   }
 
-  /// The loss after thirty steps, infinite where one of them rose by a fifth or was not finite.
+  /// The mean loss of the last round of 48 steps through the batches that were seen (those given, of none), infinite where it is not below the first round's.
   private func trial(_ o: Optimizer, _ rate: Double) throws(Failure) -> Double {
     guard let copy = o.copy() else { return .infinity }
     if let f = copy.set("learning_rate", rate) { throw f }
-    var last = Double.infinity, first = Double.nan
-    for step in 0 ..< 30 {
-      let r = try flow.probe(params, data)
-      if step == 0 { first = r.loss }
-      guard r.isFinite, r.loss <= first * 1.2 + 1e-30, r.loss <= last * 1.2 + 1e-30 || !last.isFinite else { return .infinity }
-      last = r.loss
+    let n = max(flow.batchCount, 1)
+    var first = 0.0, last = 0.0
+    for step in 0 ..< 48 {
+      let r = flow.batchCount == 0 ? try flow.probe(params, data) : try flow.probe(params, batch: step % n)
+      guard r.isFinite else { return .infinity }
+      if step < n { first += r.loss / Double(n) }
+      if step >= 48 - n { last += r.loss / Double(n) }
       let code = flow.withGradients { g in Result { () throws(Failure) in try copy.step(params, g) } }
       guard try code.get() == .ok else { return .infinity }
     }
-    let r = try flow.probe(params, data)
-    return r.isFinite && r.loss < first ? r.loss : .infinity
+    return last < first ? last : .infinity
   }
 
   /// The largest power of two at which nothing leaves the format by a factor of 16.

@@ -1100,6 +1100,14 @@ static void watch(void) {
   const int64_t sizes[2] = {one_in(8) ? odd_number() : 1, one_in(8) ? 0 : 2};
   double means[2], factors[2];
   if (sizes[0] <= 1) known(camber_initialize(ways[below(7)], one_in(8) ? dtype() : CAMBER_F64, one_in(16) ? NULL : sizes, 2, number(), odd_number(), one_in(16) ? NULL : p));
+  if (one_in(4) && is_small(t)) {
+    double four[4];
+    camber_node z = any(t), y = any(t);
+    if (camber_node_rank(t, z) == 1 && camber_node_dim(t, z, 0) == 2 && camber_node_dtype(t, z) == CAMBER_F64) {
+      known(camber_lyapunov_exponents(t, y, z, NULL, 0, p, NULL, below(4), (int32_t)below(2), four, below(4)));
+      known(camber_singular_values(t, y, z, NULL, 0, p, NULL, below(4), four));
+    }
+  }
   known(camber_flow_standard(f, below(2), one_in(4) ? NULL : means, factors, below(3)));
   const char *name;
   double value;

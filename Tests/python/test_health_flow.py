@@ -237,3 +237,46 @@ def test_bad_arguments_are_sentences():
         cb.flow(lambda p: np.sum(p * 1.0))(np.arange(3))
     with pytest.raises(cb.Error, match="gain"):
         cb.initialize("he", np.empty(3), gain=-1)
+
+
+def test_lyapunov_exponents_of_the_logistic_map_and_of_a_product():
+    # At r = 4 the exponent is log 2; the orbit is long enough for two digits.
+    got = cb.lyapunov_exponents(lambda x: 4 * x * (1 - x), np.array([0.3]), steps=20000)
+    assert abs(got[0] - np.log(2)) < 0.01
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((5, 5))
+    want = np.sort(np.log(np.abs(np.linalg.eigvals(a))))[::-1]
+    for transposed in (False, True):
+        got = cb.lyapunov_exponents(lambda x, a: a @ x, np.zeros(5), (a,), steps=4000, count=5, transposed=transposed)
+        np.testing.assert_allclose(got, want, atol=2e-3)
+    with pytest.raises(cb.Error, match="iterated"):
+        cb.lyapunov_exponents(lambda x: x[:2], np.zeros(3))
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (4, 9), (9, 4)])
+def test_extreme_singular_values(shape):
+    a = np.random.default_rng(1).standard_normal(shape)
+    s = np.linalg.svd(a, compute_uv=False)
+    got = cb.singular_values(lambda x, a: np.tanh(a @ x), np.zeros(shape[1]), (a,))
+    np.testing.assert_allclose([got.largest, got.smallest], [s[0], s[-1]], rtol=1e-9)
+
+
+def test_singular_values_bound_what_they_have_not_found():
+    d = np.linspace(0.1, 3, 200)
+    got = cb.singular_values(lambda x: x * d, np.zeros(200), steps=8)
+    assert np.min(np.abs(d - got.largest)) <= got.largest_error
+    assert np.min(np.abs(d - got.smallest)) <= got.smallest_error
+    assert 2.5 < got.largest <= 3 + 1e-12
+
+
+def test_mean_field_is_known():
+    q, chi, depth = cb.mean_field("tanh", 1.0)
+    assert q < 1e-2 and 0.95 < chi < 1
+    q, chi, _ = cb.mean_field("tanh", 2.5, 0.1)
+    assert chi > 1
+    z, w = np.polynomial.hermite_e.hermegauss(120)
+    w = w / w.sum()
+    np.testing.assert_allclose(q, 2.5**2 * np.sum(w * np.tanh(np.sqrt(q) * z) ** 2) + 0.01, rtol=1e-4)
+    np.testing.assert_allclose(chi, 2.5**2 * np.sum(w * (1 - np.tanh(np.sqrt(q) * z) ** 2) ** 2), rtol=1e-4)
+    with pytest.raises(cb.Error, match="there are"):
+        cb.mean_field("swish", 1)

@@ -59,6 +59,7 @@ package final class Flow {
   private(set) var earlyLevels: [[LevelStat]] = [], earlyParameters: [[ParameterStat]] = []
   private(set) var badLevels: [(value: Int, gradient: Int)] = []
   private(set) var norms: [Double] = []
+  private var batches: [[Block]] = []
   package private(set) var message = ""
 
   package init(_ t: Tape, _ loss: NodeID, params: [NodeID], data: [NodeID]) throws(Failure) {
@@ -265,7 +266,7 @@ package final class Flow {
     badLevels = levelNames.map { _ in (0, 0) }
     for i in parameters.indices {
       let n = parameters[i].type.count, s = parameters[i].type.shape
-      parameters[i].stride = max((n + 16383) / 16384, 1)
+      parameters[i].stride = max((n + 4095) / 4096, 1)
       parameters[i].samples = n / parameters[i].stride
       parameters[i].isMatrix = s.count >= 2
       // [inputs, units] of a product, [out, in, ...] of a convolution.
@@ -297,6 +298,7 @@ package final class Flow {
     for i in data.indices { x.append(d?[i]) }
     loss?.copyMemory(from: value, byteCount: lossType.size)
     let fine = observe(load(value, lossType), x, y)
+    keep(d)
     runs += 1
     return fine ? .ok : .nonfinite
   }
@@ -555,6 +557,25 @@ package final class Flow {
     var s = ck_tally()
     ck_tally_array(t.dtype.rawValue, values[places[i].value - 1 - params.count].p, t.count, 0, .infinity, false, &s)
     return s.bad > 0 ? .nan : (s.squares / Double(max(t.count, 1))).squareRoot()
+  }
+
+  /// The first batches, for remedies that try steps: eight of them, or what fits into 64 MB.
+  private func keep(_ d: UnsafePointer<UnsafeRawPointer?>?) {
+    let bytes = dataTypes.reduce(0) { $0 + $1.bytes }
+    guard batches.count < 8, bytes > 0, (batches.count + 1) * bytes <= 1 << 26, let d else { return }
+    var b: [Block] = []
+    for (i, t) in dataTypes.enumerated() {
+      guard let p = d[i], let q = try? Block(t.bytes) else { return }
+      q.p.copyMemory(from: p, byteCount: t.bytes)
+      b.append(q)
+    }
+    batches.append(b)
+  }
+  package var batchCount: Int { batches.count }
+  /// A probe on one of the batches seen.
+  package func probe(_ p: UnsafePointer<UnsafeMutableRawPointer?>, batch i: Int) throws(Failure) -> (loss: Double, largest: Double, isFinite: Bool) {
+    let d = batches[i].map { Optional(UnsafeRawPointer($0.p)) }
+    return try d.withUnsafeBufferPointer { d throws(Failure) in try probe(p, d.baseAddress) }
   }
 
   package struct Suspect { package let parameter: Int, isMatrix: Bool, gain: Double, fan: Int }

@@ -36,7 +36,7 @@ from .control import cond, fori_loop, map, switch, while_loop
 from .custom import custom_jvp, custom_vjp
 from .elimination import EliminationCost, elimination_cost, preaccumulate
 from .function import Function, function, tape_hash
-from .health import Finding, Flow, flow, initialize, layer
+from .health import Finding, Flow, flow, initialize, layer, lyapunov_exponents, mean_field, singular_values
 from .linear import linearize, vjp
 from .loops import scan
 from .optim import LossScaler
@@ -70,7 +70,7 @@ __all__ = [
     "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Plan", "Program", "Saved", "SavedFunction", "ShapeDtype", "ShapeError", "Solution", "Solver", "Tape", "TracedError",
     "bfloat16", "checkpoint", "cond", "custom_jvp", "custom_vjp", "directional", "dumps", "elimination_cost", "forget_plans", "fori_loop", "from_bf16", "function", "grad", "hessian", "host_call", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "lib",
     "linalg", "linear_transpose", "least_squares", "linearize", "load", "load_plans", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "plan", "preaccumulate", "precision", "pure_callback", "pytree", "random", "save", "save_plans", "save_tensors", "scan",
-    "Finding", "Flow", "flow", "initialize", "layer",
+    "Finding", "Flow", "flow", "initialize", "layer", "lyapunov_exponents", "mean_field", "singular_values",
     "simplify", "special", "stop_gradient", "switch", "tape_hash", "taylor", "to_bf16", "value_and_grad", "vjp", "vmap", "while_loop",
     "SparseFunction", "SparseMatrix", "color", "sparse_hessian", "sparse_jacobian", "sparse_lagrangian", "sparse_normal",
 ]  # fmt: skip

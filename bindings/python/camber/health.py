@@ -267,6 +267,70 @@ def flow(f: Callable[..., Any], argnums: int = 0, **options: Any) -> Flow:
     return Flow(f, argnums, **options)
 
 
+def _map(f: Callable[..., Any], x: Any, args: tuple[Any, ...], what: str) -> tuple[Any, Any, Any, Any, int, Any, Any]:
+    leaves, tree = pytree.flatten(((x, *args), {}))
+    tape, inputs, places, result = Function(f)._trace(tree, tuple(leaf_key(leaf) for leaf in leaves))
+    outputs = pytree.leaves(result)
+    if len(outputs) != 1 or not inputs or places[0] != 0:
+        raise InvalidError(f"{what}: the function takes one array first and gives one")
+    arrays = [input_array(np.asarray(leaves[p]), (v.shape, v._code), f"{what}: argument {i}") for i, (p, v) in enumerate(zip(places, inputs))]
+    return tape, outputs[0]._node, inputs[0]._node, nodes(v._node for v in inputs[1:]), len(inputs) - 1, arrays[0], arrays[1:]
+
+
+def lyapunov_exponents(f: Callable[..., Any], x: Any, args: tuple[Any, ...] = (), *, steps: int = 100, count: int = 1, transposed: bool = False) -> np.ndarray[Any, Any]:
+    """The largest Lyapunov exponents of iterating ``f(x, *args)``, per step; `transposed`: as gradients go. See camber_lyapunov_exponents.
+
+    >>> import numpy as np
+    >>> a = np.array([[2.0, 1.0], [0.0, 0.5]])
+    >>> np.round(lyapunov_exponents(lambda x: a @ x, np.zeros(2), count=2), 2)
+    array([ 0.69, -0.69])
+    """
+    tape, y, n, data, m, point, rest = _map(f, x, args, "lyapunov_exponents")
+    out = np.empty(count)
+    if lib.lyapunov_exponents(tape.handle, y, n, data, m, point.ctypes.data, pointers(rest), int(steps), int(transposed), out.ctypes.data, count):
+        tape.fail()
+    return out
+
+
+@dataclass(frozen=True)
+class SingularValues:
+    """Extreme singular values, each with a bound: one lies within it."""
+
+    largest: float
+    largest_error: float
+    smallest: float
+    smallest_error: float
+
+
+def singular_values(f: Callable[..., Any], x: Any, args: tuple[Any, ...] = (), *, steps: int = 40) -> SingularValues:
+    """The extreme singular values of the Jacobian of ``f(x, *args)`` by products alone. See camber_singular_values.
+
+    >>> import numpy as np
+    >>> round(singular_values(lambda x: x * np.array([3.0, 2.0, 0.5]), np.zeros(3)).largest, 9)
+    3.0
+    """
+    tape, y, n, data, m, point, rest = _map(f, x, args, "singular_values")
+    out = (ctypes.c_double * 4)()
+    if lib.singular_values(tape.handle, y, n, data, m, point.ctypes.data, pointers(rest), int(steps), out):
+        tape.fail()
+    return SingularValues(*out)
+
+
+def mean_field(activation: str, weight: float, bias: float = 0.0) -> tuple[float, float, float]:
+    """(q*, chi_1, depth scale) of a wide network: see camber_mean_field.
+
+    >>> q, chi, depth = mean_field("relu", 2**0.5)
+    >>> round(chi, 9)
+    1.0
+    """
+    out = (ctypes.c_double * 3)()
+    at = [ctypes.byref(out, 8 * i) for i in range(3)]
+    status = lib.mean_field(activation.encode(), float(weight), float(bias), *at)
+    if status < 0:
+        raise error(status, f"mean_field: {activation!r} with {weight}, {bias}; there are tanh, relu, erf, linear")
+    return out[0], out[1], out[2]
+
+
 def initialize(method: str, array: np.ndarray[Any, Any], *, gain: float = 0.0, seed: int = 0) -> np.ndarray[Any, Any]:
     """Fills a float array with initial weights in place: "he", "lecun", "xavier", "orthogonal" or "zeros"; see camber_initialize.
 
