@@ -8,12 +8,12 @@ AT := $(DESTDIR)$(PREFIX)
 
 LIBFLAGS = -c release --product camber --scratch-path .build-lib -Xswiftc -static-stdlib -Xswiftc -use-ld=lld -Xswiftc -enforce-exclusivity=unchecked \
   -Xlinker -soname -Xlinker $(SO) -Xlinker --version-script=$(CURDIR)/Sources/CamberC/exports.map \
-  -Xlinker --gc-sections -Xlinker -z -Xlinker nodelete
+  -Xlinker --gc-sections -Xlinker --icf=all -Xlinker -z -Xlinker nodelete
 
 .PHONY: lib deps venv install demo test verify bench clean
 
 lib: deps
-	swift build $(LIBFLAGS)
+	CAMBER_SMALL=1 swift build $(LIBFLAGS)
 	mkdir -p $(BUILD)
 	cp .build-lib/release/libcamber.so $(BUILD)/$(SO).tmp
 	strip --strip-unneeded $(BUILD)/$(SO).tmp

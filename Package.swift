@@ -5,6 +5,8 @@ let swift: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
   .swiftLanguageMode(.v5),
 ]
+/// What does not run at each of a program's runs is made small in the shared library (make lib sets this; packages that depend on a version may not have such flags).
+let seldom = swift + (Context.environment["CAMBER_SMALL"] == nil ? [] : [.unsafeFlags(["-Osize"])])
 
 let package = Package(
   name: "camber",
@@ -23,11 +25,11 @@ let package = Package(
     .target(name: "Machine", dependencies: ["CKernels"], swiftSettings: swift),
     .target(name: "Runtime", dependencies: ["Tape", "CKernels", "Machine"], swiftSettings: swift),
     .target(name: "Sparse", dependencies: ["Runtime", "Tape", "CKernels"], swiftSettings: swift),
-    .target(name: "Health", dependencies: ["Runtime", "Tape", "CKernels"], swiftSettings: swift),
-    .target(name: "Optimize", dependencies: ["Runtime", "Tape", "CKernels"], swiftSettings: swift),
-    .target(name: "Clinic", dependencies: ["Optimize", "Health", "Runtime", "Tape", "CKernels"], swiftSettings: swift),
+    .target(name: "Health", dependencies: ["Runtime", "Tape", "CKernels"], swiftSettings: seldom),
+    .target(name: "Optimize", dependencies: ["Runtime", "Tape", "CKernels"], swiftSettings: seldom),
+    .target(name: "Clinic", dependencies: ["Optimize", "Health", "Runtime", "Tape", "CKernels"], swiftSettings: seldom),
     .target(name: "Camber", dependencies: ["Clinic", "Optimize", "Health", "Sparse", "Runtime", "Tape", "CKernels"], swiftSettings: swift),
-    .target(name: "CamberC", dependencies: ["Clinic", "Optimize", "Health", "Sparse", "Runtime", "Tape", "CKernels", "CCamber", "CBuilders"], exclude: ["exports.map"], swiftSettings: swift),
+    .target(name: "CamberC", dependencies: ["Clinic", "Optimize", "Health", "Sparse", "Runtime", "Tape", "CKernels", "CCamber", "CBuilders"], exclude: ["exports.map"], swiftSettings: seldom),
     .testTarget(name: "TapeTests", dependencies: ["Tape", "Runtime", "CKernels"], swiftSettings: swift),
     .testTarget(name: "MachineTests", dependencies: ["Machine", "CKernels"], swiftSettings: swift),
     .testTarget(name: "RuntimeTests", dependencies: ["Tape", "Runtime", "CKernels"], swiftSettings: swift),

@@ -21,7 +21,8 @@ inline Shape shape_of(const Worker &w, const char *name) {
 /* A program with its workspace and the arrays it runs on. */
 class Runner {
  public:
-  Runner(const Nodes &in, const Nodes &out) : program_(in, out), workspace_(program_) {
+  /* threads: of its runs; 0: as the program has it. */
+  Runner(const Nodes &in, const Nodes &out, int threads = 0) : program_(in, out), workspace_(threads ? program_.set("threads", threads) : program_) {
     for (std::size_t i = 0; i < out.size(); i++) {
       results_.emplace_back((program_.output_type(i).bytes() + 7) / 8);
       to_.push_back(results_.back().data());

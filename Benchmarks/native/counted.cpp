@@ -28,8 +28,7 @@ void count(int times, const std::vector<Shape> &shapes, const std::function<Node
   camber::Inputs at;
   for (const Shape &s : shapes) in.push_back(tape.input(f64, s)), values.push_back(numbers(camber::elements(s)));
   for (const Doubles &v : values) at.push_back(v.data());
-  Runner run(in, build(tape, in));
-  run.program().set("threads", 1);   /* what another thread does is not counted */
+  Runner run(in, build(tape, in), 1);   /* what another thread does is not counted */
   run(at);
   CALLGRIND_TOGGLE_COLLECT;
   for (int i = 0; i < times; i++) run(at);
