@@ -67,7 +67,7 @@ int main(int, char **argv) {
   size_t entries;
   double setup;
   if (jacobian) {
-    f.for_jac_sparsity(eye, false, false, true, pattern);
+    f.for_jac_sparsity(eye, false, false, false, pattern);
     CppAD::sparse_rcv<S, D> out(pattern);
     CppAD::sparse_jac_work work;
     f.sparse_jac_for(1, point, out, pattern, "cppad", work);
@@ -79,7 +79,7 @@ int main(int, char **argv) {
     }
   } else {
     std::vector<bool> all(size, true), one(1, true);
-    f.for_hes_sparsity(all, one, true, pattern);
+    f.for_hes_sparsity(all, one, false, pattern);
     CppAD::sparse_rcv<S, D> out(pattern);
     CppAD::sparse_hes_work work;
     D weight(1, 1.0);

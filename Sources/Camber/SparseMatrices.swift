@@ -37,6 +37,12 @@ public final class SparseDerivative {
   public static func lagrangian(_ tape: Tape, _ outputs: [Node], _ variables: [Node], data: [Node] = [], method: Method = .auto, format: Format = .csr, triangle: Triangle = .full) throws -> SparseDerivative {
     try SparseDerivative(tape, request(tape, .lagrangian, outputs, variables, data), method, format, triangle)
   }
+  /// alpha dF/dy + beta dF/dy', of as many rates as variables; values takes y, y', the data, [alpha], [beta].
+  public static func combination(_ tape: Tape, _ outputs: [Node], _ variables: [Node], rates: [Node], data: [Node] = [], method: Method = .auto, format: Format = .csr) throws -> SparseDerivative {
+    var q = request(tape, .combination, outputs, variables, data)
+    q.rates = rates.map(tape.id)
+    return try SparseDerivative(tape, q, method, format, .full)
+  }
   /// J^T J of residuals, or J^T diag(w) J with w behind the data.
   public static func normal(_ tape: Tape, _ residuals: [Node], _ variables: [Node], data: [Node] = [], weighted: Bool = false, format: Format = .csr, triangle: Triangle = .full) throws -> SparseDerivative {
     var q = request(tape, .normal, residuals, variables, data)

@@ -1011,6 +1011,7 @@ static void sparse(void) {
   if (one_in(16)) x[1] = any(t);
   size_t n = one_in(32) ? (size_t)odd_number() | (size_t)1 << 40 : 1 + below(2);
   if (camber_tape_status(t) != CAMBER_OK) return;
+  if (camber_node_rank(t, x[1]) > 1 || (camber_node_rank(t, x[1]) == 1 && camber_node_dim(t, x[1], 0) > 2)) return;
   if (camber_node_dtype(t, y) >= 0 && camber_node_rank(t, y) > 3) return;
   double weights[256] = {1, 0.5};
   for (int i = 2; i < 256; i++) weights[i] = (double)i;

@@ -277,6 +277,14 @@ def test_bicoloring_cuts_dense_rows_and_columns():
         got = cb.sparse_jacobian(f, coloring=coloring)(x)
         _close(got.to_dense(), cb.jacobian(f)(x))
 
+    # Through a factorization entries are not accumulated, and neither side alone will do.
+    def g(x):
+        return np.concatenate([np.sum(np.linalg.cholesky((2 + x * x).reshape(-1, 1, 1)).ravel() * x)[None], x[1:] * x[0]])
+
+    chosen = cb.sparse_jacobian(g, pattern=a)(x)
+    assert chosen.method == "star_bicoloring"
+    _close(chosen.to_dense(), cb.jacobian(g)(x))
+
 
 # ---- Forms -------------------------------------------------------------------------------------------------------------------------------
 
@@ -298,6 +306,18 @@ def test_weighted_hessians_normal_matrices_and_blocks():
     for g, h, block in blocks.blocks():
         assert np.array_equal(block, j[[0, 6][g] : [6, 13][g], [0, 3][h] : [3, 7][h]])
     assert len(blocks.blocks()) == 4 and np.array_equal(blocks.to_dense(), j)
+
+
+@pytest.mark.parametrize("coloring", ["auto", "forward", "reverse"])
+def test_combinations_for_integrators(coloring):
+    rng = np.random.default_rng(3)
+    y, dy, k = rng.normal(size=5), rng.normal(size=5), 2.0
+    f = lambda y, dy, k: dy * np.roll(y, 1) * k + np.sin(y) + dy**2  # noqa: E731
+    got = cb.sparse_combination(f, coloring=coloring)(y, dy, k, weights=(0.3, -2.0))
+    want = 0.3 * cb.jacobian(f, argnums=0)(y, dy, k) - 2.0 * cb.jacobian(f, argnums=1)(y, dy, k)
+    assert np.allclose(got.to_dense(), want, rtol=1e-14, atol=1e-15)
+    with pytest.raises(cb.InvalidError, match="weights=.alpha, beta"):
+        cb.sparse_combination(lambda y: y)(y)
 
 
 def test_trees_dtypes_data_and_threads():

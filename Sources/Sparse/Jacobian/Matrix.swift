@@ -116,6 +116,14 @@ package final class SparseMatrix {
     }
     // Forward where it is not dearer; a reverse product costs some two forward ones.
     let lists = (forward: whole.longestRow, reverse: whole.transposed.longestRow)
+    // Where both sides need many, dense rows and columns may be taken apart.
+    if min(lists.forward, 2 * lists.reverse) > 24, whole.count < 4_000_000 {
+      let c = try Colouring.make(whole, .starBicolouring, order: request.order)
+      if 5 * (c.columnCount + 2 * c.rowCount) < 4 * min(lists.forward, 2 * lists.reverse) {
+        method = .starBicolouring
+        return c
+      }
+    }
     if lists.forward <= 2 * lists.reverse {
       let c = try Colouring.make(whole, .column, order: request.order)
       method = .forward

@@ -43,7 +43,7 @@ from .optim import LossScaler
 from .planner import Plan, forget_plans, load_plans, plan, save_plans
 from .program import Program
 from .saved import Saved, SavedFunction, dumps, load, loads, save
-from .sparse import SparseFunction, SparseMatrix, color, sparse_hessian, sparse_jacobian, sparse_lagrangian, sparse_normal
+from .sparse import SparseFunction, SparseMatrix, color, sparse_combination, sparse_hessian, sparse_jacobian, sparse_lagrangian, sparse_normal
 from .solve import Solution, Solver, least_squares, minimize
 from .taylor import directional, jet, taylor
 from .tensors import load_tensors, save_tensors
@@ -72,5 +72,5 @@ __all__ = [
     "linalg", "linear_transpose", "least_squares", "linearize", "load", "load_plans", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "plan", "preaccumulate", "precision", "pure_callback", "pytree", "random", "save", "save_plans", "save_tensors", "scan",
     "Finding", "Flow", "flow", "initialize", "layer", "lyapunov_exponents", "mean_field", "singular_values",
     "simplify", "special", "stop_gradient", "switch", "tape_hash", "taylor", "to_bf16", "value_and_grad", "vjp", "vmap", "while_loop",
-    "SparseFunction", "SparseMatrix", "color", "sparse_hessian", "sparse_jacobian", "sparse_lagrangian", "sparse_normal",
+    "SparseFunction", "SparseMatrix", "color", "sparse_combination", "sparse_hessian", "sparse_jacobian", "sparse_lagrangian", "sparse_normal",
 ]  # fmt: skip

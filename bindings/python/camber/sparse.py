@@ -357,7 +357,9 @@ class SparseFunction:
         if any_traced(points):
             raise InvalidError(f"{self.name}: the arguments must be numbers, not values being traced")
         count = len(pytree.leaves(x))
-        for i in range(count):
+        if self.kind == "combination" and (not args or len(pytree.leaves(args[0])) != count):
+            raise InvalidError(f"{self.name}: called as h(y, dy, *args, weights=(alpha, beta)), dy with the structure of y")
+        for i in range(2 * count if self.kind == "combination" else count):
             if not is_number(points[i]):
                 raise DtypeError(f"{self.name}: x has a leaf of type {type(points[i]).__name__}; variables are arrays of floats")
             array = np.asarray(points[i])
@@ -385,6 +387,9 @@ class SparseFunction:
             if len(outputs) != 1:
                 raise ShapeError(f"sparse_hessian: the function gives {len(outputs)} values; one scalar is wanted")
             handle = lib.sparse_hessian(tape.handle, outputs[0], *rest)
+        elif self.kind == "combination":
+            handle = lib.sparse_combination(tape.handle, nodes(outputs), len(outputs), nodes(ids[:count]), nodes(ids[count : 2 * count]), count,
+                                            nodes(ids[2 * count :]), len(ids) - 2 * count)  # fmt: skip
         else:
             args = (tape.handle, nodes(outputs), len(outputs), *rest)
             handle = lib.sparse_normal(*args, self.extra) if self.kind == "normal" else getattr(lib, self.name)(*args)
@@ -406,6 +411,8 @@ class SparseFunction:
         shapes = [(y.shape, y._code) for y in _outputs(result, tape)]
         if self.kind == "lagrangian":
             made.kinds = kinds + shapes
+        if self.kind == "combination":
+            made.kinds = [*kinds, ((), dt.F64), ((), dt.F64)]
         if self.kind == "normal":
             made.residuals = sum(int(np.prod(s)) for s, _ in shapes)  # type: ignore[attr-defined]
             if self.extra:
@@ -542,6 +549,17 @@ def sparse_lagrangian(
            [3., 1.]])
     """
     return SparseFunction("lagrangian", f, pattern, coloring, format, _options(order, threads, triangle))
+
+
+def sparse_combination(f: Callable[..., Any], pattern: Any = None, coloring: Any = "auto", format: str = "csr", *, order: str = "portfolio", threads: int = 0) -> SparseFunction:
+    """What implicit integrators solve with: alpha df/dy + beta df/dy' of ``f(y, dy, *args)``, in one sweep: call ``h(y, dy, *args, weights=(alpha, beta))``.
+
+    >>> import numpy as np, camber as cb
+    >>> h = cb.sparse_combination(lambda y, dy: dy + y * y)
+    >>> h(np.array([1.0, 2.0]), np.zeros(2), weights=(1.0, 10.0)).data
+    array([12., 14.])
+    """
+    return SparseFunction("combination", f, pattern, coloring, format, _options(order, threads))
 
 
 def sparse_normal(f: Callable[..., Any], weighted: bool = False, format: str = "csr", *, triangle: str = "full", threads: int = 0) -> SparseFunction:
