@@ -26,7 +26,7 @@ let package = Package(
     .target(name: "Runtime", dependencies: ["Tape", "CKernels", "Machine"], swiftSettings: swift),
     .target(name: "Sparse", dependencies: ["Runtime", "Tape", "CKernels"], swiftSettings: swift),
     .target(name: "Health", dependencies: ["Runtime", "Tape", "CKernels"], swiftSettings: seldom),
-    .target(name: "Optimize", dependencies: ["Runtime", "Tape", "CKernels"], swiftSettings: seldom),
+    .target(name: "Optimize", dependencies: ["Health", "Runtime", "Tape", "CKernels"], swiftSettings: seldom),
     .target(name: "Clinic", dependencies: ["Optimize", "Health", "Runtime", "Tape", "CKernels"], swiftSettings: seldom),
     .target(name: "Camber", dependencies: ["Clinic", "Optimize", "Health", "Sparse", "Runtime", "Tape", "CKernels"], swiftSettings: swift),
     .target(name: "CamberC", dependencies: ["Clinic", "Optimize", "Health", "Sparse", "Runtime", "Tape", "CKernels", "CCamber", "CBuilders"], exclude: ["exports.map"], swiftSettings: seldom),

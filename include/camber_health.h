@@ -111,6 +111,104 @@ camber_status camber_flow_standard(camber_flow *flow, size_t i, double *mean, do
  * CAMBER_EINVAL for an unknown method, dtype or shape. */
 camber_status camber_initialize(const char *method, camber_dtype dtype, const int64_t *shape, size_t rank, double gain, int64_t seed, void *data);
 
+/* ---- Places -------------------------------------------------------------------------------------------------------------------------
+ * What a node is called and where it stands in the host's program, for every sentence that names a node. Nodes that transforms make know the node
+ * they were made from, and have its labels. Labels change no result and no fingerprint, and are not written to files. */
+
+/* Adds a label to a node: `text` ("layer3/conv"), a file and a line (from 1), each NULL or 0 where there is none. A node may have several;
+ * the last one is shown. CAMBER_EINVAL where all three are empty or the line is negative. */
+camber_status camber_label(camber_tape *tape, camber_node node, const char *text, const char *file, int32_t line);
+/* The same for all nodes recorded on the tape from now on, until the next call; with all three empty: none. (Costs nothing while recording;
+ * a node that was recorded before keeps its place.) */
+camber_status camber_label_from(camber_tape *tape, const char *text, const char *file, int32_t line);
+/* The labels of a node, its own first, then those of the node that it was derived from; texts are "" where empty, and live as long as the tape. */
+size_t camber_label_count(const camber_tape *tape, camber_node node);
+camber_status camber_label_get(camber_tape *tape, camber_node node, size_t i, const char **text, const char **file, int32_t *line);
+/* The node of the host's that `node` was derived from (itself where it is one), and by what. */
+enum { CAMBER_SWEEP_NONE = 0, CAMBER_SWEEP_FORWARD = 1, CAMBER_SWEEP_REVERSE = 2 };
+camber_status camber_node_origin(camber_tape *tape, camber_node node, camber_node *origin, int32_t *sweep);
+
+/* ---- Where a NaN or an infinity was born --------------------------------------------------------------------------------------------
+ * Runs what `outputs` say node by node at given inputs, in the order in which they depend on each other, and follows every element that is not
+ * finite back to the operator that made it of finite ones, through loops, branches, calls of the host and derivatives. A NaN made of infinities
+ * goes back to the infinity as well. What does not reach an output is no finding; an infinite constant, or an infinity in an input declared a mask, is
+ * none as long as no NaN comes of it (attention masks, the start of a maximum). Kernels give the bits of compiled programs, host functions are called
+ * again (up to four times). Works beside programs: it costs them nothing and changes no result. */
+typedef struct camber_nonfinite camber_nonfinite;
+
+/* NULL on failure, with the tape's message. The tape may be freed afterwards. */
+camber_nonfinite *camber_nonfinite_new(camber_tape *tape, const camber_node *inputs, size_t input_count, const camber_node *outputs, size_t output_count);
+void camber_nonfinite_free(camber_nonfinite *nonfinite);
+/* Options: "limit", how many findings are kept (16); "mask", the number of an input whose infinities are meant. */
+camber_status camber_nonfinite_set(camber_nonfinite *nonfinite, const char *name, double value);
+/* CAMBER_OK where all outputs are finite or meant to be as they are, CAMBER_NONFINITE with findings, or an error. inputs[i] as in camber_run. */
+camber_status camber_nonfinite_run(camber_nonfinite *nonfinite, const void *const *inputs);
+/* Findings of the last run, the earliest first: one for each operator (in loops: and step) whose element reaches an output. Behind them, up to
+ * camber_nonfinite_total, the infinities that they were made of. */
+size_t camber_nonfinite_count(const camber_nonfinite *nonfinite);
+size_t camber_nonfinite_total(const camber_nonfinite *nonfinite);
+/* Finding i: its node (that of the loop or branch around it, where it is within one; CAMBER_NONE is never given), the operator's name, the kind
+ * ("0/0", "inf - inf", "0 * inf", "inf/inf", "log of zero", "log of a negative number", "sqrt of a negative number", "negative power of zero", "fractional power of
+ * a negative number", "division by zero", "overflow", "outside the domain", "pole", "singular matrix", "NaN in an input", "infinity in an input",
+ * "uninitialised memory in an input": a NaN with a payload, as camber_poison writes and no arithmetic makes, "the host's function", "constant",
+ * "reduction of nothing"), the element (of the node's value, row by row), the finding that is the infinity behind it or -1, the input that it lies in or -1.
+ * Any place may be NULL. Texts live as long as the library. */
+camber_status camber_nonfinite_finding(const camber_nonfinite *nonfinite, size_t i, camber_node *node, const char **op, const char **kind, int64_t *element,
+                                       int64_t *behind, int64_t *input);
+/* Its value and its operands' (those elements that matter: of sums and products the infinite or largest one of each operand), as doubles. */
+double camber_nonfinite_value(const camber_nonfinite *nonfinite, size_t i);
+size_t camber_nonfinite_operand_count(const camber_nonfinite *nonfinite, size_t i);
+camber_status camber_nonfinite_operand(const camber_nonfinite *nonfinite, size_t i, size_t k, double *value, int64_t *element, int64_t *input);
+/* Where it comes from: the sweep, the operator that was differentiated (or its own), and the label. Texts live until the next run. */
+camber_status camber_nonfinite_origin(const camber_nonfinite *nonfinite, size_t i, int32_t *sweep, const char **op, const char **text, const char **file, int32_t *line);
+/* The steps of the loops around it, outermost first; their number is returned, at most `capacity` are written. */
+size_t camber_nonfinite_steps(const camber_nonfinite *nonfinite, size_t i, int64_t *steps, size_t capacity);
+/* Finding i in a sentence, and what to do; "" where there is none. Live until the next run. */
+const char *camber_nonfinite_sentence(const camber_nonfinite *nonfinite, size_t i);
+const char *camber_nonfinite_remedy(const camber_nonfinite *nonfinite, size_t i);
+/* The whole report, or the last error. */
+const char *camber_nonfinite_message(const camber_nonfinite *nonfinite);
+/* How many operators took a number that was not finite and gave finite ones, and how many products with one were left out since their other side was
+ * structurally zero (a masked gradient), in the last run. */
+camber_status camber_nonfinite_tally(const camber_nonfinite *nonfinite, size_t *kills, size_t *suppressed);
+
+/* Fills `count` elements with signalling NaNs of a payload of their own (floats) or the most negative number (integers), bools with 0: memory that is
+ * never filled is then told from numbers by camber_nonfinite_run. CAMBER_EDTYPE, CAMBER_EINVAL. */
+camber_status camber_poison(camber_dtype dtype, void *data, size_t count);
+
+/* What the next step of an optimizer would do with these parameters and gradients, and its state: as camber_nonfinite_run, over the update as recorded
+ * (a state that the host overwrote, epsilon = 0, a rate that overflows). Inputs are parameters, state, gradients, then the step's scalars; outputs parameters, then state. Nothing is
+ * changed. The result is NULL where it cannot be made, with camber_optimizer_message; its run has been made: its message says what was found, its count is 0 where
+ * all is well. */
+camber_nonfinite *camber_optimizer_nonfinite(camber_optimizer *optimizer, void *const *parameters, const void *const *gradients);
+
+/* ---- Stable rewritings ----------------------------------------------------------------------------------------------------------------
+ * Replaces expressions that lose digits, overflow or have wrong derivatives by others that do not: log(1 + x) by log1p, the log of a sum of exponentials
+ * by logsumexp, differences of square roots by a quotient, ... (57 patterns: docs/health.md; after Herbie's, Panchekha et al. 2015, and the literature
+ * named there). Patterns are found as they were recorded: commuted, associated otherwise, with differences for sums, quotients for products,
+ * through broadcasts. A rule is made where the first-order bound of its expression's own rounding loses more than "threshold" bits less at a sample of the
+ * inputs (or its value or derivative becomes a number), some always; none where it would lose more than "slack" bits at any sample. Bodies of loops and branches stay as
+ * they are. Before derivatives are taken: those of what is put in are stable, too. Results change in their last digits: that is what it is for. */
+typedef struct camber_stabilizer camber_stabilizer;
+/* NULL on failure, with the tape's message. */
+camber_stabilizer *camber_stabilizer_new(camber_tape *tape, const camber_node *inputs, size_t input_count, const camber_node *outputs, size_t output_count);
+void camber_stabilizer_free(camber_stabilizer *stabilizer);
+/* Options: "threshold" (bits, 4), "slack" (bits, 1), "rounds" (how often what was put in is looked at again, 4). */
+camber_status camber_stabilizer_set(camber_stabilizer *stabilizer, const char *name, double value);
+/* A point at which the outputs will be wanted, copied; inputs as in camber_run. Up to 256. Without any, and without ranges, only what is always made is. */
+camber_status camber_stabilizer_sample(camber_stabilizer *stabilizer, const void *const *inputs);
+/* Where an input of floats will lie: samples are drawn out of it, where none were given. Inputs without a range are 1 then. */
+camber_status camber_stabilizer_range(camber_stabilizer *stabilizer, size_t input, double low, double high);
+/* The outputs with what was put in: nodes of the tape; the old ones stand. */
+camber_status camber_stabilizer_run(camber_stabilizer *stabilizer, camber_node *outputs);
+/* The journal of the last run: what was found, made or not. Entry i: the rule's number, the node, the bits lost before and after (the worst sample; NaN: not
+ * measured, infinite: no number or no derivative), whether it was made. Any place may be NULL. */
+size_t camber_stabilizer_count(const camber_stabilizer *stabilizer);
+camber_status camber_stabilizer_entry(const camber_stabilizer *stabilizer, size_t i, int32_t *rule, camber_node *node, double *before, double *after, int32_t *made);
+/* Entry i in a sentence, and all of them (or the last error). Live until the next run. */
+const char *camber_stabilizer_sentence(const camber_stabilizer *stabilizer, size_t i);
+const char *camber_stabilizer_message(const camber_stabilizer *stabilizer);
+
 #ifdef __cplusplus
 }
 #endif

@@ -12,7 +12,7 @@ struct Header {
 
 enum Kind: UInt64 {
   case tape = 0xCA3B_E700_0000_0001
-  case program, workspace, linear, optimizer, schedule, scaler, tensors, archive, solver, call, sparse, sparseWorkspace, plan, findings, flow
+  case program, workspace, linear, optimizer, schedule, scaler, tensors, archive, solver, call, sparse, sparseWorkspace, plan, findings, flow, nonfinite, stabilizer
 }
 
 /// Base of all objects behind handles: the sentence of the last failure, as C reads it.
@@ -123,6 +123,15 @@ final class TapeHandle: Handled {
     }
     return Int64(tape.serial) << 32 | Int64(n.index)
   }
+  /// Texts that were given out live as long as the tape, each once.
+  private var texts: [String: UnsafeMutablePointer<CChar>] = [:]
+  func kept(_ s: String) -> UnsafePointer<CChar> {
+    if let p = texts[s] { return UnsafePointer(p) }
+    guard let p = strdup(s) else { return empty }
+    texts[s] = p
+    return UnsafePointer(p)
+  }
+  deinit { for p in texts.values { free(p) } }
   /// The tape's failure becomes a sentence for C.
   func settle() {
     if let f = tape.failure, isSilent { say(f.message) }

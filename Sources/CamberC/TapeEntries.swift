@@ -169,9 +169,10 @@ private func known(_ tape: OpaquePointer?, _ node: camber_node) -> TensorType? {
   guard known(tape, node) != nil, var t = tapeHandle(tape)?.tape else { return c("?") }
   let serial = Int32(truncatingIfNeeded: node >> 32)
   while t.serial != serial, let p = t.parent { t = p }
-  let op = t.op(NodeID(Int32(truncatingIfNeeded: node)))
-  return op.isElementwise ? ck_row_name(Int32(op.raw)) : structuralName(op)
+  return opName(t.op(NodeID(Int32(truncatingIfNeeded: node))))
 }
+/// A row's name; lives as long as the library.
+func opName(_ op: OpCode) -> UnsafePointer<CChar> { op.isElementwise ? ck_row_name(Int32(op.raw)) : structuralName(op) }
 
 /// The rows' names as C reads them; made once, never freed.
 nonisolated(unsafe) private let structuralNames = Structural.allCases.map { strdup(row($0).name) }

@@ -1,5 +1,6 @@
 import CKernels
 import Glibc
+package import Health
 import Runtime
 package import Tape
 
@@ -16,6 +17,8 @@ package final class Optimizer {
   package private(set) var state: [StateArray] = []
   package private(set) var gradientNorm = 0.0
   private var program: Program?, workspace: Workspace?
+  /// The update as it was recorded: parameters, state, gradients, numbers to parameters, state.
+  private var recorded: (tape: Tape, inputs: [NodeID], outputs: [NodeID])?
   private var scalars: [UnsafeMutablePointer<Double>] = []
   private static let common: [(String, Double)] = [("l1", 0), ("l2", 0), ("clip_value", 0), ("clip_norm", 0), ("clip_global_norm", 0), ("agc", 0), ("zclip", 0),
                                                     ("compensate", 0)]
@@ -118,6 +121,7 @@ package final class Optimizer {
       for i in 0 ..< aliases { if let f = p.alias(output: i, input: i) { throw f } }
       workspace = try Workspace(p)
       program = p
+      recorded = (t, ps + kept + gs + numbers, outputs)
     } catch {
       for a in arrays { ck_free(a.data) }
       ck_free(places)
@@ -174,6 +178,36 @@ package final class Optimizer {
     return n
   }
 
+  /// The numbers that step `count` reads.
+  private func prepare(_ count: Int64, spike: Double) {
+    let rate = options["learning_rate"] * (schedule?.value(count - 1) ?? 1), limit = options["clip_global_norm"]
+    scalars.withUnsafeBufferPointer { s in
+      guard let base = s.baseAddress else { return }
+      method.scalars(options, step: count, rate: rate, into: base)
+      s[s.count - 1].pointee = spike * (limit > 0 && gradientNorm * spike > limit ? limit / (gradientNorm * spike) : 1)
+    }
+  }
+
+  /// The next step, looked at and not made: where a number of it would not be finite.
+  package func trace(_ params: UnsafePointer<UnsafeMutableRawPointer?>, _ gradients: UnsafePointer<UnsafeRawPointer?>) throws(Failure) -> (Trace, Bool) {
+    try plan()
+    guard let recorded else { throw Failure(.invalid, "\(method.name): there is no update") }
+    var given: [UnsafeRawPointer?] = [], joint = 0.0
+    for (i, p) in parameters.enumerated() {
+      guard let x = params[i], let g = gradients[i] else { throw Failure(.invalid, "\(method.name): parameter \"\(p.name)\" or its gradient is NULL") }
+      given.append(UnsafeRawPointer(x))
+      joint = hypot(joint, norm(g, p.type))
+    }
+    gradientNorm = joint
+    var seen = zclip
+    prepare(min(steps, .max - 1) + 1, spike: options["zclip"] > 0 ? seen.factor(joint, options["zclip"]) : 1)
+    for s in state.dropFirst() { given.append(UnsafeRawPointer(s.data)) }
+    for i in parameters.indices { given.append(gradients[i]) }
+    for s in scalars { given.append(UnsafeRawPointer(s)) }
+    let t = try Trace(recorded.tape, inputs: recorded.inputs, outputs: recorded.outputs)
+    return (t, try t.run(given))
+  }
+
   package func step(_ params: UnsafePointer<UnsafeMutableRawPointer?>, _ gradients: UnsafePointer<UnsafeRawPointer?>) throws(Failure) -> Code {
     try plan()
     guard let workspace else { return .invalid }
@@ -186,13 +220,8 @@ package final class Optimizer {
       joint = hypot(joint, own)
     }
     gradientNorm = joint
-    let count = min(steps, .max - 1) + 1, rate = options["learning_rate"] * (schedule?.value(count - 1) ?? 1)
-    let limit = options["clip_global_norm"], spike = options["zclip"] > 0 ? zclip.factor(gradientNorm, options["zclip"]) : 1
-    scalars.withUnsafeBufferPointer { s in
-      guard let base = s.baseAddress else { return }
-      method.scalars(options, step: count, rate: rate, into: base)
-      s[s.count - 1].pointee = spike * (limit > 0 && gradientNorm * spike > limit ? limit / (gradientNorm * spike) : 1)
-    }
+    let count = min(steps, .max - 1) + 1
+    prepare(count, spike: options["zclip"] > 0 ? zclip.factor(gradientNorm, options["zclip"]) : 1)
     let n = parameters.count, s = state.count - 1, total = 2 * n + s + scalars.count
     let code = withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: total) { inputs in
       withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: n + s) { outputs in

@@ -46,6 +46,7 @@ package final class Tape {
   package internal(set) var arrays: [ArrayConstant] = []
   package internal(set) var bodies: [Body] = []
   package internal(set) var guards: [Guard] = []
+  let labels = Labels()
   var tuples: [[Int32]] = []
   /// The host's own functions and derivatives that nodes name.
   var functions: [HostFunction] = [], rules: [Rule] = []

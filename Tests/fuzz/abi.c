@@ -83,6 +83,8 @@ static camber_archive *archives[FEW];
 static camber_solver *solvers[FEW];
 static camber_flow *flows[FEW];
 static camber_findings *found[FEW];
+static camber_nonfinite *nonfinites[FEW];
+static camber_stabilizer *stabilizers[FEW];
 static void *stale[STALE];
 static size_t stale_count;
 static camber_node nodes[NODES];
@@ -91,7 +93,8 @@ static size_t node_count;
 static void retire(void *p) { if (p) stale[stale_count++ % STALE] = p; }
 /* Any pointer that is a handle or was one. */
 static void *any_handle(void) {
-  switch (below(14)) {
+  switch (below(15)) {
+  case 14: return nonfinites[below(FEW)];
   case 13: return flows[below(FEW)];
   case 12: return found[below(FEW)];
   case 11: return solvers[below(FEW)];
@@ -1115,6 +1118,67 @@ static void watch(void) {
   known(camber_findings_evidence(PICK(found, FEW), below(4), below(4), one_in(8) ? NULL : &name, one_in(8) ? NULL : &value));
 }
 
+static void touch(const char *text) { if (text) TRACE("    \"%s\", %zu bytes", text, strlen(text)); }
+/* ---- Births ------------------------------------------------------------------------------------------------------------------------- */
+/* Of any node, run at two numbers. */
+static void births(void) {
+  int k = (int)below(FEW);
+  camber_tape *t = PICK(tapes, TAPES);
+  if (!nonfinites[k] && is_small(t)) {
+    const int64_t two[1] = {2};
+    camber_node x = camber_input(t, CAMBER_F64, two, 1), y = one_in(3) ? any(t) : camber_div(t, camber_log(t, x), camber_sin(t, x));
+    if (camber_tape_status(t) != CAMBER_OK || camber_node_rank(t, x) != 1 || camber_node_dim(t, x, 0) != 2 || camber_node_dtype(t, x) != CAMBER_F64) return;
+    enter(t);
+    nonfinites[k] = camber_nonfinite_new(t, &x, one_in(32) ? (size_t)1 << 40 : 1, &y, 1);
+    leave(t, nonfinites[k] == NULL, "camber_nonfinite_new");
+  }
+  camber_nonfinite *s = PICK(nonfinites, FEW);
+  double *p = (double *)guarded(0, 16, 0);
+  p[0] = number(), p[1] = one_in(4) ? 0 : number();
+  if (one_in(8)) HOLDS(camber_poison(CAMBER_F64, p, 1) == CAMBER_OK);
+  const void *x[1] = {one_in(32) ? NULL : p};
+  camber_status r = camber_nonfinite_run(s, one_in(32) ? NULL : x);
+  if (known(r)) sentence(camber_nonfinite_message(s), "camber_nonfinite_run");
+  size_t i = below(4);
+  camber_node node;
+  const char *op, *kind, *text, *file;
+  int64_t element, behind, input;
+  int32_t sweep, line;
+  if (camber_nonfinite_finding(s, i, &node, &op, &kind, &element, &behind, one_in(4) ? NULL : &input) == CAMBER_OK) touch(op), touch(kind);
+  if (camber_nonfinite_origin(s, i, &sweep, &op, &text, &file, &line) == CAMBER_OK) touch(op), touch(text), touch(file);
+  if (camber_label_get(t, any(t), below(2), &text, &file, &line) == CAMBER_OK) touch(text), touch(file);
+  if (r >= 0) HOLDS((camber_nonfinite_count(s) > 0) == (r == CAMBER_NONFINITE));
+  check_guard(0, 16, 0);
+}
+
+/* ---- Rewritings ----------------------------------------------------------------------------------------------------------------------- */
+static void stabilize(void) {
+  int k = (int)below(FEW);
+  camber_tape *t = PICK(tapes, TAPES);
+  if (!is_small(t)) return;
+  if (!stabilizers[k]) {
+    const int64_t two[1] = {2};
+    camber_node x = camber_input(t, CAMBER_F64, two, 1), e = camber_exp(t, x);
+    camber_node y = one_in(3) ? any(t) : one_in(2) ? camber_log(t, camber_add(t, e, e)) : camber_div(t, camber_sub(t, e, camber_exp(t, camber_neg(t, x))), camber_mul(t, x, e));
+    if (camber_tape_status(t) != CAMBER_OK || camber_node_rank(t, x) != 1 || camber_node_dim(t, x, 0) != 2 || camber_node_dtype(t, x) != CAMBER_F64) return;
+    enter(t);
+    stabilizers[k] = camber_stabilizer_new(t, &x, one_in(32) ? (size_t)1 << 40 : 1, &y, 1);
+    leave(t, stabilizers[k] == NULL, "camber_stabilizer_new");
+  }
+  camber_stabilizer *s = PICK(stabilizers, FEW);
+  double *p = (double *)guarded(0, 16, 0);
+  p[0] = number(), p[1] = number();
+  const void *x[1] = {one_in(32) ? NULL : p};
+  camber_status r = camber_stabilizer_sample(s, one_in(32) ? NULL : x);
+  if (known(r)) sentence(camber_stabilizer_message(s), "camber_stabilizer_sample");
+  camber_node out[1] = {CAMBER_NONE};
+  r = camber_stabilizer_run(s, one_in(32) ? NULL : out);
+  if (known(r) < 0 && r != CAMBER_EHANDLE) sentence(camber_stabilizer_message(s), "camber_stabilizer_run");
+  for (int i = 0; i < TAPES; i++) if (tapes[i] && camber_tape_status(tapes[i]) != CAMBER_OK) camber_tape_clear(tapes[i]);
+  check_guard(0, 16, 0);
+  if (one_in(2)) for (int i = 0; i < FEW; i++) camber_stabilizer_free(stabilizers[i]), stabilizers[i] = NULL;
+}
+
 /* ---- Training --------------------------------------------------------------------------------------------------------------------- */
 static void train(void) {
   int k = (int)below(FEW);
@@ -1162,6 +1226,9 @@ static void train(void) {
       fill(q, parameter_bytes[k][i] & ~(size_t)7, CAMBER_F32), memset(h, one_in(4) ? 0x7F : 0x3C, parameter_bytes[k][i]);
       p[i] = q, g[i] = one_in(32) ? NULL : h;
     }
+    camber_nonfinite *looked = camber_optimizer_nonfinite(o, p, g);
+    if (looked) sentence(camber_nonfinite_message(looked), "camber_optimizer_nonfinite");
+    camber_nonfinite_free(looked);
     r = camber_optimizer_step(o, p, g);
     if (known(r)) sentence(camber_optimizer_message(o), "camber_optimizer_step");
     TRACE("step of %zu: %d %s", parameters[k], r, r ? camber_optimizer_message(o) : "");
@@ -1330,7 +1397,6 @@ static const char *const *some_texts(void) {
   for (int i = 0; i < ENTRIES; i++) list[i] = i < 4 ? some_text() : NULL;
   return one_in(3) ? NULL : list;
 }
-static void touch(const char *text) { if (text) TRACE("    \"%s\", %zu bytes", text, strlen(text)); }
 /* Results of an unknown number: written ones are nodes, or none of them is. */
 static void collect(camber_tape *t, camber_status s, const char *call) {
   for (int i = 0; i < 16 && out_nodes[i] != UNTOUCHED; i++) {
@@ -1350,6 +1416,7 @@ static void release(uint32_t k, int i) {
   case 4: camber_optimizer_free(optimizers[i % FEW]), retire(optimizers[i % FEW]), optimizers[i % FEW] = NULL, parameters[i % FEW] = 0; break;
   case 5: camber_schedule_free(schedules[i % FEW]), retire(schedules[i % FEW]), schedules[i % FEW] = NULL; break;
   case 6: camber_scaler_free(scalers[i % FEW]), retire(scalers[i % FEW]), scalers[i % FEW] = NULL; break;
+  case 9: camber_nonfinite_free(nonfinites[i % FEW]), retire(nonfinites[i % FEW]), nonfinites[i % FEW] = NULL; break;
   case 8: camber_solver_free(solvers[i % FEW]), retire(solvers[i % FEW]), solvers[i % FEW] = NULL; break;
   case 10: camber_flow_free(flows[i % FEW]), retire(flows[i % FEW]), flows[i % FEW] = NULL; break;
   case 11: camber_findings_free(found[i % FEW]), retire(found[i % FEW]), found[i % FEW] = NULL; break;
@@ -1373,7 +1440,7 @@ static void act(void) {
     tapes[b] = camber_tape_sub(tapes[k]);
     HOLDS((tapes[b] == NULL) == (camber_tape_status(tapes[k]) != CAMBER_OK));
   } break;
-  case 3: release(below(12), (int)byte()); break;
+  case 3: release(below(13), (int)byte()); break;
   case 4: {   /* free of what is no such handle */
     void *p = any_handle();
     switch (below(4)) {
@@ -1389,7 +1456,7 @@ static void act(void) {
   case 11: case 12: case 13: run(); break;
   case 14: linear(); break;
   case 15: case 16: if (one_in(4)) solve(); else if (one_in(3)) sparse(); else if (one_in(16)) plan(); else if (one_in(3)) watch(); else train(); break;
-  case 17: if (one_in(4)) file(); break;
+  case 17: if (one_in(4)) file(); else if (one_in(2)) births(); else stabilize(); break;
   case 18: archive(); break;
   case 23: if (tapes[k]) host(tapes[k]); break;
   case 19: case 20: case 21: case 22: {
@@ -1424,7 +1491,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   furnish(tapes[0]), furnish(tapes[1]);
   for (int i = 0; i < 300 && left; i++) act();
   uint32_t from = byte();
-  for (uint32_t i = 0; i < 12; i++) for (int j = 0; j < TAPES; j++) release((i + from) % 12, j);
+  for (uint32_t i = 0; i < 13; i++) for (int j = 0; j < TAPES; j++) release((i + from) % 13, j);
+  for (int i = 0; i < FEW; i++) camber_stabilizer_free(stabilizers[i]), stabilizers[i] = NULL;
   HOLDS(held == 0);
   unlink(path);
   return 0;

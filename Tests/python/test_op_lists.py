@@ -66,6 +66,7 @@ ELSEWHERE = {
         "eigh_generalized": (r"func eigh\(_ b: Node", "eigh with a second matrix"),
         "capture": (r"core\.resolve\(serial", "nodes of outer tapes are taken as they are"), "guard": (r"func expect\b", "guard is a word of the language"),
         "switch": (r"func choose\b", "likewise"), "while": (r"func loop\b", "likewise"),
+        "label_from": (r"func label\(from", "an argument of label"), "label_get": (r"func labels\b", "all at once"), "node_origin": (r"func origin\b", "of a node"),
         "node_sparsity": (r"func sparsity\b", "of a node"), "tape_fail": (r"takeThrown", "a rule throws an error"),
     },
     "cpp": {"scan": (r"camber_scan_slots", "scan with slots, 0 by default"), "tape_clear": (r"camber_tape_clear", "called before an exception"), "tape_fail": (r"current_exception", "a rule throws an exception")},

@@ -85,7 +85,7 @@ fuzz() {
   FUZZ_LIB=build FUZZ_COUNT=${FUZZ_COUNT:-10000000} FUZZ_FIGURES="$work/fuzz.figures" Tests/fuzz/run.sh "${FUZZ_SECONDS:-120}" "$CAMBER_SEED"
 }
 valgrind() { VALGRIND_TESTS="api easy bad_input threads cpp" Tests/packaging/sanitize.sh valgrind; }
-python() { PYTHONPATH=Tests/tools "$python" -m pytest -q -p no:cacheprovider -p verify_profile --hypothesis-seed="$CAMBER_SEED" Tests/python; }
+python() { CAMBER_SEEDS=1200 PYTHONPATH=Tests/tools "$python" -m pytest -q -p no:cacheprovider -p verify_profile --hypothesis-seed="$CAMBER_SEED" Tests/python; }
 
 for name in ${*:-$all}; do
   case " $all " in *" $name "*) ;; *) echo "verify: no step $name; there are: $all" >&2; exit 2 ;; esac

@@ -33,6 +33,8 @@
 #include "camber/program.hpp"
 #include "camber/training.hpp"
 #include "camber/plan.hpp"
+#include "camber/nonfinite.hpp"
+#include "camber/stabilizer.hpp"
 #include "camber/solver.hpp"
 #include "camber/sparse.hpp"
 #include "camber/health.hpp"

@@ -8,8 +8,11 @@ extension Tape {
     guard let first = seeds.keys.map(\.index).min(), let nodes = order(outputs, from: first), var map = PerNode<Int32>(self, -1, from: first) else { return none }
     for (n, b) in seeds { map[n] = b.index }
     var tuples: [NodeID: [NodeID?]] = [:]
+    let outer = labels.current
+    defer { labels.restore(count, outer) }
     for k in 0 ..< nodes.count where map[nodes[k]] < 0 {
       let n = nodes[k], r = record(n)
+      labels.source(count, n.index, .copy)
       if r.op == Structural.part.rawValue {
         if let b = tuples[NodeID(r.a)]?[attrs(n)[0]] { map[n] = b.index }
         continue

@@ -8,11 +8,14 @@ extension Tape {
     guard let first = seeds.keys.map(\.index).min(), failure == nil,
           let nodes = order(outputs, from: first, derivatives: true), var d = Tangents(self, first) else { return none }
     for (n, s) in seeds where s.value != .none { d[n] = s }
+    let outer = labels.current
+    defer { labels.restore(count, outer) }
     for k in 0 ..< nodes.count {
       let n = nodes[k]
       if seeds[n] != nil { continue }
       let r = record(n)
       if r.arity == 0 { continue }
+      labels.source(count, n.index, .forward)
       if OpCode(raw: r.op).isElementwise { push(n, r, &d) } else { pushStructural(n, r, &d) }
       if failure != nil { return none }
     }

@@ -23,9 +23,12 @@ extension Tape {
     for (n, c) in outputs where n.index >= first && active[n] != 0 { ct[n] = plus(ct[n], c) }
     // What slices give back waits until all have: together they are one array.
     var pieces: [NodeID: [Piece]] = [:]
+    let outer = labels.current
+    defer { labels.restore(count, outer) }
     for k in stride(from: nodes.count - 1, through: 0, by: -1) {
       let n = nodes[k]
       guard active[n] == 1 else { continue }
+      labels.source(count, n.index, .reverse)
       if let p = pieces.removeValue(forKey: n) { ct[n] = plus(ct[n], together(p, like: n)) }
       let r = record(n)
       func isActive(_ slot: Int) -> Bool {

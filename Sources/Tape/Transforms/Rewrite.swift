@@ -36,6 +36,8 @@ extension Tape {
     guard let nodes = source.order(outputs), var map = PerNode<Int32>(source, -1) else { adopt(source); return none }
     for (old, new) in seeds { map[old] = new.index }
     var x: [NodeID] = []
+    let outer = labels.current, carries = source !== self && source.labels.isUsed
+    defer { labels.restore(count, outer) }
     for k in 0 ..< nodes.count where map[nodes[k]] < 0 {
       let n = nodes[k], r = source.record(n)
       x.removeAll(keepingCapacity: true)
@@ -44,6 +46,7 @@ extension Tape {
       if x.contains(where: \.isNone) { continue }
       if r.arity == 0, source === self { map[n] = (visit(n, x) ?? n).index; continue }
       if r.arity == 0, r.op == Structural.input.rawValue || r.op == Structural.capture.rawValue { continue }
+      if carries { labels.carry(from: source, n, count) } else if source === self { labels.source(count, n.index, .copy) }
       map[n] = (visit(n, x) ?? again(n, from: source, x)).index
       if failure != nil { return none }
     }

@@ -39,12 +39,14 @@ from .function import Function, function, tape_hash
 from .health import Finding, Flow, flow, initialize, layer, lyapunov_exponents, mean_field, singular_values
 from .linear import linearize, vjp
 from .loops import scan
+from .nonfinite import Birth, Nonfinite, empty, explain_nan, label, labels, nonfinite, origin
 from .optim import LossScaler
 from .planner import Plan, forget_plans, load_plans, plan, save_plans
 from .program import Program
 from .saved import Saved, SavedFunction, dumps, load, loads, save
 from .sparse import SparseFunction, SparseMatrix, color, sparse_combination, sparse_hessian, sparse_jacobian, sparse_lagrangian, sparse_normal
 from .solve import Solution, Solver, least_squares, minimize
+from .stabilize import Rewrite, Stabilized, stabilize
 from .taylor import directional, jet, taylor
 from .tensors import load_tensors, save_tensors
 from .transforms import (
@@ -66,6 +68,7 @@ from .transforms import (
 __version__ = ".".join(str(part) for part in HEADER.version)
 __all__ = [
     "associative_scan",
+    "Birth", "Nonfinite", "empty", "explain_nan", "label", "labels", "nonfinite", "origin", "stabilize", "Rewrite", "Stabilized",
     "HEADER", "Array", "BusyError", "CallbackError", "DerivativeError", "DtypeError", "EliminationCost", "Error", "FileError", "FlippedError", "Function", "HandleError",
     "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Plan", "Program", "Saved", "SavedFunction", "ShapeDtype", "ShapeError", "Solution", "Solver", "Tape", "TracedError",
     "bfloat16", "checkpoint", "cond", "custom_jvp", "custom_vjp", "directional", "dumps", "elimination_cost", "forget_plans", "fori_loop", "from_bf16", "function", "grad", "hessian", "host_call", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "lib",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -15,6 +16,33 @@ from ._errors import DtypeError, NodeError, error
 from ._library import lib
 
 Shape = tuple[int, ...]
+
+
+# Files whose lines are nobody's: Camber's own and NumPy's. Found out once a file.
+_own: dict[str, bytes | None] = {}
+_getframe = sys._getframe
+
+
+def _file(frame: Any) -> bytes | None:
+    name = frame.f_globals.get("__name__", "").partition(".")[0]
+    path = frame.f_code.co_filename
+    _own[path] = None if name in ("camber", "numpy") else path.encode(errors="replace")
+    return _own[path]
+
+
+def _place(tape: Tape) -> None:
+    """Tells the tape the host's line that is running, where it is another than before."""
+    frame: Any = _getframe(2)
+    while frame is not None:
+        path = frame.f_code.co_filename
+        file = _own[path] if path in _own else _file(frame)
+        if file is not None:
+            line = frame.f_lineno
+            if tape.line != line or tape.file is not file:
+                tape.line, tape.file = line, file
+                lib.label_from(tape.handle, None, file, line)
+            return
+        frame = frame.f_back
 
 
 class _State(threading.local):
@@ -35,7 +63,7 @@ class Tape:
         Of a tape recorded with guards: its inputs and their values at the point where it is recorded.
     """
 
-    __slots__ = ("handle", "parent", "depth", "closed", "branch", "before", "point", "own", "held", "layers", "__weakref__")
+    __slots__ = ("handle", "parent", "depth", "closed", "branch", "before", "point", "own", "held", "layers", "line", "file", "__weakref__")
 
     def __init__(self, parent: Tape | None = None, branch: bool = False) -> None:
         self.parent = parent
@@ -47,6 +75,7 @@ class Tape:
         self.own = True
         self.held: list[Any] = []  # what derivatives of its nodes need
         self.layers: list[tuple[str, int, bool]] | None = None  # what camber.layer names, where somebody watches
+        self.line, self.file = 0, None  # of the host's, as last told to the core
         self.handle: Any = lib.tape_sub(parent.handle) if parent else lib.tape_new()
         if not self.handle:
             if parent:
@@ -58,7 +87,7 @@ class Tape:
         """The tape that a callback is lent."""
         tape = cls.__new__(cls)
         tape.parent, tape.depth, tape.closed, tape.handle, tape.own, tape.held = None, 1 << 20, False, handle, False, []
-        tape.branch, tape.before, tape.point, tape.layers = True, None, None, None
+        tape.branch, tape.before, tape.point, tape.layers, tape.line, tape.file = True, None, None, None, 0, None
         return tape
 
     def __del__(self, free: Any = lib.tape_free) -> None:
@@ -170,6 +199,7 @@ def tape_of(values: Iterable[Any]) -> Tape:
     best = best or current()
     if best is None:
         raise NodeError("no function is being traced here")
+    _place(best)
     return best
 
 

@@ -15,7 +15,7 @@ from . import _dtypes as dt
 from . import pytree
 from ._array import Array
 from ._dispatch import any_traced
-from ._errors import FlippedError, InvalidError
+from ._errors import FlippedError, InvalidError, NonFiniteError
 from ._library import lib
 from ._tape import Tape, lift, nodes, state
 from .program import Program, Workspace, input_array, refuse
@@ -112,7 +112,7 @@ def _bytes(shape: tuple[int, ...], code: int) -> int:
 class Compiled:
     """A program with the structure of its result, and the call that runs it."""
 
-    __slots__ = ("program", "places", "tree", "picks", "slots", "single")
+    __slots__ = ("program", "places", "tree", "picks", "slots", "single", "recorded")
 
     def __init__(self, tape: Tape, inputs: list[Any], places: list[int], result: Any, options: dict[str, float]) -> None:
         leaves, self.tree = pytree.flatten(result)
@@ -121,6 +121,8 @@ class Compiled:
         self.picks = [distinct.index(v._node) for v in values]
         self.places = places
         self.program = Program(tape, [x._node for x in inputs], distinct, **options)
+        # To say where a number was born that is not finite.
+        self.recorded = (tape, [x._node for x in inputs], distinct) if options.get("check_finite") else None
         self.slots: dict[int, Slot] = {}
         self.single = self.tree is pytree.LEAF
 
@@ -131,6 +133,7 @@ class Compiled:
         made.program, made.places, made.tree = program, places, tree
         made.picks = list(range(tree.size))
         made.slots = {}
+        made.recorded = None
         made.single = tree is pytree.LEAF
         return made
 
@@ -146,9 +149,11 @@ class Compiled:
             keep = self._load(slot, leaves)
         fresh = self._room(slot)
         status = lib_run(self.program.handle, slot.handle, slot.inputs, slot.outputs)
-        del keep
         if status:
+            if status == NonFiniteError.status and self.recorded is not None:
+                self._explain(slot, leaves)
             refuse(status, slot.workspace)
+        del keep
         if self.single:
             out = fresh[0]
             return (out[()] if out.ndim == 0 else out.copy()) if out is slot.fetch[0] else out
@@ -157,6 +162,18 @@ class Compiled:
             (out[()] if out.ndim == 0 else (out.copy() if out is kept[i] else out)) for i, out in enumerate(fresh)
         ]  # fmt: skip
         return self._result(values)
+
+    def _explain(self, slot: Slot, leaves: Any) -> None:
+        """Raises with what made the number that is not finite, where that can be found."""
+        from .nonfinite import trace
+
+        assert self.recorded is not None
+        tape, inputs, outputs = self.recorded
+        arrays = [input_array(np.asarray(leaf, dt.NUMPY[code]) if shape == () else _as_input(leaf, (shape, code)), (shape, code), f"argument {i}")
+                  for i, (leaf, (shape, code)) in enumerate(zip(leaves, self.program.inputs))]  # fmt: skip
+        found = trace(tape, inputs, outputs, arrays)
+        if found:
+            raise NonFiniteError(f"{lib.workspace_message(slot.handle).decode()}: {found}")
 
     def _result(self, values: list[Any]) -> Any:
         seen: set[int] = set()
@@ -221,7 +238,7 @@ class Function:
     static_argnums
         Positional arguments that are part of the structure although they are numbers.
     check_finite
-        Calls whose results are not finite raise NonFiniteError.
+        Calls whose results are not finite raise NonFiniteError, with the operator that made the number, its operands and the line of the program.
     options
         Options of its programs by name, as Program.set takes them: memory_limit, scan_slots, threads, backend.
     guards

@@ -136,6 +136,20 @@ class Optimizer(_Handle):
         arrays = [input_array(g, kind, f"gradient of '{name}'") for g, kind, name in zip(leaves, self._kinds, self.names)]
         return self._check(lib.optimizer_step(self.handle, self._pointers, pointers(arrays))) == _OK
 
+    def nonfinite(self, gradients: Any) -> Any:
+        """What of the next step against these gradients would not be finite, and where it would be born: see cb.nonfinite. Nothing is changed."""
+        from .nonfinite import result
+
+        leaves = pytree.same(self._tree, gradients, "nonfinite: gradients")
+        arrays = [input_array(g, kind, f"gradient of '{name}'") for g, kind, name in zip(leaves, self._kinds, self.names)]
+        handle = lib.optimizer_nonfinite(self.handle, self._pointers, pointers(arrays))
+        if not handle:
+            raise InvalidError(lib.optimizer_message(self.handle).decode())
+        try:
+            return result(handle)
+        finally:
+            lib.nonfinite_free(handle)
+
     @property
     def steps(self) -> int:
         """Steps taken."""
