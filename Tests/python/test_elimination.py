@@ -42,6 +42,7 @@ def test_counts_by_hand():
     # forward: xy -> exp -> sin: 2 + 2; reverse: 1 + 2.
     assert cb.elimination_cost(f, 1.0, 2.0, order="forward").products == 4
     assert cb.elimination_cost(f, 1.0, 2.0, order="reverse").products == 3
+    assert cb.elimination_cost(lambda: 1.0) == (0, 0, 0, 0)
     # Sums and constants are free.
     assert cb.elimination_cost(lambda x, y: 3.0 * (x + y) - x, 1.0, 2.0).products == 0
 

@@ -129,6 +129,11 @@ def test_edges():
     f = lambda x: cb.scan(lambda c, v: (np.tanh(c * v), c), x[0], x)[1]
     x = np.linspace(0.1, 1, 6)
     assert np.allclose(cb.jacobian(f, method="auto")(x), cb.jacobian(f)(x))
+    branch = cb.function(lambda x: x * 2 if x > 0 else -x, guards=True)
+    slope = cb.jacobian(branch, method="auto")
+    assert slope(1.0) == 2 and slope(-1.0) == -1 and cb.plan(branch, 1.0).method
+    assert np.allclose(cb.jacobian(cb.jacobian(lambda x: x**3, method="auto"), method="auto")(np.array([1.0, 2.0]))[1, 1], [0, 12])
+    assert np.allclose(cb.grad(lambda x: np.sum(cb.hessian(lambda y: np.sum(y**4), method="auto")(x)))(np.ones(2)), 24)
     for bad, words in (({"method": "magic"}, "none of auto"), ({"method": "star"}, "does not give a dense Jacobian")):
         with pytest.raises(cb.InvalidError, match=words):
             cb.jacobian(np.sin, **bad)(np.ones(2))

@@ -35,7 +35,7 @@ extension Tape {
     e.columnCount = l.graph.inputs
     e.dtype = l.dtype
     e.vertices = l.graph.inner.count
-    e.edges = l.edges.count - l.graph.outputs
+    for to in l.graph.to where to < l.graph.count - l.graph.outputs { e.edges += 1 }
     e.costs = costs
     e.used = used
     e.cost = costs.first { $0.0 == used }?.1 ?? EliminationCost()

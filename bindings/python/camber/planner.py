@@ -127,7 +127,7 @@ def plan(f: Callable[..., Any], *args: Any, hessian: bool = False, sparse: bool 
 def _made(traced: Function, args: tuple[Any, ...], chosen: tuple[int, ...], kind: str, accurate: bool, taste: bool) -> Plan:
     leaves, tree = pytree.flatten((args, {}))
     owner = [i for i, a in enumerate(args) for _ in pytree.leaves(a)]
-    tape, inputs, places, result = traced._trace(tree, tuple([leaf_key(leaf) for leaf in leaves]))
+    tape, inputs, places, result = traced._trace(tree, tuple([leaf_key(leaf) for leaf in leaves]), leaves if traced._guards else None)
     wanted = [owner[p] in chosen and x._code in dt.FLOATS for x, p in zip(inputs, places)]
     variables = [x for x, w in zip(inputs, wanted) if w]
     data = [x for x, w in zip(inputs, wanted) if not w]
@@ -146,7 +146,8 @@ class Planned(Function):
         self._plan, self._by, self._methods = (argnums, "hessian" if hessian else "jacobian", accurate), by, {}  # type: ignore[var-annotated]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if state.stack or kwargs or any_traced(pytree.leaves(args)):
+        # A function whose own branches are recorded has a program for each way: no one plan is its plan.
+        if state.stack or kwargs or self._guards or any_traced(pytree.leaves(args)):
             return super().__call__(*args, **kwargs)
         leaves, tree = pytree.flatten(args)
         key = (tree, tuple([leaf_key(leaf) for leaf in leaves]))
