@@ -14,7 +14,7 @@ int main(void) {
   const int64_t shape[2] = {N, N};
   for (int i = 0; i < DEPTH; i++) {
     p[i] = camber_easy_matrix(t, CAMBER_F64, N, N);
-    h = layers[i] = camber_tanh(t, camber_easy_matmul(t, h, p[i]));
+    h = layers[i] = camber_tanh(t, camber_matmul(t, h, p[i]));
     CHECK(camber_initialize("orthogonal", CAMBER_F64, shape, 2, i == 3 ? 100 : 1, i, w[i]) == CAMBER_OK);
   }
   for (int i = 0; i < BATCH * N; i++) data[i] = sin(i * i);

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "Benchmarks" / "hea
 import runs  # noqa: E402
 from models import ARCHITECTURES  # noqa: E402
 
-SICK = [("mlp_tanh", "large"), ("cnn_tanh", "large"), ("rnn", "small"), ("mlp_relu", "rate"), ("lstm", "saturated"), ("rnn_relu", "dead"),
+SICK = [("mlp_tanh", "large"), ("cnn_relu", "large"), ("rnn", "small"), ("mlp_relu", "rate"), ("lstm", "saturated"), ("rnn_relu", "dead"),
         ("transformer", "f16 underflow"), ("residual", "f16 overflow"), ("mlp_tanh", "bf16 stall"), ("rnn", "inputs")]  # fmt: skip
 
 
