@@ -9,7 +9,7 @@ python=$root/.venv/bin/python
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 mkdir -p docs/verified
-all="trainings languages figures client valgrind python fuzz"
+all="trainings languages figures client valgrind python fuzz runs"
 broken=""
 
 make lib >"$work/lib.log" 2>&1 || { tail -30 "$work/lib.log"; exit 1; }
@@ -74,6 +74,18 @@ figures() {
   gcc -std=c11 -O2 -Iinclude Tests/tools/figures.c -Lbuild -lcamber -lm -Wl,-rpath,"$root/build" -o "$work/figures" || return 1
   "$work/figures" | tee "$work/out" || return 1
   grep -v passed "$work/out" >"$work/figures.figures"
+}
+
+# Sick and healthy trainings: found, placed, cured.
+runs() {
+  PYTHONPATH="$root/bindings/python" "$python" Benchmarks/health/runs.py --json "$work/runs.json" || return 1
+  "$python" - "$work/runs.json" >"$work/runs.figures" <<'P' || return 1
+import json, sys
+for group, f in json.load(open(sys.argv[1]))["figures"].items():
+    for k, v in f.items():
+        print(f"{group}_{k}", round(v, 4))
+P
+  awk '/^(all|held_out)_(precision|recall)/ && $2 < 0.98 || /^(all|held_out)_(right_layer|cured)/ && $2 < 0.95 {bad++} END {print (bad ? "3" : "4") " passed, " bad + 0 " failed"; exit bad > 0}' "$work/runs.figures"
 }
 
 client() { Tests/packaging/client.sh git; }
