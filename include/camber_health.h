@@ -71,6 +71,99 @@ const char *camber_flow_level(const camber_flow *flow, size_t i);
 camber_status camber_flow_statistic(camber_flow *flow, const char *name, double *values, size_t count);
 /* The Theil-Sen slope of log(gradient_rms) over the levels, counted from the loss: > 0 grows on the way back. NaN for fewer than three. */
 double camber_flow_slope(camber_flow *flow);
+/* ---- Rounding error ------------------------------------------------------------------------------------------------ */
+
+/* How far outputs lie from what exact arithmetic would give from the same inputs. Inputs are the numbers that they hold. Constants on the tape may stand for
+ * another number than they hold: pi, ln 2 (derivatives bring such ones with them), a decimal like 0.1; a bound covers both readings. Derivatives are nodes like others, so a gradient's error is asked for like a value's.
+ *
+ * A run unrolls the tape at one point (loops step by step, branches as taken), evaluates every node as programs do and wide beside it (binary128
+ * where any float is f64, else f64), and a question about one output element then takes a reverse sweep over the nodes, evaluated wide: the weight
+ * w_i = dy/dv_i of every intermediate result v_i. With e_i, the bound on the rounding of operator i from the table of operators, and d_i, the
+ * rounding that it did commit:
+ *     weighted bound   1.01 sum |w_i| e_i, over the i that rounded        (Bauer, SIAM J. Numer. Anal. 11, 1974; Miller, ACM TOMS 1, 1975)
+ *     first order      sum w_i d_i                                       (Linnainmaa's linearised error, BIT 16, 1976)
+ *     estimate         y - the wide run's y, off by at most the remainder: the same weighted sum over the roundings of the wide run
+ *     statistical      3 sqrt(sum (w_i e_i)^2): roundings as if independent; no bound
+ * `bound` is the smallest of these that holds: never below the error. CAMBER_UNBOUNDED_ERROR says that none can be given: the result is no number, the
+ * weights change by more than a quarter between the rounded and the exact point and the wide run does not help, or an operator has no wide form
+ * (LAPACK's factorisations other than Cholesky and solving, in f64; functions of the host) and its own error is not known.
+ *
+ * This is not for inner loops: some microseconds an operator and element. camber_rounding_bound is: it records the weighted bound as nodes.
+ *
+ * camber_rounding_new: the functions are outputs (floats) of inputs; all inputs that the outputs depend on are listed. NULL on error, the sentence
+ * is the tape's. The tape is read by each run and not changed; it must not be added to meanwhile by another thread.
+ * Options: "memory_limit", bytes (4 GiB), and "node_limit" (2^24 nodes unrolled), past which a run is refused with CAMBER_EMEMORY; "wide", 0 by the
+ * dtypes, 1 f64, 2 binary128; "literals", 0 constants are what they hold, 1 (as said above), 2 they are what they stand for: known irrational
+ * numbers, and decimals of at most 15 digits; "top", how many operators are ranked (16); "branches", for how many unstable comparisons the other side is computed (8). */
+typedef struct camber_rounding camber_rounding;
+enum { CAMBER_EXACT_RESULT = 0, CAMBER_WEIGHTED_BOUND = 1, CAMBER_MEASURED_ERROR = 2, CAMBER_UNBOUNDED_ERROR = 3 };
+camber_rounding *camber_rounding_new(camber_tape *tape, const camber_node *outputs, size_t output_count, const camber_node *inputs, size_t input_count);
+void camber_rounding_free(camber_rounding *rounding);
+camber_status camber_rounding_set(camber_rounding *rounding, const char *name, double value);
+/* At the inputs' data, arrays as for camber_run. Copies them. */
+camber_status camber_rounding_run(camber_rounding *rounding, const void *const *data);
+/* Asks about one element of an output, or about the sum of all outputs' elements with weights (an array of f64 for each output): a directional derivative's
+ * error from its gradient's nodes, say. What stands below then answers for it. After camber_rounding_run. */
+camber_status camber_rounding_at(camber_rounding *rounding, size_t output, size_t element);
+camber_status camber_rounding_along(camber_rounding *rounding, const double *const *weights);
+/* What the bound comes from: one of the four above. */
+int32_t camber_rounding_level(const camber_rounding *rounding);
+/* A number by name, NaN where there is none of that name or nothing was asked: "value", "bound", "weighted_bound", "statistical", "estimate", "remainder",
+ * "corrected" (the value without its error, rounded once to f64), "first_order", "change" (of the weights), "condition" (sum |w_j x_j / y| over inputs),
+ * "input_sensitivity" (sum |w_j| u |x_j|: what rounding the inputs once would cost; no part of the bound), "bits_lost" (log2 of the error in units of u |y|),
+ * "digits" (decimal digits that the bound leaves sure), "unit" (u), "nodes" (of the unrolled tape). */
+double camber_rounding_figure(const camber_rounding *rounding, const char *name);
+/* The operators that contribute, those first without which the error would be smallest: the node (of a loop or branch where it lies in one), the operator's
+ * name, its signed part of the first-order error, its part of the weighted bound, that part's share of all, and the largest condition number
+ * |x f'(x) / f(x)| in one operand (NaN: none; 64 and more is noteworthy). Any pointer may be NULL. */
+size_t camber_rounding_contributions(const camber_rounding *rounding);
+camber_status camber_rounding_contribution(camber_rounding *rounding, size_t i, camber_node *node, const char **op, double *error, double *bound, double *share,
+                                           double *condition);
+/* Comparisons whose outcome rounding turns (`turns` is 1) or may turn: the difference of the operands is within twice its error. `other`: the result if they
+ * went the other way, NaN where it was not computed. */
+size_t camber_rounding_unstables(const camber_rounding *rounding);
+camber_status camber_rounding_unstable(camber_rounding *rounding, size_t i, camber_node *node, const char **op, size_t *elements, int32_t *turns, double *other);
+/* All of it in a few lines for a terminal; and the sentence of the last failure, which the report replaces. */
+const char *camber_rounding_report(camber_rounding *rounding);
+const char *camber_rounding_message(const camber_rounding *rounding);
+
+/* The weighted bound of a float scalar as a node, an f64 scalar: for programs that run often, to be compiled beside the value or gradient (whose nodes it
+ * shares), batched, even differentiated. Only to first order, without a look at comparisons, at the operators' constants alone: a product of matrices counts
+ * by norms of rows and columns (gamma_k |w_ij| ||a_i|| ||b_j||), a sum by the true depth of its tree. What lies behind the inputs counts as exact. Loops,
+ * branches and LAPACK's rows are refused (CAMBER_EDERIVATIVE): camber_rounding_new unrolls those. For a gradient's error give a component of it, or a weighted sum. */
+camber_node camber_rounding_bound(camber_tape *tape, camber_node output, const camber_node *inputs, size_t input_count);
+/* The same, and the signed estimate: results[0] the bound, [1] the sum of weight * rounding over + - * / and roots, whose rounding TwoSum (Knuth, The Art of
+ * Computer Programming 2, 4.2.2) and fma give exactly, [2] the bound on what the other operators add: to first order the error is [1] up to [2]. */
+camber_status camber_rounding_estimate(camber_tape *tape, camber_node output, const camber_node *inputs, size_t input_count, camber_node *results);
+
+/* ---- Checking derivatives -------------------------------------------------------------------------------------------- */
+
+/* Holds derivatives against differences: of phi, a weighted sum of all elements of the outputs, along random directions v in one float input at a time.
+ * The jvp, the vjp and the Hessian product that Camber gives are compared with central differences over 24 steps, extrapolated (Ridders, Adv. Eng.
+ * Software 4, 1982), the step chosen where truncation and noise balance; one-sided differences tell a kink, where there is no derivative, from a wrong
+ * one; and the Taylor remainder phi(x + hv) - phi - h phi'v must shrink with slope 2 in h, with the second-order term taken off with slope 3. All
+ * in f64 whatever the dtypes (functions of the host run in theirs). Where a derivative is wrong, each operator is checked by itself at the values that
+ * reach it, the host's own first, and the first that fails is named.
+ *
+ * Options: "directions" in each input (2), "seed", "tolerance" (1e-6, relative), "order" (2; 1: no Hessian products), "locate", how many operators are
+ * looked at for the fault (1000). NULL on error, the sentence is the tape's. Reads the tape as camber_rounding does. */
+typedef struct camber_check camber_check;
+enum { CAMBER_RIGHT = 0, CAMBER_WRONG = 1, CAMBER_KINK = 2, CAMBER_UNDECIDED = 3 };
+enum { CAMBER_CHECK_JVP = 0, CAMBER_CHECK_VJP = 1, CAMBER_CHECK_HVP = 2 };
+camber_check *camber_check_new(camber_tape *tape, const camber_node *outputs, size_t output_count, const camber_node *inputs, size_t input_count);
+void camber_check_free(camber_check *check);
+camber_status camber_check_set(camber_check *check, const char *name, double value);
+/* At the inputs' data, arrays as for camber_run. The verdict is no status: a wrong derivative is a result. */
+camber_status camber_check_run(camber_check *check, const void *const *data);
+int32_t camber_check_verdict(const camber_check *check);   /* of all: wrong before kink before undecided (differences too noisy, or a value not finite) */
+const char *camber_check_message(const camber_check *check); /* the verdict in words, with input and operator; or what failed */
+/* One comparison: the input's number, which derivative, its verdict, the directional derivative, the difference, what that may be off by, and the
+ * slope of the Taylor remainder (NaN where the remainder vanishes). Any pointer may be NULL. */
+size_t camber_check_entries(const camber_check *check);
+camber_status camber_check_entry(camber_check *check, size_t i, size_t *input, int32_t *kind, int32_t *verdict, double *derivative, double *difference,
+                                 double *error, double *slope);
+/* Steps h and Taylor remainders of an entry, at most `capacity`; how many there are. */
+size_t camber_check_remainders(const camber_check *check, size_t i, size_t capacity, double *steps, double *remainders);
 
 /* ---- Jacobians of steps ------------------------------------------------------------------------------------------- */
 

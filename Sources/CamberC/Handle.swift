@@ -12,7 +12,7 @@ struct Header {
 
 enum Kind: UInt64 {
   case tape = 0xCA3B_E700_0000_0001
-  case program, workspace, linear, optimizer, schedule, scaler, tensors, archive, solver, call, sparse, sparseWorkspace, plan, findings, flow, nonfinite, stabilizer
+  case program, workspace, linear, optimizer, schedule, scaler, tensors, archive, solver, call, sparse, sparseWorkspace, plan, findings, flow, nonfinite, stabilizer, rounding, check
 }
 
 /// Base of all objects behind handles: the sentence of the last failure, as C reads it.
@@ -107,6 +107,8 @@ func planHandle(_ h: OpaquePointer?) -> PlanHandle? { object(h, .plan, as: PlanH
 func solverHandle(_ h: OpaquePointer?) -> SolverHandle? { object(h, .solver, as: SolverHandle.self) }
 func sparseHandle(_ h: OpaquePointer?) -> SparseHandle? { object(h, .sparse, as: SparseHandle.self) }
 func sparseWorkspaceHandle(_ h: OpaquePointer?) -> SparseWorkspaceHandle? { object(h, .sparseWorkspace, as: SparseWorkspaceHandle.self) }
+func roundingHandle(_ h: OpaquePointer?) -> RoundingHandle? { object(h, .rounding, as: RoundingHandle.self) }
+func checkHandle(_ h: OpaquePointer?) -> CheckHandle? { object(h, .check, as: CheckHandle.self) }
 func tensorsHandle(_ h: OpaquePointer?) -> TensorsHandle? { object(h, .tensors, as: TensorsHandle.self) }
 
 final class TapeHandle: Handled {

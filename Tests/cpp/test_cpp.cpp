@@ -373,6 +373,27 @@ void host() {
   CHECK(alive == 0);
 }
 
+void rounding() {
+  camber::Tape t;
+  Node x = t.input(), y = sqrt(x + 1) - sqrt(x), g = grad(y, x);
+  camber::Rounding r({y, g}, {x}, {{"top", 4}});
+  double at = 1e12;
+  r.run({&at}).at(0);
+  CHECK(r.level() == camber::Level::measured && r.figure("bits_lost") > 10 && std::fabs(r.corrected() - 4.99999999999875e-07) < 1e-21);
+  CHECK(std::fabs(r.estimate()) <= r.bound() && r.contributions().at(0).op == "sqrt" && r.unstable().empty() && r.report().find("sqrt") != std::string::npos);
+  THROWS(CAMBER_EINVAL, "output 7", r.at(7)); THROWS(CAMBER_EINVAL, "node_limit", r.set("hurry", 1)); THROWS(CAMBER_ENODE, "", camber::Rounding({y}, {Node()}));
+  double one = 1, none = 0;
+  CHECK(r.along({&none, &one}).figure("value") < 0);
+  camber::DerivativeCheck c({y}, {x});
+  at = 3;
+  CHECK(c.run({&at}) == camber::Verdict::right && c.entries().size() == 6 && std::fabs(c.entries()[0].slope - 2) < 0.1 && !c.message().empty());
+  THROWS(CAMBER_EINVAL, "directions", c.set("directions", 0));
+  Node b = camber::rounding_bound(y, {x});
+  auto three = camber::rounding_estimate(y, {x});
+  auto out = camber::Program({x}, {y, b, three[0], three[1], three[2]})({{1e12}});
+  CHECK(out[1][0] > 3.8e-12 && out[1][0] < 1e-9 && out[1][0] == out[2][0] && std::fabs(out[3][0] - 3.8e-12) < out[4][0] + 1e-12);
+}
+
 }  // namespace
 
 /* Elimination and the planner. */
@@ -404,7 +425,7 @@ static void methods() {
 }
 
 int main() try {
-  operators(), shapes(), windows(), transforms(), programs(), training(), host(), methods();
+  operators(), shapes(), windows(), transforms(), programs(), training(), host(), methods(), rounding();
   return check_done();
 } catch (const std::exception &e) {
   std::fprintf(stderr, "test_cpp: %s\n", e.what());

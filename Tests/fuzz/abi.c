@@ -85,18 +85,23 @@ static camber_flow *flows[FEW];
 static camber_findings *found[FEW];
 static camber_nonfinite *nonfinites[FEW];
 static camber_stabilizer *stabilizers[FEW];
+static camber_rounding *roundings[FEW];
+static camber_check *checks[FEW];
 static void *stale[STALE];
 static size_t stale_count;
 static camber_node nodes[NODES];
 static size_t node_count;
 
+static void touch(const char *text);
 static void retire(void *p) { if (p) stale[stale_count++ % STALE] = p; }
 /* Any pointer that is a handle or was one. */
 static void *any_handle(void) {
-  switch (below(15)) {
-  case 14: return nonfinites[below(FEW)];
+  switch (below(17)) {
+  case 16: return nonfinites[below(FEW)];
   case 13: return flows[below(FEW)];
   case 12: return found[below(FEW)];
+  case 15: return roundings[below(FEW)];
+  case 14: return checks[below(FEW)];
   case 11: return solvers[below(FEW)];
   case 10: return archives[below(FEW)];
   case 0: return tapes[below(TAPES)];
@@ -1179,6 +1184,54 @@ static void stabilize(void) {
   if (one_in(2)) for (int i = 0; i < FEW; i++) camber_stabilizer_free(stabilizers[i]), stabilizers[i] = NULL;
 }
 
+/* ---- Rounding, checked derivatives -------------------------------------------------------------------------------------------------- */
+/* Functions of two numbers; what is asked about may be any node, so loops are cut short. */
+static void diagnose(void) {
+  int k = (int)below(FEW);
+  camber_tape *t = PICK(tapes, TAPES);
+  if (is_small(t) && (!roundings[k] || !checks[k])) {
+    const int64_t two[1] = {2};
+    camber_node x = camber_input(t, CAMBER_F64, two, 1), y = one_in(3) ? any(t) : camber_sum(t, one_in(2) ? camber_log1p(t, x) : camber_square(t, x), NULL, 0, 0);
+    if (one_in(16)) x = any(t);
+    if (camber_tape_status(t) != CAMBER_OK || camber_node_rank(t, x) != 1 || camber_node_dim(t, x, 0) != 2 || camber_node_dtype(t, x) != CAMBER_F64) return;
+    size_t count = one_in(32) ? (size_t)odd_number() | (size_t)1 << 40 : 1;
+    enter(t);
+    if (!roundings[k]) {
+      roundings[k] = camber_rounding_new(t, &y, count, &x, one_in(32) ? 0 : 1);
+      leave(t, roundings[k] == NULL, "camber_rounding_new");
+      if (roundings[k]) HOLDS(camber_rounding_set(roundings[k], "node_limit", 500) == CAMBER_OK && camber_rounding_set(roundings[k], "memory_limit", 1 << 22) == CAMBER_OK);
+    } else {
+      checks[k] = camber_check_new(t, &y, count, &x, one_in(32) ? 0 : 1);
+      leave(t, checks[k] == NULL, "camber_check_new");
+      if (checks[k]) HOLDS(camber_check_set(checks[k], "directions", 1) == CAMBER_OK && camber_check_set(checks[k], "locate", below(8)) == CAMBER_OK);
+    }
+  }
+  double *p = (double *)guarded(0, 16, 0);
+  p[0] = number(), p[1] = one_in(4) ? number() : 1;
+  const void *x[1] = {one_in(32) ? NULL : p};
+  if (one_in(2)) {
+    camber_rounding *r = PICK(roundings, FEW);
+    camber_status s = camber_rounding_run(r, one_in(32) ? NULL : x);
+    if (known(s) < 0 && s != CAMBER_EHANDLE) sentence(camber_rounding_message(r), "camber_rounding_run");
+    if (camber_rounding_at(r, below(3), below(3)) == CAMBER_OK) touch(camber_rounding_report(r));
+    if (one_in(4)) (void)camber_rounding_along(r, NULL);
+    camber_node n;
+    const char *op = "";
+    double a, b, c, d;
+    size_t elements;
+    int32_t turns;
+    if (camber_rounding_contribution(r, below(4), &n, &op, &a, &b, &c, &d) == CAMBER_OK) touch(op);
+    if (camber_rounding_unstable(r, below(2), &n, &op, &elements, &turns, &a) == CAMBER_OK) touch(op);
+  } else {
+    camber_check *c = PICK(checks, FEW);
+    camber_status s = camber_check_run(c, one_in(32) ? NULL : x);
+    if (known(s) < 0 && s != CAMBER_EHANDLE) sentence(camber_check_message(c), "camber_check_run");
+    double steps[4], rest[4];
+    (void)camber_check_remainders(c, below(4), below(5), steps, rest);
+  }
+  check_guard(0, 16, 0);
+}
+
 /* ---- Training --------------------------------------------------------------------------------------------------------------------- */
 static void train(void) {
   int k = (int)below(FEW);
@@ -1417,6 +1470,8 @@ static void release(uint32_t k, int i) {
   case 5: camber_schedule_free(schedules[i % FEW]), retire(schedules[i % FEW]), schedules[i % FEW] = NULL; break;
   case 6: camber_scaler_free(scalers[i % FEW]), retire(scalers[i % FEW]), scalers[i % FEW] = NULL; break;
   case 9: camber_nonfinite_free(nonfinites[i % FEW]), retire(nonfinites[i % FEW]), nonfinites[i % FEW] = NULL; break;
+  case 13: camber_rounding_free(roundings[i % FEW]), retire(roundings[i % FEW]), roundings[i % FEW] = NULL; break;
+  case 12: camber_check_free(checks[i % FEW]), retire(checks[i % FEW]), checks[i % FEW] = NULL; break;
   case 8: camber_solver_free(solvers[i % FEW]), retire(solvers[i % FEW]), solvers[i % FEW] = NULL; break;
   case 10: camber_flow_free(flows[i % FEW]), retire(flows[i % FEW]), flows[i % FEW] = NULL; break;
   case 11: camber_findings_free(found[i % FEW]), retire(found[i % FEW]), found[i % FEW] = NULL; break;
@@ -1440,7 +1495,7 @@ static void act(void) {
     tapes[b] = camber_tape_sub(tapes[k]);
     HOLDS((tapes[b] == NULL) == (camber_tape_status(tapes[k]) != CAMBER_OK));
   } break;
-  case 3: release(below(13), (int)byte()); break;
+  case 3: release(below(15), (int)byte()); break;
   case 4: {   /* free of what is no such handle */
     void *p = any_handle();
     switch (below(4)) {
@@ -1455,7 +1510,7 @@ static void act(void) {
   case 10: option(); break;
   case 11: case 12: case 13: run(); break;
   case 14: linear(); break;
-  case 15: case 16: if (one_in(4)) solve(); else if (one_in(3)) sparse(); else if (one_in(16)) plan(); else if (one_in(3)) watch(); else train(); break;
+  case 15: case 16: if (one_in(4)) solve(); else if (one_in(3)) sparse(); else if (one_in(16)) plan(); else if (one_in(3)) watch(); else if (one_in(2)) diagnose(); else train(); break;
   case 17: if (one_in(4)) file(); else if (one_in(2)) births(); else stabilize(); break;
   case 18: archive(); break;
   case 23: if (tapes[k]) host(tapes[k]); break;
@@ -1491,7 +1546,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   furnish(tapes[0]), furnish(tapes[1]);
   for (int i = 0; i < 300 && left; i++) act();
   uint32_t from = byte();
-  for (uint32_t i = 0; i < 13; i++) for (int j = 0; j < TAPES; j++) release((i + from) % 13, j);
+  for (uint32_t i = 0; i < 15; i++) for (int j = 0; j < TAPES; j++) release((i + from) % 15, j);
   for (int i = 0; i < FEW; i++) camber_stabilizer_free(stabilizers[i]), stabilizers[i] = NULL;
   HOLDS(held == 0);
   unlink(path);

@@ -14,13 +14,14 @@ prototypes = re.findall(r"([A-Za-z_][\w ]*?[ *]+)(camber_\w+) ?\(([^()]*)\) ?;",
 hand = set(re.findall(r"\bcamber_\w+", Path(by_hand).read_text()))
 names = {name for _, name, _ in prototypes}
 HANDLES = {"tape": "tapes, TAPES", "program": "programs, PROGRAMS", "workspace": "spaces, SPACES", "linear": "linears, LINEARS"} | {
-    kind: f"{kind}s, FEW" for kind in ("optimizer", "schedule", "scaler", "archive", "solver", "flow", "nonfinite", "stabilizer")} | {"tensors": "files, FEW", "findings": "found, FEW"}
+    kind: f"{kind}s, FEW" for kind in ("optimizer", "schedule", "scaler", "archive", "solver", "flow", "nonfinite", "stabilizer", "rounding", "check")} | {"tensors": "files, FEW", "findings": "found, FEW"}
 
 # By hand alone: they take memory or time as large as their arguments, or the harness keeps account of them.
 GUARDED = {"camber_tape_clear", "camber_program_alias", "camber_run", "camber_workspace_new", "camber_linear_new", "camber_scan", "camber_scan_slots", "camber_while", "camber_map", "camber_minimize",
            "camber_least_squares", "camber_solver_run", "camber_flow_new", "camber_flow_run", "camber_flow_findings", "camber_flow_standard",
            "camber_nonfinite_new", "camber_nonfinite_run", "camber_optimizer_nonfinite", "camber_stabilizer_new",
-           "camber_stabilizer_sample", "camber_stabilizer_run"}
+           "camber_stabilizer_sample", "camber_stabilizer_run",
+           "camber_rounding_new", "camber_rounding_run", "camber_rounding_at", "camber_rounding_along", "camber_check_new", "camber_check_run", "camber_check_remainders"}
 
 # An argument of a type: its declaration and how it is made.
 VALUES = {

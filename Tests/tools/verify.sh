@@ -9,7 +9,7 @@ python=$root/.venv/bin/python
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 mkdir -p docs/verified
-all="trainings languages figures client valgrind python fuzz runs"
+all="trainings languages figures rounding client valgrind python fuzz runs"
 broken=""
 
 make lib >"$work/lib.log" 2>&1 || { tail -30 "$work/lib.log"; exit 1; }
@@ -48,6 +48,9 @@ trainings() {
   echo "$passed passed, $failed failed"
   [ $failed -eq 0 ]
 }
+
+# Rounding bounds and estimates of expressions, loops and their gradients against mpmath: the targets of Benchmarks/health/rounding.py.
+rounding() { PYTHONPATH="$root/bindings/python" "$python" Benchmarks/health/rounding.py --points 20 --seed "$CAMBER_SEED" --check --figures "$work/rounding.figures"; }
 
 # The whole training in four languages: the same output and weights to the last bit.
 languages() {

@@ -38,6 +38,7 @@
 #include "camber/solver.hpp"
 #include "camber/sparse.hpp"
 #include "camber/health.hpp"
+#include "camber/rounding.hpp"
 #include "camber/tensors.hpp"
 #include "camber/archive.hpp"
 

@@ -253,6 +253,29 @@ void ck_sqrtm(int dtype, size_t count, size_t n, const void *a, void *out, void 
 size_t ck_expm_scratch(size_t n, size_t order);
 void ck_expm(int dtype, size_t count, size_t n, size_t order, const void *const *operands, void *out, void *scratch);
 
+/* ---- binary128 ----------------------------------------------------------------------------------------------------------- */
+/* What runs are held against: 113 bits, 16 bytes an element, aligned to 16. Conditions, truths and indices stay what they are. Not fast. */
+bool ck_quad_row(int row, const void *x, const void *y, const void *z, void *out, size_t n);   /* false: a row of integers or truths */
+void ck_quad_from(int dtype, const void *x, void *q, size_t n);
+void ck_quad_to(const void *q, double *out, size_t n);
+void ck_quad_sub(const void *a, const void *b, void *out, size_t n);                          /* equal operands, infinities too, give 0 */
+/* Weights w, errors d (NULL: none) and their bounds e: sums[0] of w d, [1] of |w| e where d is not 0, [2] of (w e)^2 there, [3] of |w d|, [4] of |w| e. */
+void ck_quad_weigh(const void *w, const void *d, const double *e, size_t n, double *sums);
+double ck_quad_dot(const void *a, const void *b, size_t n);                                    /* of |a b| */
+/* Comparisons of x with y, known as x_near and y_near: flags where the outcome turns or lies within twice the error of the difference; how many. */
+size_t ck_quad_close(const void *x_near, const void *y_near, const void *x, const void *y, uint8_t *flags, size_t n);
+double ck_quad_condition(int row, int slot, const void *x, const void *y, const void *z, size_t n);   /* the largest |x f'(x) / f(x)| in one operand; NaN: none */
+void ck_quad_gather(const int64_t *from, const void *x, void *out, size_t n);                  /* -1: 0 */
+void ck_quad_fold(int op, size_t outer, size_t n, size_t inner, const void *x, void *out);
+void ck_quad_softmax(size_t outer, size_t n, size_t inner, const void *x, void *out);
+void ck_quad_running(int op, size_t outer, size_t n, size_t inner, bool reverse, const void *a, const void *x, void *out);
+void ck_quad_scatter(int op, const int64_t *index, size_t batch, size_t outer, size_t n, size_t m, size_t inner, const void *u, void *out);
+void ck_quad_matmul(bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, const void *b, void *c, const uint8_t *mask_a, const uint8_t *mask_b);
+void ck_quad_solve(bool transposed, size_t n, size_t m, const void *a, const void *b, void *x, void *scratch);   /* scratch: n * n */
+void ck_quad_triangular(bool lower, bool transposed, bool unit, size_t n, size_t m, const void *a, const void *b, void *x);
+void ck_quad_cholesky(bool lower, size_t n, const void *a, void *l);
+void ck_quad_det(size_t n, bool logarithm, const void *a, void *out, void *scratch);           /* scratch: n * n */
+
 /* ---- Threads ------------------------------------------------------------------------------------------------------------ */
 int ck_processors(void);   /* those that this process may use (its affinity); at least 1 */
 

@@ -105,6 +105,14 @@ package struct HostShape {
 private let tokens = Atomic<Int>(1)
 
 extension Tape {
+  /// The name of what a node computes: the host's own by the host's name.
+  package func name(of n: NodeID) -> String {
+    switch structural(n) {
+    case .host: hostShape(n).function.name
+    case .custom: rules[attrs(n)[0]].name
+    default: op(n).name
+    }
+  }
   package func hostShape(_ n: NodeID) -> HostShape {
     let a = attrs(n)
     return HostShape(function: functions[a[0]], batch: a[2], flags: a[3...].map { $0 != 0 })

@@ -43,6 +43,7 @@ from .nonfinite import Birth, Nonfinite, empty, explain_nan, label, labels, nonf
 from .optim import LossScaler
 from .planner import Plan, forget_plans, load_plans, plan, save_plans
 from .program import Program
+from .rounding import check_derivatives, rounding, rounding_bound
 from .saved import Saved, SavedFunction, dumps, load, loads, save
 from .sparse import SparseFunction, SparseMatrix, color, sparse_combination, sparse_hessian, sparse_jacobian, sparse_lagrangian, sparse_normal
 from .solve import Solution, Solver, least_squares, minimize
@@ -74,6 +75,7 @@ __all__ = [
     "bfloat16", "checkpoint", "cond", "custom_jvp", "custom_vjp", "directional", "dumps", "elimination_cost", "forget_plans", "fori_loop", "from_bf16", "function", "grad", "hessian", "host_call", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "lib",
     "linalg", "linear_transpose", "least_squares", "linearize", "load", "load_plans", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "plan", "preaccumulate", "precision", "pure_callback", "pytree", "random", "save", "save_plans", "save_tensors", "scan",
     "Finding", "Flow", "flow", "initialize", "layer", "lyapunov_exponents", "mean_field", "singular_values",
+    "check_derivatives", "rounding", "rounding_bound",
     "simplify", "special", "stop_gradient", "switch", "tape_hash", "taylor", "to_bf16", "value_and_grad", "vjp", "vmap", "while_loop",
     "SparseFunction", "SparseMatrix", "color", "sparse_combination", "sparse_hessian", "sparse_jacobian", "sparse_lagrangian", "sparse_normal",
 ]  # fmt: skip
