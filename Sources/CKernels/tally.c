@@ -3,34 +3,52 @@
 
 enum { BLOCK = 512, LANES = 8 };
 
-static void tally(const double *x, size_t n, double low, double edge, double floor, ck_tally *s) {
-  double squares[LANES] = {0}, largest[LANES] = {0}, zeros[LANES] = {0}, lows[LANES] = {0}, edges[LANES] = {0}, bad[LANES] = {0};
-  for (size_t i = 0; i + LANES <= n; i += LANES)
-    for (int l = 0; l < LANES; l++) {
-      double v = x[i + l], a = fabs(v), f = a <= 0x1.fffffffffffffp1023 ? a : 0;
-      squares[l] += f * f;
-      largest[l] = f > largest[l] ? f : largest[l];
-      zeros[l] += a == 0 ? 1 : 0;
-      lows[l] += a < low ? 1 : 0;
-      edges[l] += v <= floor ? 1 : a >= edge ? 1 : 0;
-      bad[l] += a <= 0x1.fffffffffffffp1023 ? 0 : 1;
-    }
+#pragma clang fp contract(off)
+typedef double lanes __attribute__((ext_vector_type(LANES)));
+typedef long masks __attribute__((ext_vector_type(LANES)));
+typedef double loose __attribute__((ext_vector_type(LANES), aligned(8)));
+
+/* Masks are 0 and -1: subtracting counts. The same lanes on every instruction set. */
+static inline __attribute__((always_inline)) void body(const double *x, size_t n, double low, double edge, double floor, ck_tally *s) {
+  lanes squares = 0, largest = 0;
+  masks zeros = 0, lows = 0, edges = 0, bad = 0;
+  for (size_t i = 0; i + LANES <= n; i += LANES) {
+    lanes v = *(const loose *)(x + i), a = __builtin_elementwise_abs(v);
+    masks fine = a <= 0x1.fffffffffffffp1023;
+    lanes f = (lanes)((masks)a & fine);
+    squares += f * f;
+    largest = __builtin_elementwise_max(largest, f);
+    zeros -= a == 0;
+    lows -= a < low;
+    edges -= (v <= floor) | (a >= edge);
+    bad -= ~fine;
+  }
   for (size_t i = n - n % LANES; i < n; i++) {
     double v = x[i], a = fabs(v), f = isfinite(v) ? a : 0;
     squares[0] += f * f;
-    largest[0] = f > largest[0] ? f : largest[0];
+    if (f > largest[0]) largest[0] = f;
     zeros[0] += a == 0;
     lows[0] += a < low;
     edges[0] += v <= floor || a >= edge;
     bad[0] += !isfinite(v);
   }
-  double z = 0, w = 0, e = 0, b = 0;
   for (int l = 0; l < LANES; l++) {
     s->squares += squares[l];
     if (largest[l] > s->largest) s->largest = largest[l];
-    z += zeros[l], w += lows[l], e += edges[l], b += bad[l];
+    s->zeros += (uint64_t)zeros[l], s->lows += (uint64_t)(lows[l] - zeros[l]), s->edges += (uint64_t)edges[l], s->bad += (uint64_t)bad[l];
   }
-  s->zeros += (uint64_t)z, s->lows += (uint64_t)(w - z), s->edges += (uint64_t)e, s->bad += (uint64_t)b;
+}
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void tally_avx2(const double *x, size_t n, double low, double edge, double floor, ck_tally *s) { body(x, n, low, edge, floor, s); }
+#endif
+static void tally(const double *x, size_t n, double low, double edge, double floor, ck_tally *s) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) {
+    tally_avx2(x, n, low, edge, floor, s);
+    return;
+  }
+#endif
+  body(x, n, low, edge, floor, s);
 }
 
 void ck_tally_array(int dtype, const void *x, size_t n, double low, double edge, bool lower, ck_tally *s) {
