@@ -1,12 +1,12 @@
 #!/bin/sh
 # Builds and runs the C and C++ tests against a library: Tests/run-native.sh [folder of libcamber.so] [test ...]
 # Each test's closing line is printed after its name; the exit status is non-zero when one fails. Tests: headers, api, easy,
-# bad_input, regressions, solve, rounding, archive, threads, noalloc, host, cpp, generic, eigen, adbench, quickstart, linalg, fit, custom, checkpoint, taylor, saved, package, opf, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
+# bad_input, regressions, solve, curvature, rounding, archive, threads, noalloc, host, cpp, generic, eigen, adbench, quickstart, linalg, fit, custom, checkpoint, taylor, saved, package, opf, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 lib=$(cd "${1:-$root/build}" && pwd) || exit 2
 [ $# -gt 0 ] && shift
-tests=${*:-headers api easy bad_input regressions solve rounding health sparse plan archive threads noalloc host cpp generic eigen adbench quickstart linalg fit custom checkpoint taylor sparse_example saved package opf fashion}
+tests=${*:-headers api easy bad_input regressions solve curvature rounding health sparse plan archive threads noalloc host cpp generic eigen adbench quickstart linalg fit custom checkpoint taylor sparse_example saved package opf fashion}
 data=${CAMBER_SHARED:-$root/../shared}/data/adbench
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -58,7 +58,7 @@ headers() {
   done
   for c in g++ clang++; do
     command -v $c >/dev/null || continue
-    for h in camber.h camber_easy.h camber.hpp camber/base.hpp camber/node.hpp camber/ops.hpp camber/shapes.hpp camber/generic.hpp camber/windows.hpp camber/transforms.hpp camber/linalg.hpp camber/host.hpp camber/program.hpp camber/training.hpp camber/plan.hpp camber/solver.hpp camber/rounding.hpp camber/nonfinite.hpp camber/stabilizer.hpp camber/sparse.hpp camber/health.hpp camber/tensors.hpp camber/archive.hpp; do
+    for h in camber.h camber_easy.h camber.hpp camber/base.hpp camber/node.hpp camber/ops.hpp camber/shapes.hpp camber/generic.hpp camber/windows.hpp camber/transforms.hpp camber/linalg.hpp camber/host.hpp camber/program.hpp camber/training.hpp camber/plan.hpp camber/solver.hpp camber/rounding.hpp camber/nonfinite.hpp camber/stabilizer.hpp camber/sparse.hpp camber/curvature.hpp camber/report.hpp camber/health.hpp camber/tensors.hpp camber/archive.hpp; do
       for std in c++17 c++20; do
         if $c -std=$std $strict $include -DHEADER="<$h>" -x c++ "$here/c/header_a.c" "$here/c/header_b.c" -o "$work/header" $link; then passed=$((passed + 1)); else wrong=$((wrong + 1)); fi
       done
@@ -219,7 +219,7 @@ for t in $tests; do
     package) package ;;
     fashion) fashion ;;
     api) build $t $cc -std=c11 -O1 "$here/c/test_api.c" -lm && run $t "$work/$t" "$root/include" ;;
-    easy | bad_input | control | regressions | solve | rounding | nonfinite | health | sparse | plan | archive | memory | threads | noalloc | host) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
+    easy | bad_input | control | regressions | solve | curvature | rounding | nonfinite | health | sparse | plan | archive | memory | threads | noalloc | host) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
     generic)
       build $t $cxx -std=c++17 -O1 "$here/cpp/test_generic.cpp" && run $t "$work/$t" && branch
       build branches $cxx -std=c++17 -O1 "$here/cpp/test_branches.cpp" && run branches "$work/branches" ;;

@@ -301,6 +301,143 @@ camber_status camber_stabilizer_entry(const camber_stabilizer *stabilizer, size_
 /* Entry i in a sentence, and all of them (or the last error). Live until the next run. */
 const char *camber_stabilizer_sentence(const camber_stabilizer *stabilizer, size_t i);
 const char *camber_stabilizer_message(const camber_stabilizer *stabilizer);
+/* ---- Curvature --------------------------------------------------------------------------------------------------------------------- */
+
+/* The Hessian of a scalar at a point, n x n over the elements of all variables (in order, row-major), by its exact products (forward over
+ * reverse, compiled once, probes as a batch): figures of it with intervals that hold, and the error of every approximation that stands in
+ * for it. Nothing is approximated but by random probes, and those are in the interval. Figures are computed when they are asked for and kept
+ * until the next point; they are pure functions of the point and of the options. Memory: "probes" or "steps" vectors of n numbers.
+ *
+ * `output` is a float scalar; `variables` are float nodes, `data` inputs of any type that it also needs. NULL on error (the tape says). */
+typedef struct camber_curvature camber_curvature;
+camber_curvature *camber_curvature_new(camber_tape *tape, camber_node output, const camber_node *variables, size_t variable_count,
+                                       const camber_node *data, size_t data_count);
+void camber_curvature_free(camber_curvature *curvature);
+/* The sentence of the last call on it that failed. Lives until the next one. */
+const char *camber_curvature_message(const camber_curvature *curvature);
+/* Options: "seed" (0) of the probes, which are counted (Philox); "probes" (60): products spent on an estimate, >= 6; "steps" (60) of Lanczos, >= 2; "confidence" (0.95) of
+ * the intervals; "dense" (256, at most 4096): up to so many numbers the whole matrix is formed by n products, and figures are exact, their
+ * intervals rounding alone; 0: never. "damping" (0): the multiple of the identity (or the precision of a Gaussian prior round 0) that is added to H and B where they are inverted;
+ * "top" (3): the eigenvectors that "angle" compares; "smoothing" (0.02): the width of a density's Gaussian, of the spread. */
+camber_status camber_curvature_set(camber_curvature *curvature, const char *name, double value);
+size_t camber_curvature_dimension(const camber_curvature *curvature);   /* n */
+size_t camber_curvature_products(const camber_curvature *curvature);    /* with the Hessian, spent at this point so far */
+/* Sets the point: an array a variable and a data, copied. */
+camber_status camber_curvature_at(camber_curvature *curvature, const void *const *variables, const void *const *data);
+/* At the point: the gradient, and H v (n numbers each). */
+camber_status camber_curvature_gradient(camber_curvature *curvature, double *gradient);
+camber_status camber_curvature_product(camber_curvature *curvature, const double *v, double *product);
+
+/* A figure by name, and the interval that holds it with the probability "confidence": "value", "gradient_norm"; "trace" by XTrace (Epperly, Tropp & Webber, SIAM J. Matrix
+ * Anal. Appl. 45, 2024), or by name "trace_hutchinson" (Hutchinson 1989), "trace_hutch++" (Meyer, Musco, Musco & Woodruff 2021), "trace_xtrace"; "frobenius": ||H||_F;
+ * "largest", "smallest" eigenvalue and "norm" ||H||_2 by Lanczos with full re-orthogonalisation: they are no less extreme than given, and the outer end is
+ * Kuczynski & Wozniakowski's (SIAM J. Matrix Anal. Appl. 13, 1992); "condition" (of an indefinite matrix beyond "dense": no upper end); "negative": the share of eigenvalues
+ * below 0, and "log_determinant": log |det(H + damping)|, by stochastic Lanczos quadrature (Ubaru, Chen & Saad 2017); "evidence": the log of the integral of exp(-output) by
+ * Laplace's approximation, where "damping" is the prior's precision if it is not 0; "asymmetry": |u.Hv - v.Hu| of two probes, which is rounding.
+ * Any out pointer may be NULL. Where nothing can be said the value is NaN and the interval infinite; CAMBER_NONFINITE where
+ * a product with the Hessian is not finite. */
+camber_status camber_curvature_figure(camber_curvature *curvature, const char *name, double *value, double *low, double *high);
+const char *camber_curvature_figure_name(size_t i);   /* the names, one by one; NULL past the last. Static */
+/* The diagonal (n numbers), each within `half` of its own with the probability "confidence": XDiag. Then the variances of Laplace's posterior: the diagonal of (H + damping)^-1. */
+camber_status camber_curvature_diagonal(camber_curvature *curvature, double *values, double *half);
+camber_status camber_curvature_posterior(camber_curvature *curvature, double *variances, double *half);
+/* Eigenvalues, ascending: all of a matrix within "dense", else the Ritz values of "steps" of Lanczos. Each has an eigenvalue of H within its residual: a bound, not a
+ * probability. *count of them; the first `capacity` are written. */
+camber_status camber_curvature_eigenvalues(camber_curvature *curvature, double *values, double *residuals, size_t capacity, size_t *count);
+/* The density of eigenvalues (its integral is 1), smoothed by a Gaussian, at `count` places evenly over the spectrum (2 to 2^20), with pointwise intervals. */
+camber_status camber_curvature_density(camber_curvature *curvature, size_t count, double *places, double *density, double *low, double *high);
+
+/* Approximations B of the Hessian, by a name of the host's choice. All arrays are copied. On failure nothing is added, and the sentence is the curvature's. */
+/* A diagonal of n numbers; NULL: the Hessian's own. A symmetric matrix of n x n. */
+camber_status camber_curvature_add_diagonal(camber_curvature *curvature, const char *name, const double *values);
+camber_status camber_curvature_add_matrix(camber_curvature *curvature, const char *name, const double *rows);
+/* Any symmetric matrix by its products: reads v, writes product, n numbers each; a status other than CAMBER_OK ends the call with CAMBER_ECALLBACK. Asymmetry is looked for. */
+typedef camber_status (*camber_product_callback)(void *payload, size_t n, const double *v, double *product);
+camber_status camber_curvature_add_product(camber_curvature *curvature, const char *name, camber_product_callback product, void *payload);
+/* Secant approximations from `count` pairs, oldest first: steps s and changes y of the gradient (count x n each), from an optimizer's history or made for the purpose. `kind`:
+ * "bfgs" (from y.y / s.y of the first pair), "lbfgs" (of the last, over the latest `memory` pairs; 0: all), "sr1". A pair is damped where s.y < 0.2 s.Bs (Powell 1978), left out
+ * where it has no curvature (SR1: |s.r| < 1e-8 |s| |r|), and where the gradients' `noise` (a norm; negative: measured at the point, More & Wild 2011) exceeds 10 % of |y|. */
+camber_status camber_curvature_add_pairs(camber_curvature *curvature, const char *name, const char *kind, const double *steps, const double *changes, size_t count, size_t memory, double noise);
+/* What became of pair i (oldest first, of those within memory): |Bs - y| / |y| before the update; |y - Hs| / |y| with the exact Hessian here; the noise beside |y|; theta of the
+ * damping; state 0 kept, 1 damped, 2 left out for its curvature, 3 for its noise. CAMBER_EINVAL past the last. Any out pointer may be NULL. */
+camber_status camber_curvature_pair(camber_curvature *curvature, const char *name, size_t i, double *residual, double *secant, double *noise, double *damping, int32_t *state);
+/* Differences of exact gradients, "forward" or "central", with a step chosen from the measured noise: figures "noise", "step", "predicted" (relative error). */
+camber_status camber_curvature_add_differences(camber_curvature *curvature, const char *name, const char *kind);
+/* Generalized Gauss-Newton (Schraudolph 2002): J' H_z J over the nodes z = `outputs` between variables and output (residuals, logits); H_z is the exact Hessian of the output in z. */
+camber_status camber_curvature_add_gauss_newton(camber_curvature *curvature, const char *name, const camber_node *outputs, size_t output_count);
+/* The Fisher information of models with natural parameters z = `outputs`: "gaussian" (unit variance), "bernoulli", "categorical" (classes along the last axis), "poisson", summed over all
+ * elements times `scale` (0: 1 over the first axis' length, as of a mean of losses); or "empirical": z are losses (any shape) of which the output is a function, and each one's squared
+ * gradient counts with the output's derivative in it. */
+camber_status camber_curvature_add_fisher(camber_curvature *curvature, const char *name, const camber_node *outputs, size_t output_count, const char *family, double scale);
+/* K-FAC (Martens & Grosse 2015) of dense layers s = a W + b: weights[l] and biases[l] (-1: none) count the variables, inputs[l] is a [examples, in], preactivations[l] s [examples, out]. G comes from the
+ * family of `output` ([examples, ...], exactly, over all classes), or of "empirical" from the output's own gradients. Variables of no layer are left zero. scale as above. */
+camber_status camber_curvature_add_kfac(camber_curvature *curvature, const char *name, size_t layer_count, const int64_t *weights, const int64_t *biases,
+                                        const camber_node *inputs, const camber_node *preactivations, camber_node output, const char *family, double scale);
+size_t camber_curvature_approximation_count(const camber_curvature *curvature);
+const char *camber_curvature_approximation(camber_curvature *curvature, size_t i);   /* its name; NULL out of range. Lives until the next call */
+
+/* An error of an approximation against the exact Hessian, with its interval: "operator" ||B - H||_2 / ||H||_2; "frobenius"; "trace" |tr B - tr H| / |tr H|; "diagonal" (2-norm, relative);
+ * "spectrum": the largest distance of eigenvalues in order (beyond "dense": of the two ends) over ||H||_2; "newton_step" |B^-1 g - H^-1 g| / |H^-1 g|; "decrease_ratio" (f(x) - f(x+p)) /
+ * (-g.p - p.Bp/2) at B's Newton step p; "preconditioner": the condition of B^-1/2 H B^-1/2 (B positive definite); "angle" between the leading eigenspaces, radians; "covariance" ||B^-1 - H^-1||_F /
+ * ||H^-1||_F of Laplace's posterior; "evidence": the difference of Laplace's log evidence; "trace_ratio" tr B / tr H. Inverses are those of B + damping and H + damping. Then figures of its own kind: of pairs
+ * "residual", "secant", "noise" (of the last pair), "damped", "skipped", "noisy" (how many); of differences "noise", "step", "predicted". */
+camber_status camber_curvature_error(camber_curvature *curvature, const char *approximation, const char *error, double *value, double *low, double *high);
+const char *camber_curvature_error_name(camber_curvature *curvature, const char *approximation, size_t i);   /* NULL past the last. Lives until the next call */
+
+/* ---- Reports ----------------------------------------------------------------------------------------------------------------------- */
+
+/* A diagnosis as data: findings on top, then sections of sentences, tables, charts and graphs. Observers fill it (camber_report_add_...), and hosts may add their own; it is
+ * written as text for a terminal, as JSON with every digit, or as one HTML file that needs neither scripts nor a network (at most a megabyte: long series are drawn
+ * and tabled by their extremes). Names are any bytes: they are escaped. */
+typedef struct camber_report camber_report;
+camber_report *camber_report_new(const char *title);
+void camber_report_free(camber_report *report);
+const char *camber_report_message(const camber_report *report);   /* of the last call on it that failed */
+
+/* A finding: what (a word or two), `severity` 1 to 3 (worth knowing; results suffer; results are lost), where ("" for the whole), the evidence as a sentence, what to do ("": nothing). The gravest come first. */
+camber_status camber_report_add_finding(camber_report *report, const char *kind, int32_t severity, const char *place, const char *evidence, const char *action);
+/* Begins a section; what is added goes into the last one. `note` may be NULL. */
+camber_status camber_report_add_section(camber_report *report, const char *title, const char *note);
+camber_status camber_report_add_text(camber_report *report, const char *text);
+/* A table of rows x columns numbers (row-major), with a name before each row where `names` is given (then there is one more heading, the first). */
+camber_status camber_report_add_table(camber_report *report, const char *caption, const char *const *headings, size_t columns, const char *const *names, size_t rows, const double *values);
+/* A curve of the section's chart of that title, made where there is none: y over x (NULL: 0, 1, ...), with the interval low ... high (NULL: none). */
+camber_status camber_report_add_series(camber_report *report, const char *chart, const char *name, size_t count, const double *x, const double *y, const double *low, const double *high);
+/* The chart's axes in words (with units), whether they are logarithmic, and how it is drawn: 0 lines, 1 dots, 2 a histogram (x: left ends of bins of width 1). */
+camber_status camber_report_set_axes(camber_report *report, const char *chart, const char *x, const char *y, int32_t log_x, int32_t log_y, int32_t kind);
+/* Values by name, beneath each other; a second call for the same chart and names is a second series. */
+camber_status camber_report_add_bars(camber_report *report, const char *chart, const char *series, size_t count, const char *const *names, const double *values);
+/* A histogram of log2 |value| over the ranges of f16, bf16 and f32. */
+camber_status camber_report_add_histogram(camber_report *report, const char *title, size_t count, const double *values);
+/* A small graph: labels and details (may be NULL) of nodes, edges as pairs from, to; `origin` is the node at fault (-1: none). At most 200 nodes. */
+camber_status camber_report_add_graph(camber_report *report, const char *title, size_t node_count, const char *const *labels, const char *const *details,
+                                      size_t edge_count, const int64_t *edges, int64_t origin);
+/* The pattern of a sparse matrix: entries (row_of[k], column_of[k]). */
+camber_status camber_report_add_pattern(camber_report *report, const char *title, int64_t rows, int64_t columns, size_t count, const int64_t *row_of, const int64_t *column_of);
+
+/* What Camber's observers found, each a section of its own (and findings on top). */
+camber_status camber_report_add_curvature(camber_report *report, camber_curvature *curvature);   /* figures, spectrum with its band, errors of approximations */
+camber_status camber_report_add_solver(camber_report *report, const camber_solver *solver);      /* the journal */
+camber_status camber_report_add_program(camber_report *report, const camber_program *program);   /* bytes over a run, what runs */
+camber_status camber_report_add_findings(camber_report *report, const camber_findings *findings);  /* on top, no section */
+camber_status camber_report_add_flow(camber_report *report, camber_flow *flow);                  /* layers by gradient, value and shares; its findings */
+/* A section that compares this report with another: charts of one title drawn together, findings of either. */
+camber_status camber_report_compare(camber_report *report, const camber_report *other, const char *mine, const char *theirs);
+
+/* The report as "text", "json" or "html"; NULL for another format. Lives until the next call on it. */
+const char *camber_report_render(camber_report *report, const char *format);
+/* Into a file, aside and renamed: "text", "json", "html", or "tensorboard": an event file whose scalars are the charts' series. */
+camber_status camber_report_save(camber_report *report, const char *format, const char *path);
+
+/* TensorBoard's event files (TFRecord frames of protobuf messages), for a host's own scalars and histograms. `time`, seconds since 1970, is written with every event and given by
+ * the host, so that files can be made equal. camber_events_save writes all events so far; TensorBoard reads files whose names hold "tfevents". */
+typedef struct camber_events camber_events;
+camber_events *camber_events_new(double time);
+void camber_events_free(camber_events *events);
+const char *camber_events_message(const camber_events *events);
+camber_status camber_events_scalar(camber_events *events, const char *tag, int64_t step, double value, double time);
+camber_status camber_events_histogram(camber_events *events, const char *tag, int64_t step, size_t count, const double *values, double time);
+camber_status camber_events_save(camber_events *events, const char *path);
 
 #ifdef __cplusplus
 }

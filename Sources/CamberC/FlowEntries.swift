@@ -19,7 +19,7 @@ final class FlowHandle: Handled {
   }
 }
 
-private func flowHandle(_ h: OpaquePointer?) -> FlowHandle? { lend(h, .flow, as: FlowHandle.self) { $0 } }
+func flowHandle(_ h: OpaquePointer?) -> FlowHandle? { lend(h, .flow, as: FlowHandle.self) { $0 } }
 
 @inline(never) private func made(_ h: TapeHandle, _ loss: camber_node, _ params: Nodes?, _ n: Int, _ data: Nodes?, _ m: Int) -> OpaquePointer? {
   guard let p = h.nodes(params, n, "flow"), let d = h.nodes(data, m, "flow") else { return nil }

@@ -13,6 +13,7 @@ struct Header {
 enum Kind: UInt64 {
   case tape = 0xCA3B_E700_0000_0001
   case program, workspace, linear, optimizer, schedule, scaler, tensors, archive, solver, call, sparse, sparseWorkspace, plan, findings, flow, nonfinite, stabilizer, rounding, check
+  case curvature, report, events
 }
 
 /// Base of all objects behind handles: the sentence of the last failure, as C reads it.
@@ -109,6 +110,9 @@ func sparseHandle(_ h: OpaquePointer?) -> SparseHandle? { object(h, .sparse, as:
 func sparseWorkspaceHandle(_ h: OpaquePointer?) -> SparseWorkspaceHandle? { object(h, .sparseWorkspace, as: SparseWorkspaceHandle.self) }
 func roundingHandle(_ h: OpaquePointer?) -> RoundingHandle? { object(h, .rounding, as: RoundingHandle.self) }
 func checkHandle(_ h: OpaquePointer?) -> CheckHandle? { object(h, .check, as: CheckHandle.self) }
+func curvatureHandle(_ h: OpaquePointer?) -> CurvatureHandle? { object(h, .curvature, as: CurvatureHandle.self) }
+func reportHandle(_ h: OpaquePointer?) -> ReportHandle? { object(h, .report, as: ReportHandle.self) }
+func eventsHandle(_ h: OpaquePointer?) -> EventsHandle? { object(h, .events, as: EventsHandle.self) }
 func tensorsHandle(_ h: OpaquePointer?) -> TensorsHandle? { object(h, .tensors, as: TensorsHandle.self) }
 
 final class TapeHandle: Handled {

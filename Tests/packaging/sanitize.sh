@@ -12,7 +12,7 @@ case ${1:-} in
   address)
     build address .build-asan
     export CC=clang CFLAGS="-fsanitize=address -g"
-    exec Tests/run-native.sh .build-asan/debug api bad_input control regressions solve rounding nonfinite health sparse plan archive memory host ;;
+    exec Tests/run-native.sh .build-asan/debug api bad_input control regressions solve curvature rounding nonfinite health sparse plan archive memory host ;;
   fuzz)
     # Short, and over the library of `address`: the long run is verify.sh's.
     build address .build-asan

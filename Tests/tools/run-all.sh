@@ -32,7 +32,7 @@ one() {
   case $name in
     library) step library Tests/packaging/library.sh ;;
     swift) step swift swift test --scratch-path .build-test -Xcc -O2 ;;
-    native) step native Tests/run-native.sh build headers api easy bad_input control regressions solve rounding nonfinite health sparse plan archive threads noalloc host cpp generic eigen adbench ;;
+    native) step native Tests/run-native.sh build headers api easy bad_input control regressions solve curvature rounding nonfinite health sparse plan archive threads noalloc host cpp generic eigen adbench ;;
     neon) step neon Tests/neon/run.sh ;;
     python) step python .venv/bin/python -m pytest -q -p no:cacheprovider Tests/python ;;
     examples) step examples Tests/packaging/examples.sh ;;

@@ -37,6 +37,8 @@
 #include "camber/stabilizer.hpp"
 #include "camber/solver.hpp"
 #include "camber/sparse.hpp"
+#include "camber/curvature.hpp"
+#include "camber/report.hpp"
 #include "camber/health.hpp"
 #include "camber/rounding.hpp"
 #include "camber/tensors.hpp"

@@ -7,9 +7,9 @@ package import Tape
 private let saves = Atomic<Int>(0)
 
 /// Whole files: written aside and renamed, or read into memory.
-enum File {
+package enum File {
   /// The file at `path` is whole or untouched. The path is bytes, as the system takes it.
-  static func write(_ path: UnsafePointer<CChar>, what: String, _ pieces: [UnsafeRawBufferPointer]) throws(Failure) {
+  package static func write(_ path: UnsafePointer<CChar>, what: String, _ pieces: [UnsafeRawBufferPointer]) throws(Failure) {
     let suffix = ".\(getpid()).\(saves.wrappingAdd(1, ordering: .relaxed).oldValue).tmp"
     let aside = Array(UnsafeBufferPointer(start: path, count: strlen(path))) + suffix.utf8CString, shown = String(cString: path)
     guard let f = fopen(aside, "wb") else { throw Failure(.io, "\(what): cannot write \(shown): \(String(cString: strerror(errno)))") }

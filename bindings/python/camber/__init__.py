@@ -33,6 +33,7 @@ from .associative import associative_scan
 from .batching import vmap
 from .callback import ShapeDtype, host_call, pure_callback
 from .control import cond, fori_loop, map, switch, while_loop
+from .curvature import Curvature, Figure, curvature
 from .custom import custom_jvp, custom_vjp
 from .elimination import EliminationCost, elimination_cost, preaccumulate
 from .function import Function, function, tape_hash
@@ -44,6 +45,7 @@ from .optim import LossScaler
 from .planner import Plan, forget_plans, load_plans, plan, save_plans
 from .program import Program
 from .rounding import check_derivatives, rounding, rounding_bound
+from .report import Events, Report
 from .saved import Saved, SavedFunction, dumps, load, loads, save
 from .sparse import SparseFunction, SparseMatrix, color, sparse_combination, sparse_hessian, sparse_jacobian, sparse_lagrangian, sparse_normal
 from .solve import Solution, Solver, least_squares, minimize
@@ -68,6 +70,7 @@ from .transforms import (
 
 __version__ = ".".join(str(part) for part in HEADER.version)
 __all__ = [
+    "Curvature", "Events", "Figure", "Report", "curvature",
     "associative_scan",
     "Birth", "Nonfinite", "empty", "explain_nan", "label", "labels", "nonfinite", "origin", "stabilize", "Rewrite", "Stabilized",
     "HEADER", "Array", "BusyError", "CallbackError", "DerivativeError", "DtypeError", "EliminationCost", "Error", "FileError", "FlippedError", "Function", "HandleError",

@@ -22,7 +22,7 @@ _VALUES: dict[str, Any] = {
 def _ctype(text: str) -> Any:
     if text in _VALUES:
         return _VALUES[text]
-    if text.endswith("*"):
+    if text.endswith("*") or text.endswith("_callback"):
         return ctypes.c_void_p
     raise ImportError(f"camber.h: no ctypes type for '{text}'")
 
