@@ -80,3 +80,28 @@ public func initialize(_ method: String, _ dtype: DType, _ shape: [Int], _ data:
   guard let t = TensorType(dtype.core, checking: shape) else { throw CamberError(Failure(.shape, "initialize: shape \(shape) cannot exist")) }
   try translated { try Clinic.initialize(how, t, data, gain: gain, seed: Int64(seed)) }
 }
+
+/// The largest Lyapunov exponents of iterating input -> output, per step; `arrays`: of the other inputs `data`. camber_lyapunov_exponents says how.
+public func lyapunovExponents(_ output: Node, of input: Node, at point: UnsafeRawPointer, steps: Int, count: Int = 1, transposed: Bool = false,
+                              data: [Node] = [], arrays: [UnsafeRawPointer?] = []) throws -> [Double] {
+  let tape = input.tape
+  try tape.check()
+  return try translated {
+    let j = try JacobianProducts(tape.core, tape.id(output), tape.id(input), data.map(tape.id))
+    guard data.count == arrays.count, steps >= 1, count >= 1, count <= j.n else { throw Failure(.invalid, "lyapunovExponents: \(count) exponents over \(steps) steps, \(arrays.count) arrays for \(data.count) inputs") }
+    return try lyapunov(j, j.load(point), arrays, steps: steps, count: count, back: transposed)
+  }
+}
+
+/// Extreme singular values of d output / d input, each with a bound: one lies within it.
+public func singularValues(_ output: Node, of input: Node, at point: UnsafeRawPointer, steps: Int = 40, data: [Node] = [], arrays: [UnsafeRawPointer?] = []) throws
+  -> (largest: Double, largestError: Double, smallest: Double, smallestError: Double) {
+  let tape = input.tape
+  try tape.check()
+  return try translated {
+    let j = try JacobianProducts(tape.core, tape.id(output), tape.id(input), data.map(tape.id))
+    guard data.count == arrays.count, steps >= 1, steps <= 512 else { throw Failure(.invalid, "singularValues: \(steps) steps, \(arrays.count) arrays for \(data.count) inputs") }
+    let s = try Health.singularValues(j, j.load(point), arrays, steps: steps)
+    return (s.largest, s.largestError, s.smallest, s.smallestError)
+  }
+}

@@ -100,6 +100,31 @@ class Flow {
   detail::Handle<camber_flow, camber_flow_free> handle_;
 };
 
+/* The largest Lyapunov exponents of iterating input -> output, per step; `arrays`: of the other inputs `data`. camber_lyapunov_exponents says how. */
+inline std::vector<double> lyapunov_exponents(const Node &output, const Node &input, const void *point, std::size_t steps, std::size_t count = 1, bool transposed = false,
+                                              const Nodes &data = {}, const Inputs &arrays = {}) {
+  detail::TapeRef *tape = detail::inner(output, input);
+  if (!tape || data.size() != arrays.size()) throw error(CAMBER_EINVAL, "lyapunov_exponents: no tape, or not an array for each input");
+  auto d = detail::ids(data);
+  std::vector<double> out(count);
+  if (camber_lyapunov_exponents(tape->handle.get(), output.id(), input.id(), d.data(), d.size(), point, arrays.empty() ? nullptr : arrays.data(), steps, transposed, out.data(), count))
+    detail::fail(tape);
+  return out;
+}
+
+/* Extreme singular values of a Jacobian, each within its bound of one. */
+struct SingularValues {
+  double largest, largest_error, smallest, smallest_error;
+};
+inline SingularValues singular_values(const Node &output, const Node &input, const void *point, std::size_t steps = 40, const Nodes &data = {}, const Inputs &arrays = {}) {
+  detail::TapeRef *tape = detail::inner(output, input);
+  if (!tape || data.size() != arrays.size()) throw error(CAMBER_EINVAL, "singular_values: no tape, or not an array for each input");
+  auto d = detail::ids(data);
+  double v[4];
+  if (camber_singular_values(tape->handle.get(), output.id(), input.id(), d.data(), d.size(), point, arrays.empty() ? nullptr : arrays.data(), steps, v)) detail::fail(tape);
+  return {v[0], v[1], v[2], v[3]};
+}
+
 /* Initial weights in place: "he", "lecun", "xavier", "orthogonal", "zeros". */
 inline void initialize(const char *method, DType dtype, const Shape &shape, void *data, double gain = 0, std::int64_t seed = 0) {
   camber_status s = camber_initialize(method, raw(dtype), shape.data(), shape.size(), gain, seed, data);
