@@ -31,7 +31,7 @@ camber_status camber_findings_evidence(const camber_findings *findings, size_t i
 /* Watches a training: one program that gives the loss and its gradients (to the last bit those of camber_grad) and, at each run, statistics of every named
  * layer's values and adjoints and of every parameter and its update. From them come findings: "explode", "vanish", "dead", "stalled", "saturated",
  * "learning rate", "f16 underflow", "f16 overflow", "bf16 stall", "inputs" (ill-conditioned), "nonfinite"; each names the layer (or the time step) where it
- * starts. Thresholds: NUMERICS-style medians over a window; sources: He et al. 2015 and Glorot & Bengio 2010 (scales of weights), Poole et al. 2016 and
+ * starts. Thresholds are on medians over a window; sources: He et al. 2015 and Glorot & Bengio 2010 (scales of weights), Poole et al. 2016 and
  * Schoenholz et al. 2017 (mean field), Zhang et al. 2021, "AutoTrainer" (symptoms).
  *
  *     camber_flow *f = camber_flow_new(t, loss, params, 4, data, 2);

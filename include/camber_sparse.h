@@ -119,7 +119,7 @@ void camber_sparse_workspace_free(camber_sparse_workspace *workspace);
 const char *camber_sparse_workspace_message(const camber_sparse_workspace *workspace);
 /* The values at a point. inputs: an array an input, in the order that the constructor says; values: value_count elements. CAMBER_EBUSY where another thread is at the workspace. */
 camber_status camber_sparse_values(camber_sparse_workspace *workspace, const void *const *inputs, void *values);
-/* Compares, at a point, products of the sparse matrix with those of the exact derivative along `probes` random directions. CAMBER_EINVALID with the entry (row and column) that the
+/* Compares, at a point, products of the sparse matrix with those of the exact derivative along `probes` random directions. CAMBER_EINVAL with the entry (row and column) that the
  * pattern lacks, or whose value is wrong, in the sentence; 0 where all agree to `tolerance` (of the row's largest product). Of Jacobians and Hessians. */
 camber_status camber_sparse_check(camber_sparse *sparse, const void *const *inputs, int32_t probes, double tolerance);
 

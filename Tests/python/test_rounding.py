@@ -229,3 +229,12 @@ def test_a_kink_is_no_wrong_derivative():
     assert r.verdict == "kink" and "kink" in r.message
     assert cb.check_derivatives(lambda x: np.abs(x))(1e-3).right
     assert cb.check_derivatives(lambda x: np.log(x))(-1.0).verdict == "undecided"
+
+
+@pytest.mark.parametrize("x", [1e-10, 1e-6, 1e-3, 0.1])
+def test_what_cancels_is_noise_and_no_wrong_derivative(x):
+    """exp(x) - 1 near 0: its differences are noise of size u, not of size u x; only a real fault is called one."""
+    assert cb.check_derivatives(lambda x: np.exp(x) - 1)(x).verdict in ("right", "undecided")
+    wrong = cb.custom_jvp(lambda x: np.exp(x) - 1)
+    wrong.defjvp(lambda p, t: (wrong(*p), 1.5 * np.exp(p[0]) * t[0]))
+    assert cb.check_derivatives(wrong)(x).verdict == "wrong"

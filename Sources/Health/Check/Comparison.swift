@@ -11,6 +11,8 @@ final class Comparison {
   private let tolerance: Double
   private var state: UInt64
   private(set) var note = ""
+  /// The rounding error of phi at the point, bounded: what cancels inside it is noise of the differences.
+  private var grain = 0.0
   private var results: [Double] = [0, 0, 0, 0, 0]
 
   init(_ source: Tape, _ outputs: [NodeID], _ inputs: [NodeID], _ host: (Int) -> UnsafeRawPointer?, order: Int, tolerance: Double, seed: UInt64) throws(Failure) {
@@ -81,6 +83,8 @@ final class Comparison {
     moved = b
     along = c
     if refused { throw Failure(.memory, "check: memory was refused") }
+    let bounded = try Rounding(t, outputs: [phi], inputs: x)
+    if (try? bounded.run { UnsafeRawPointer(a[$0]) }) != nil, (try? bounded.at(output: 0, element: 0)) != nil, bounded.figures.adjoint.isFinite { grain = bounded.figures.adjoint }
   }
   deinit { for p in data + moved + along { ck_free(p) } }
 
@@ -124,7 +128,7 @@ final class Comparison {
     direct(k)
     try call(slopes, data + along, 5)
     let at = results[0], size = results[1], first = results[2], back = results[3], second = results[4]
-    let noise = 0x1p-50 * max(size, abs(at)), n = 24
+    let noise = max(0x1p-50 * max(size, abs(at)), grain), n = 24
     var h = 0.0625, up: [Double] = [], down: [Double] = [], steps: [Double] = []
     for _ in 0 ..< n {
       let (a, _) = try phi(h), (b, _) = try phi(-h)
