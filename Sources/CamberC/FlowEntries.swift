@@ -123,7 +123,9 @@ func flowHandle(_ h: OpaquePointer?) -> FlowHandle? { lend(h, .flow, as: FlowHan
   _ params: UnsafePointer<UnsafeMutableRawPointer?>!, _ data: UnsafePointer<UnsafeRawPointer?>!
 ) -> camber_status {
   guard let h = flowHandle(flow) else { return CAMBER_EHANDLE.raw }
-  guard optimizer == nil || optimizerHandle(optimizer) != nil, scaler == nil || scalerHandle(scaler) != nil else { return CAMBER_EHANDLE.raw }
+  guard optimizer == nil || optimizerHandle(optimizer) != nil, scaler == nil || scalerHandle(scaler) != nil else {
+    return h.fail(Failure(.handle, "prescribe: the optimizer or the scaler is a freed handle or one of another kind"))
+  }
   return prescribe(h, remedy, place, optimizerHandle(optimizer), scalerHandle(scaler), params, data)
 }
 @inline(never) private func standard(_ h: FlowHandle, _ i: Int, _ mean: UnsafeMutablePointer<Double>?, _ factor: UnsafeMutablePointer<Double>?, _ n: Int) -> camber_status {

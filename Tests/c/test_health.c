@@ -65,6 +65,7 @@ int main(void) {
   CHECK(camber_findings_evidence(found, 0, 99, &name, &value) == CAMBER_EINVAL);
   CHECK(camber_flow_prescribe(f, "prayer", "", NULL, NULL, weights, inputs) == CAMBER_EINVAL && strstr(camber_flow_message(f), "no remedy"));
   CHECK(camber_flow_prescribe(f, "agc", "", NULL, NULL, weights, inputs) == CAMBER_EINVAL && camber_flow_prescribe(f, "rescale", "nowhere", NULL, NULL, weights, inputs) == CAMBER_EINVAL);
+  CHECK(camber_flow_prescribe(f, "clip", "", (camber_optimizer *)f, NULL, weights, inputs) == CAMBER_EHANDLE && strstr(camber_flow_message(f), "another kind"));
   CHECK(camber_flow_prescribe(f, camber_findings_text(found, 0, "remedy"), camber_findings_text(found, 0, "place"), NULL, NULL, weights, inputs) == CAMBER_OK);
   camber_findings_free(found);
   CHECK(camber_flow_run(f, params, inputs, &value, NULL) == CAMBER_OK);
