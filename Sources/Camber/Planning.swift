@@ -39,3 +39,14 @@ public final class Plan {
   public var explanation: String { core.text }
   public var json: String { core.json }
 }
+
+extension Tape {
+  /// Dense blocks [output][input] of a Jacobian, or of the Hessian of one scalar, by a method by name: what a plan chose, say.
+  public func planBlocks(_ kind: Plan.Kind, method: String, _ outputs: [Node], _ inputs: [Node]) throws -> [[Node]] {
+    guard kind == .jacobian || kind == .hessian, let way = PlanMethod.allCases.first(where: { $0.name == method }) else {
+      throw CamberError(Failure(.invalid, "planBlocks: \(kind) by \(method); kinds are jacobian and hessian, methods those of a plan's table"))
+    }
+    let b = try made(core.blocks(by: way, hessian: kind == .hessian, outputs.map(id), inputs.map(id), name: "plan_blocks"))
+    return inputs.isEmpty ? [] : stride(from: 0, to: b.count, by: inputs.count).map { Array(b[$0 ..< $0 + inputs.count]) }
+  }
+}

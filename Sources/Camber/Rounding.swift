@@ -72,3 +72,13 @@ public final class DerivativeCheck {
                              derivative: $0.derivative, difference: $0.difference, error: $0.error, slope: $0.slope) }
   }
 }
+
+extension Tape {
+  /// The weighted bound of a float scalar as a node; see camber_rounding_bound in camber_health.h.
+  public func roundingBound(_ output: Node, _ inputs: [Node]) throws -> Node { try made(core.roundingBound(id(output), inputs.map(id), estimate: false))[0] }
+  /// The bound, the signed estimate and the bound on what that leaves out.
+  public func roundingEstimate(_ output: Node, _ inputs: [Node]) throws -> (bound: Node, estimate: Node, remainder: Node) {
+    let r = try made(core.roundingBound(id(output), inputs.map(id), estimate: true))
+    return (r[0], r[1], r[2])
+  }
+}

@@ -4,7 +4,7 @@ import Tape
 
 /// The derivative transforms, nodes to nodes. Errors of building surface here.
 extension Tape {
-  private func made(_ nodes: [NodeID]) throws -> [Node] {
+  func made(_ nodes: [NodeID]) throws -> [Node] {
     try check()
     return nodes.map(node)
   }

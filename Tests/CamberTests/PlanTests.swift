@@ -10,6 +10,8 @@ final class PlanTests: XCTestCase {
     made.append(try tape.jacobian([y], [x], sweep: .elimination)[0][0])
     made.append(try tape.jacobian([y], [x], sweep: .stagewise)[0][0])
     made.append(try tape.jacobian(try tape.preaccumulate([y], [x]), [x])[0][0])
+    for method in ["forward", "reverse", "elimination", "stagewise"] { made.append(try tape.planBlocks(.jacobian, method: method, [y], [x])[0][0]) }
+    XCTAssertThrowsError(try tape.planBlocks(.jacobian, method: "guess", [y], [x]))
     let out = try evaluate(tape, [(x, [0.5, 1, 2])], made)
     for block in out { for (a, b) in zip(block, out[0]) { XCTAssertEqual(a, b, accuracy: 1e-14) } }
     let cost = try tape.eliminationCost([y], [x], order: .reverse)

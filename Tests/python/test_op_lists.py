@@ -61,7 +61,7 @@ ELSEWHERE = {
         "pad": (r"func padded\b", "likewise"), "roll": (r"func rolled\b", "likewise"), "slice": (r"subscript\(ranges", "subscripts and strided"),
         "reverse": (r"func reversed\b", "likewise"), "tile": (r"func tiled\b", "likewise"), "repeat": (r"func repeated\b", "likewise"),
         "sort": (r"func sorted\b", "likewise"), "var": (r"func variance\b", "var is a word of the language"), "std": (r"func standardDeviation\b", "in full"),
-        "isin": (r"func isIn\b", "two words"),
+        "isin": (r"func isIn\b", "two words"), "elimination": (r"sweep == \.elimination", "a sweep of jacobian"),
         "tape_clear": (r"func clearError", "an error of a tape"), "scan_slots": (r"slots", "an argument of scan"),
         "eigh_generalized": (r"func eigh\(_ b: Node", "eigh with a second matrix"),
         "capture": (r"core\.resolve\(serial", "nodes of outer tapes are taken as they are"), "guard": (r"func expect\b", "guard is a word of the language"),

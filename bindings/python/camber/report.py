@@ -2,7 +2,7 @@
 
 >>> import numpy as np, camber as cb
 >>> r = cb.Report("Two bowls")
->>> r.add(cb.curvature(lambda x: np.sum(x**2))(np.ones(2)))
+>>> _ = r.add(cb.curvature(lambda x: np.sum(x**2))(np.ones(2)))
 >>> print(r.text().splitlines()[0])
 Two bowls
 """

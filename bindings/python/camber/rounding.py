@@ -2,7 +2,7 @@
 
 >>> import numpy as np, camber as cb
 >>> r = cb.rounding(lambda x: np.sqrt(x + 1) - np.sqrt(x))(1e12)
->>> r.bits_lost > 20, abs(r.corrected - 4.999999999998750e-07) < 1e-19, r.ranking[0].op
+>>> bool(r.bits_lost > 20), bool(abs(r.corrected - 4.999999999998750e-07) < 1e-19), r.ranking[0].op
 (True, True, 'sqrt')
 """
 
@@ -291,7 +291,7 @@ def rounding_bound(f: Callable[..., Any], estimate: bool = False) -> Function:
 
     >>> import numpy as np, camber as cb
     >>> value, bound = cb.rounding_bound(lambda x: np.sum(x * x))(np.ones(100))
-    >>> float(value), 0 < bound < 1e-11
+    >>> float(value), bool(0 < bound < 1e-11)
     (100.0, True)
     """
 
