@@ -160,5 +160,3 @@ struct Rewriting {
     }
   }
 }
-
-let rewritings: [Rewriting] = ruleTable.map { Rewriting($0) }

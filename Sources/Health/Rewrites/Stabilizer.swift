@@ -29,6 +29,8 @@ package final class Stabilizer {
   package var rounds = 4
   private var samples: [[Value]] = []
   private let silent = Silent()
+  /// The handle's own: kept for the process they would look leaked, for their enums mark pointers.
+  private let rewritings: [Rewriting] = ruleTable.map { Rewriting($0) }
   /// Elements of a value that are looked at in each sample.
   private static let elements = 64, candidatesLimit = 1 << 16
 
