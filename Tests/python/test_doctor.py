@@ -82,3 +82,10 @@ def test_the_c_example(files):
 def test_examine_from_python(files):
     folder, *_ = files
     assert isinstance(examine(str(folder / "f.camber"), [str(folder / "in.npz")]), cb.Report)
+
+
+def test_logarithmic_axes_take_what_has_no_logarithm():
+    r = cb.Report("zero, negative and infinite numbers")
+    r.series("chart", [0.0, -1.0, 5.0, np.inf], [0.0, -2.0, 3.0, np.nan], name="y").axes("chart", "x", "y", log_x=True, log_y=True)
+    r.series("nothing", [0.0, -1.0], name="y").axes("nothing", log_x=True, log_y=True)
+    assert "chart" in r.html() and "nothing" in r.html()

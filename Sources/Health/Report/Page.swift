@@ -328,7 +328,7 @@ private struct Axis {
 
   init(_ values: [Double], log isLog: Bool, tight: Bool = false) {
     self.isLog = isLog
-    let v = values.filter(\.isFinite).map { isLog ? log10($0) : $0 }
+    let v = (isLog ? values.map { log10($0) } : values).filter(\.isFinite)
     var a = v.min() ?? 0, b = v.max() ?? 1
     if a == b {
       let room = isLog ? 0.5 : max(abs(a) * 0.1, 1e-300)
