@@ -42,6 +42,7 @@ int main(void) {
 
   const char *names[DEPTH] = {"a", "b", "c", "d", "e", "f"};
   for (int i = 0; i < DEPTH; i++) CHECK(camber_flow_layer(f, names[i], layers[i]) == CAMBER_OK);
+  { double early[DEPTH]; CHECK(camber_flow_levels(f) != DEPTH || (camber_flow_statistic(f, "dead", early, DEPTH) == CAMBER_OK && isnan(early[0]))); }   /* before the first run */
   camber_tape_free(t);
   const void *params[DEPTH], *given[DEPTH + 1], *inputs[1] = {data};
   void *written[DEPTH], *results[DEPTH + 1], *weights[DEPTH];

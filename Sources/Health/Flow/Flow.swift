@@ -442,8 +442,9 @@ package final class Flow {
   func early(parameter i: Int, _ field: (ParameterStat) -> Double) -> Double { middle(earlyParameters.map { field($0[i]) }) }
   /// The share of a place's units that were zero in all of the last 100 steps.
   func dead(_ i: Int) -> Double {
-    let p = places[i], alive = live[i].p.assumingMemoryBound(to: Int64.self)
-    guard p.units > 0, seen > 0 else { return .nan }
+    let p = places[i]
+    guard p.units > 0, seen > 0, i < live.count else { return .nan }   // layers are prepared at the first run
+    let alive = live[i].p.assumingMemoryBound(to: Int64.self)
     var n = 0
     for u in 0 ..< p.units where alive[u] < Int64(max(seen - 100, 0)) { n += 1 }
     return Double(n) / Double(p.units)
