@@ -92,7 +92,7 @@ double camber_flow_slope(camber_flow *flow);
  *
  * camber_rounding_new: the functions are outputs (floats) of inputs; all inputs that the outputs depend on are listed. NULL on error, the sentence
  * is the tape's. The tape is read by each run and not changed; it must not be added to meanwhile by another thread.
- * Options: "memory_limit", bytes (4 GiB), and "node_limit" (2^24 nodes unrolled), past which a run is refused with CAMBER_EMEMORY; "wide", 0 by the
+ * Options: "memory_limit", bytes (4 GiB), and "node_limit" (2^24 nodes unrolled), past which a run is refused with CAMBER_ENOMEM; "wide", 0 by the
  * dtypes, 1 f64, 2 binary128; "literals", 0 constants are what they hold, 1 (as said above), 2 they are what they stand for: known irrational
  * numbers, and decimals of at most 15 digits; "top", how many operators are ranked (16); "branches", for how many unstable comparisons the other side is computed (8). */
 typedef struct camber_rounding camber_rounding;
@@ -130,7 +130,7 @@ const char *camber_rounding_message(const camber_rounding *rounding);
 /* The weighted bound of a float scalar as a node, an f64 scalar: for programs that run often, to be compiled beside the value or gradient (whose nodes it
  * shares), batched, even differentiated. Only to first order, without a look at comparisons, at the operators' constants alone: a product of matrices counts
  * by norms of rows and columns (gamma_k |w_ij| ||a_i|| ||b_j||), a sum by the true depth of its tree. What lies behind the inputs counts as exact. Loops,
- * branches and LAPACK's rows are refused (CAMBER_EDERIVATIVE): camber_rounding_new unrolls those. For a gradient's error give a component of it, or a weighted sum. */
+ * branches and LAPACK's rows are refused (CAMBER_EDERIV): camber_rounding_new unrolls those. For a gradient's error give a component of it, or a weighted sum. */
 camber_node camber_rounding_bound(camber_tape *tape, camber_node output, const camber_node *inputs, size_t input_count);
 /* The same, and the signed estimate: results[0] the bound, [1] the sum of weight * rounding over + - * / and roots, whose rounding TwoSum (Knuth, The Art of
  * Computer Programming 2, 4.2.2) and fma give exactly, [2] the bound on what the other operators add: to first order the error is [1] up to [2]. */

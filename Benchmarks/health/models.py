@@ -21,7 +21,7 @@ BATCH = 32
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
     """1797 images of 8 x 8 in [0, 1], and one-hot labels (UCI digits, shared/data/digits)."""
-    for folder in (os.environ.get("CAMBER_DATA", ""), "shared/data", "/work/shared/data", "../shared/data", "../../shared/data"):
+    for folder in (os.environ.get("CAMBER_DATA", ""), "shared/data", "../shared/data", "../../shared/data"):
         path = Path(folder) / "digits" / "digits.csv"
         if folder and path.is_file():
             break

@@ -9,13 +9,7 @@ final class CheckHandle: Handled {
 }
 
 @inline(never) private func made(_ tape: OpaquePointer?, _ outputs: Nodes?, _ output_count: Int, _ inputs: Nodes?, _ input_count: Int) -> OpaquePointer? {
-  guard let h = tapeHandle(tape) else { return nil }
-  defer { h.settle() }
-  guard h.tape.failure == nil, let y = h.nodes(outputs, output_count, "check"), let x = h.nodes(inputs, input_count, "check") else { return nil }
-  do { return makeHandle(.check, CheckHandle(try DerivativeCheck(h.tape, outputs: y, inputs: x))) } catch {
-    h.tape.fail(error.code, error.message)
-    return nil
-  }
+  compiled(tape, inputs, input_count, outputs, output_count, "check") { t, x, y throws(Failure) in CheckHandle(try DerivativeCheck(t, outputs: y, inputs: x)) }.flatMap { makeHandle(.check, $0) }
 }
 @_cdecl("camber_check_new") @implementation public func camber_check_new(
   _ tape: OpaquePointer!, _ outputs: Nodes!, _ output_count: Int, _ inputs: Nodes!, _ input_count: Int

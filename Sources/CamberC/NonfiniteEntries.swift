@@ -129,13 +129,8 @@ private func holder(_ tape: OpaquePointer?, _ node: camber_node) -> (Tape, NodeI
 @_cdecl("camber_nonfinite_new") @implementation public func camber_nonfinite_new(
   _ tape: OpaquePointer!, _ inputs: Nodes!, _ input_count: Int, _ outputs: Nodes!, _ output_count: Int
 ) -> OpaquePointer! {
-  guard let h = tapeHandle(tape) else { return nil }
-  defer { h.settle() }
-  guard h.tape.failure == nil, let x = h.nodes(inputs, input_count, "nonfinite"), let y = h.nodes(outputs, output_count, "nonfinite") else { return nil }
-  do throws(Failure) { return makeHandle(.nonfinite, NonfiniteHandle(try Trace(h.tape, inputs: x, outputs: y))) } catch {
-    h.tape.fail(error.code, error.message)
-    return nil
-  }
+  let made = compiled(tape, inputs, input_count, outputs, output_count, "nonfinite") { t, x, y throws(Failure) in NonfiniteHandle(try Trace(t, inputs: x, outputs: y)) }
+  return made.flatMap { makeHandle(.nonfinite, $0) }
 }
 @_cdecl("camber_nonfinite_free") @implementation public func camber_nonfinite_free(_ nonfinite: OpaquePointer!) { freeHandle(.nonfinite, nonfinite) }
 @_cdecl("camber_nonfinite_set") @implementation public func camber_nonfinite_set(_ nonfinite: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ value: Double) -> camber_status {

@@ -108,8 +108,8 @@ final class LinearHandle: Handled {
 }
 
 /// Compiles what the nodes say; the tape gets the failure.
-private func compiled<T>(_ tape: OpaquePointer?, _ inputs: Nodes?, _ n: Int, _ outputs: Nodes?, _ m: Int, _ name: StaticString,
-                         _ body: (Tape, [NodeID], [NodeID]) throws(Failure) -> T) -> T? {
+func compiled<T>(_ tape: OpaquePointer?, _ inputs: Nodes?, _ n: Int, _ outputs: Nodes?, _ m: Int, _ name: StaticString,
+                 _ body: (Tape, [NodeID], [NodeID]) throws(Failure) -> T) -> T? {
   guard let h = tapeHandle(tape) else { return nil }
   defer { h.settle() }
   guard h.tape.failure == nil, let x = h.nodes(inputs, n, name), let y = h.nodes(outputs, m, name) else { return nil }

@@ -15,13 +15,7 @@ final class RoundingHandle: Handled {
 private func handle(_ h: OpaquePointer?) -> RoundingHandle? { roundingHandle(h) }
 
 @inline(never) private func made(_ tape: OpaquePointer?, _ outputs: Nodes?, _ output_count: Int, _ inputs: Nodes?, _ input_count: Int) -> OpaquePointer? {
-  guard let h = tapeHandle(tape) else { return nil }
-  defer { h.settle() }
-  guard h.tape.failure == nil, let y = h.nodes(outputs, output_count, "rounding"), let x = h.nodes(inputs, input_count, "rounding") else { return nil }
-  do { return makeHandle(.rounding, RoundingHandle(try Rounding(h.tape, outputs: y, inputs: x), h.tape)) } catch {
-    h.tape.fail(error.code, error.message)
-    return nil
-  }
+  compiled(tape, inputs, input_count, outputs, output_count, "rounding") { t, x, y throws(Failure) in RoundingHandle(try Rounding(t, outputs: y, inputs: x), t) }.flatMap { makeHandle(.rounding, $0) }
 }
 @_cdecl("camber_rounding_new") @implementation public func camber_rounding_new(
   _ tape: OpaquePointer!, _ outputs: Nodes!, _ output_count: Int, _ inputs: Nodes!, _ input_count: Int

@@ -38,13 +38,8 @@ private func handle(_ h: OpaquePointer?) -> StabilizerHandle? { lend(h, .stabili
 @_cdecl("camber_stabilizer_new") @implementation public func camber_stabilizer_new(
   _ tape: OpaquePointer!, _ inputs: Nodes!, _ input_count: Int, _ outputs: Nodes!, _ output_count: Int
 ) -> OpaquePointer! {
-  guard let h = tapeHandle(tape) else { return nil }
-  defer { h.settle() }
-  guard h.tape.failure == nil, let x = h.nodes(inputs, input_count, "stabilize"), let y = h.nodes(outputs, output_count, "stabilize") else { return nil }
-  do throws(Failure) { return makeHandle(.stabilizer, StabilizerHandle(try Stabilizer(h.tape, inputs: x, outputs: y))) } catch {
-    h.tape.fail(error.code, error.message)
-    return nil
-  }
+  let made = compiled(tape, inputs, input_count, outputs, output_count, "stabilize") { t, x, y throws(Failure) in StabilizerHandle(try Stabilizer(t, inputs: x, outputs: y)) }
+  return made.flatMap { makeHandle(.stabilizer, $0) }
 }
 @_cdecl("camber_stabilizer_free") @implementation public func camber_stabilizer_free(_ stabilizer: OpaquePointer!) { freeHandle(.stabilizer, stabilizer) }
 @_cdecl("camber_stabilizer_set") @implementation public func camber_stabilizer_set(_ stabilizer: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ value: Double) -> camber_status {

@@ -1,4 +1,5 @@
-/* Every function of camber.h, used as it is meant to be. argv[1]: the folder of camber.h, for the digest. */
+/* Every function of camber.h, used as it is meant to be. argv[1]: the folder of camber.h, for the digest.
+ * One file, longer than others: a section a part of the header, over one tape. */
 #define _POSIX_C_SOURCE 200809L
 #include <camber.h>
 #include <stdlib.h>

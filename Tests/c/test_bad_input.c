@@ -1,4 +1,5 @@
-/* Bad input of every kind to every function of camber.h: a status and a sentence, never a crash, and the host's data as it was. */
+/* Bad input of every kind to every function of camber.h: a status and a sentence, never a crash, and the host's data as it was.
+ * One file, longer than others: every check takes the same good handles and looks at the same things afterwards. */
 #define _POSIX_C_SOURCE 200809L
 #include <camber.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* Operators and derivatives of the host's own: values, both modes to second order, batches, loops, failures, lifetimes. */
+/* Operators and derivatives of the host's own: values, both modes to second order, batches, loops, failures, lifetimes.
+ * One file, longer than others: its operators and the account of their lives are shared by all parts. */
 #define _POSIX_C_SOURCE 200809L
 #include <camber_easy.h>
 #include <fenv.h>
@@ -699,6 +700,13 @@ static void test_bad(void) {
   STATUS(camber_host_call(t, &newer.o, &x, 1, &y, 1), CAMBER_EINVAL), says(t, CAMBER_EINVAL, "newer", "");
   o = sine(), o.size = offsetof(camber_operator, batch);   /* an older one: no batch, no derivatives */
   STATUS(camber_host_call(t, &o, &x, 1, &y, 1), CAMBER_OK);
+  /* Without any derivative both modes say so. */
+  o = sine(), o.jvp_nodes = o.vjp_nodes = NULL, o.jvp = o.vjp = NULL;
+  STATUS(camber_host_call(t, &o, &x, 1, &y, 1), CAMBER_OK);
+  camber_node slope = CAMBER_NONE;
+  STATUS(camber_jvp(t, &y, 1, &x, &x, 1, &slope), CAMBER_EDERIV), says(t, CAMBER_EDERIV, "sine", "no derivative");
+  STATUS(camber_grad(t, y, &x, 1, &slope), CAMBER_EDERIV), says(t, CAMBER_EDERIV, "sine", "no derivative");
+  CHECK(camber_linear_new(t, &x, 1, &y, 1) == NULL), says(t, CAMBER_EDERIV, "sine", "no derivative");
   /* A size that cuts a callback in two: it is not there, and what there is of it is not called. */
   o = sine(), o.types = NULL, o.batch = quiet_sin, o.size = offsetof(camber_operator, batch) + 2;
   STATUS(camber_host_call(t, &o, &x, 1, &y, 1), CAMBER_OK);

@@ -1,3 +1,4 @@
+import Runtime
 import Glibc
 import Tape
 
@@ -101,11 +102,5 @@ func cholesky(_ a: Vector, _ n: Int) -> Bool {
   }
   return true
 }
-/// b = L⁻¹ b, and b = L⁻ᵀ b.
+/// b = L⁻¹ b.
 func forwardSolve(_ l: Vector, _ n: Int, _ b: Vector) { for i in 0 ..< n { b[i] = (b[i] - dot(l + i * n, b, i)) / l[i * n + i] } }
-func backwardSolve(_ l: Vector, _ n: Int, _ b: Vector) {
-  for i in (0 ..< n).reversed() {
-    b[i] /= l[i * n + i]
-    add(-b[i], l + i * n, to: b, i)
-  }
-}

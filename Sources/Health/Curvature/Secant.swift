@@ -1,3 +1,4 @@
+import Runtime
 import Tape
 
 /// One pair of a secant update: ||B s - y|| / ||y|| before it; ||y - H s|| / ||y|| against the exact Hessian here; the gradients' noise beside ||y||;

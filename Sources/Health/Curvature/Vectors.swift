@@ -1,8 +1,7 @@
 import CKernels
 import Glibc
+import Runtime
 import Tape
-
-typealias Vector = UnsafeMutablePointer<Double>
 
 /// Rows of n numbers from the allocator that may refuse, zero at first.
 final class Lines {
@@ -18,37 +17,6 @@ final class Lines {
   deinit { ck_free(p) }
   @inline(__always) subscript(_ r: Int) -> Vector { p + r * n }
 }
-
-/// Eight lanes, then a fixed tree: the same bits on every machine.
-func dot(_ a: Vector, _ b: Vector, _ n: Int) -> Double {
-  var s = SIMD8<Double>(), i = 0
-  let x = UnsafeRawPointer(a), y = UnsafeRawPointer(b)
-  while i + 8 <= n {
-    s += x.loadUnaligned(fromByteOffset: i * 8, as: SIMD8<Double>.self) * y.loadUnaligned(fromByteOffset: i * 8, as: SIMD8<Double>.self)
-    i += 8
-  }
-  let h = s.lowHalf + s.highHalf, q = h.lowHalf + h.highHalf
-  var t = q[0] + q[1]
-  while i < n {
-    t += a[i] * b[i]
-    i += 1
-  }
-  return t
-}
-/// Of numbers whose squares may overflow or vanish, too; NaN where one is.
-func norm(_ a: Vector, _ n: Int) -> Double {
-  let s = dot(a, a, n)
-  if s > 1e-280, s < 1e280 || s.isNaN { return s.squareRoot() }
-  var m = 0.0, t = 0.0
-  for i in 0 ..< n { m = max(m, abs(a[i])) }
-  guard m > 0, m.isFinite else { return m }
-  for i in 0 ..< n { t += (a[i] / m) * (a[i] / m) }
-  return m * t.squareRoot()
-}
-func copy(_ x: Vector, _ y: Vector, _ n: Int) { y.update(from: x, count: n) }
-/// y += a x
-func add(_ a: Double, _ x: Vector, to y: Vector, _ n: Int) { for i in 0 ..< n { y[i] += a * x[i] } }
-func scale(_ y: Vector, _ a: Double, _ n: Int) { for i in 0 ..< n { y[i] *= a } }
 
 /// Orthonormal rows from the rows of `y` by Gram and Schmidt, twice; R (k x k, upper: y_j = sum_i r[i k + j] q_i). Rows that depend on those before are left zero.
 func orthonormalize(_ y: Lines, _ k: Int, r: Vector) {

@@ -1,3 +1,4 @@
+import Runtime
 import Tape
 
 /// The descent by limited-memory BFGS: Nocedal (1980), Liu & Nocedal (1989); the two-loop recursion with the scaling sᵀy / yᵀy.

@@ -1,3 +1,4 @@
+import Runtime
 import Tape
 
 /// Damping × the linearised residuals, solved by orthogonal factors: Levenberg (1944), Marquardt (1963), in the form of Moré (1978): a radius in the scaled variables

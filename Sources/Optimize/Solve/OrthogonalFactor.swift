@@ -1,3 +1,4 @@
+import Runtime
 import Tape
 
 /// Householder's factors of a Jacobian, with columns exchanged so that R's diagonal falls (Businger & Golub 1965), and the damped problems that only need R.

@@ -1,3 +1,4 @@
+import Runtime
 import Glibc
 import Tape
 
@@ -159,7 +160,7 @@ final class TrustRegion: Strategy {
     for i in 0 ..< n { s += (p[i] + a * d[i]) * (p[i] + a * d[i]) }
     return s.squareRoot()
   }
-  private func norm(_ v: Vector, _ n: Int) -> Double { Optimize.norm(v, n) }
+  private func norm(_ v: Vector, _ n: Int) -> Double { Runtime.norm(v, n) }
 
   /// The positive tau with |p + tau d| = radius.
   private func border() -> Double {

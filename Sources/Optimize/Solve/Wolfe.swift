@@ -1,3 +1,4 @@
+import Runtime
 import Tape
 
 /// The search along a line for a point that satisfies the strong Wolfe conditions: Nocedal & Wright, Numerical Optimization (2006), algorithms 3.5 and 3.6, with the

@@ -11,7 +11,6 @@ final class Propagation {
   let sets: Sets
   /// Element visits, against loops that would take for ever.
   private var work = 0
-  private var plans: [ObjectIdentifier: (order: [NodeID], last: [NodeID])] = [:]
 
   init(_ sets: Sets) { self.sets = sets }
 

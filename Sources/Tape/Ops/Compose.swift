@@ -46,7 +46,7 @@ extension Tape {
       return reshape(broadcast(reshape(x, apart), to: wide), to)
     }
     to[k] = counts.reduce(0) { $0 &+ $1 }
-    guard TensorType(dtype(x), checking: to) != nil, to[k] <= 1 << 32 else { return fail(.memory, "repeat: \(to[k]) elements of shape \(text(s))") }
+    guard TensorType(dtype(x), checking: to) != nil, to[k] <= 1 << 28 else { return fail(.memory, "repeat: \(to[k]) elements of shape \(text(s))") }
     let list = counts.enumerated().flatMap { [Int64](repeating: Int64($0), count: $1) }
     return gather(x, array(TensorType(.i64, [list.count]), list), axis: axis)
   }

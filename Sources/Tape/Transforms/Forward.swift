@@ -45,8 +45,9 @@ extension Tape {
   private func pushStructural(_ n: NodeID, _ r: Record, _ d: inout Tangents) {
     let x = inputs(n)
     if r.op == Structural.part.rawValue {
-      if let m = d.tuples[x[0]]?[attrs(n)[0]] { d[n] = m }
-      if structural(x[0]) == .host, dtype(n).isFloat, inputs(x[0]).contains(where: { d[$0] != nil }) { hostFails(x[0]) }
+      if structural(x[0]) == .host {
+        if dtype(n).isFloat, inputs(x[0]).contains(where: { d[$0] != nil }) { hostFails(x[0]) }
+      } else if let m = d.tuples[x[0]]?[attrs(n)[0]] { d[n] = m }
       return
     }
     let tangents = x.map { d[$0] }

@@ -32,6 +32,7 @@ from ._tape import Tape
 from .associative import associative_scan
 from .batching import vmap
 from .callback import ShapeDtype, host_call, pure_callback
+from .coloring import color
 from .control import cond, fori_loop, map, switch, while_loop
 from .curvature import Curvature, Figure, curvature
 from .custom import custom_jvp, custom_vjp
@@ -47,7 +48,7 @@ from .program import Program
 from .rounding import check_derivatives, rounding, rounding_bound
 from .report import Events, Report
 from .saved import Saved, SavedFunction, dumps, load, loads, save
-from .sparse import SparseFunction, SparseMatrix, color, sparse_combination, sparse_hessian, sparse_jacobian, sparse_lagrangian, sparse_normal
+from .sparse import SparseFunction, SparseMatrix, sparse_combination, sparse_hessian, sparse_jacobian, sparse_lagrangian, sparse_normal
 from .solve import Solution, Solver, least_squares, minimize
 from .stabilize import Rewrite, Stabilized, stabilize
 from .taylor import directional, jet, taylor
