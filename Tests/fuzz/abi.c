@@ -238,6 +238,8 @@ static double work(camber_tape *t) {
   return sum;
 }
 static int is_small(camber_tape *t) { return camber_tape_node_count(t) < 1200; }
+/* For what runs at once whatever the tape holds: loops of 2^30 steps are sound, and take their time. */
+static int is_light(camber_tape *t) { return is_small(t) && work(t) < 1e5; }
 
 typedef camber_node (*unary_t)(camber_tape *, camber_node);
 typedef camber_node (*binary_t)(camber_tape *, camber_node, camber_node);
@@ -973,7 +975,7 @@ static void solve(void) {
 /* ---- The planner ------------------------------------------------------------------------------------------------------------------- */
 static void plan(void) {
   camber_tape *t = PICK(tapes, TAPES);
-  if (!is_small(t)) return;
+  if (!is_light(t)) return;
   const int64_t three[1] = {3};
   camber_node x[2] = {camber_input(t, CAMBER_F64, three, 1), camber_input(t, CAMBER_F64, three, 1)};
   camber_node y = one_in(16) ? any(t) : camber_mul(t, camber_sin(t, x[0]), one_in(2) ? x[1] : camber_square(t, x[0]));
@@ -1011,7 +1013,7 @@ static void plan(void) {
 /* Of two or four variables, made, asked everything and freed at once; what is differentiated may be any node. */
 static void sparse(void) {
   camber_tape *t = PICK(tapes, TAPES);
-  if (!is_small(t)) return;
+  if (!is_light(t)) return;
   const int64_t two[1] = {2};
   camber_dtype d = one_in(3) ? CAMBER_F32 : CAMBER_F64;
   camber_node x[2] = {camber_input(t, d, two, 1), camber_input(t, d, two, 1)};
@@ -1079,7 +1081,7 @@ static void watch(void) {
   static const char *const options[] = {"window", "warmup", "every", "unit_axis", "loss_scale", "compute", "x", NULL};
   int k = (int)below(FEW);
   camber_tape *t = PICK(tapes, TAPES);
-  if (!flows[k] && is_small(t)) {
+  if (!flows[k] && is_light(t)) {
     const int64_t two[1] = {2};
     camber_node x = camber_input(t, CAMBER_F64, two, 1), h = camber_tanh(t, x), y = one_in(4) ? any(t) : camber_sum(t, one_in(2) ? h : camber_exp(t, h), NULL, 0, 0);
     if (one_in(16)) x = any(t);
@@ -1109,7 +1111,7 @@ static void watch(void) {
   const int64_t sizes[2] = {one_in(8) ? odd_number() : 1, one_in(8) ? 0 : 2};
   double means[2], factors[2];
   if (sizes[0] <= 1) known(camber_initialize(ways[below(7)], one_in(8) ? dtype() : CAMBER_F64, one_in(16) ? NULL : sizes, 2, number(), odd_number(), one_in(16) ? NULL : p));
-  if (one_in(4) && is_small(t)) {
+  if (one_in(4) && is_light(t)) {
     double four[4];
     camber_node z = any(t), y = any(t);
     if (camber_node_rank(t, z) == 1 && camber_node_dim(t, z, 0) == 2 && camber_node_dtype(t, z) == CAMBER_F64) {
@@ -1129,7 +1131,7 @@ static void touch(const char *text) { if (text) TRACE("    \"%s\", %zu bytes", t
 static void births(void) {
   int k = (int)below(FEW);
   camber_tape *t = PICK(tapes, TAPES);
-  if (!nonfinites[k] && is_small(t)) {
+  if (!nonfinites[k] && is_light(t)) {
     const int64_t two[1] = {2};
     camber_node x = camber_input(t, CAMBER_F64, two, 1), y = one_in(3) ? any(t) : camber_div(t, camber_log(t, x), camber_sin(t, x));
     if (camber_tape_status(t) != CAMBER_OK || camber_node_rank(t, x) != 1 || camber_node_dim(t, x, 0) != 2 || camber_node_dtype(t, x) != CAMBER_F64) return;
@@ -1160,7 +1162,7 @@ static void births(void) {
 static void stabilize(void) {
   int k = (int)below(FEW);
   camber_tape *t = PICK(tapes, TAPES);
-  if (!is_small(t)) return;
+  if (!is_light(t)) return;
   if (!stabilizers[k]) {
     const int64_t two[1] = {2};
     camber_node x = camber_input(t, CAMBER_F64, two, 1), e = camber_exp(t, x);
@@ -1189,7 +1191,7 @@ static void stabilize(void) {
 static void diagnose(void) {
   int k = (int)below(FEW);
   camber_tape *t = PICK(tapes, TAPES);
-  if (is_small(t) && (!roundings[k] || !checks[k])) {
+  if (is_light(t) && (!roundings[k] || !checks[k])) {
     const int64_t two[1] = {2};
     camber_node x = camber_input(t, CAMBER_F64, two, 1), y = one_in(3) ? any(t) : camber_sum(t, one_in(2) ? camber_log1p(t, x) : camber_square(t, x), NULL, 0, 0);
     if (one_in(16)) x = any(t);
@@ -1472,7 +1474,7 @@ static void curve(void) {
   static const char *const options[] = {"seed", "probes", "steps", "confidence", "dense", "damping", "top", "smoothing", "x"};
   static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h", ""}, *const kinds[] = {"bfgs", "lbfgs", "sr1", "forward", "central", "x"}, *const families[] = {"gaussian", "bernoulli", "categorical", "poisson", "empirical", "x"};
   camber_tape *t = PICK(tapes, TAPES);
-  if (!is_small(t)) return;
+  if (!is_light(t)) return;
   const int64_t two[1] = {2};
   camber_dtype d = one_in(3) ? CAMBER_F32 : CAMBER_F64;
   camber_node x = camber_input(t, d, two, 1), z = camber_mul(t, x, camber_exp(t, x)), y = one_in(4) ? any(t) : camber_sum(t, camber_mul(t, z, x), NULL, 0, 0);
