@@ -586,7 +586,7 @@ typedef camber_status (*camber_rule_callback)(void *payload, camber_tape *tape, 
  * expression, which is not computed. */
 typedef camber_status (*camber_types_callback)(void *payload, camber_tape *tape, const camber_node *inputs, size_t input_count, camber_node *results);
 /* The places of output `output`'s derivative in input `input` that may be nonzero: elements (rows[n], columns[n]), numbered row-major.
- * *count of them; only the first `capacity` are written. */
+ * Sparse derivatives take their pattern from it. *count of them; only the first `capacity` are written. */
 typedef camber_status (*camber_sparsity_callback)(void *payload, size_t output, size_t input, int64_t *rows, int64_t *columns, size_t capacity, size_t *count);
 
 #define CAMBER_ANY_COUNT ((size_t)-1)

@@ -41,7 +41,15 @@ enum {
   CAMBER_SPARSE_ACYCLIC = 5,    /* Hessians: fewer colours, entries by substitution, which adds up rounding along paths */
   CAMBER_SPARSE_STAR_BICOLORING = 6,   /* Jacobians: some rows by reverse, some columns by forward products, read off directly */
   CAMBER_SPARSE_ACYCLIC_BICOLORING = 7, /* the same by substitution */
-  CAMBER_SPARSE_ELIMINATION = 8 /* vertex elimination of a straight-line program of up to some thousand scalars: see camber_elimination */
+  CAMBER_SPARSE_ELIMINATION = 8, /* vertex elimination of a straight-line program of up to some thousand scalars: see camber_elimination */
+  CAMBER_SPARSE_EDGE_PUSHING = 9 /* Hessians of such programs: see camber_edge_pushing_cost */
+};
+/* How a pattern is found where it is not read off the entries themselves. */
+enum {
+  CAMBER_DETECT_AUTO = 0,         /* sets, until they have cost what words would; then the cheaper direction of words */
+  CAMBER_DETECT_SETS = 1,         /* one pass, a set of columns for each element; equal sets are one */
+  CAMBER_DETECT_WORDS = 2,        /* passes with 64 columns as the bits of a word; groups of columns that share no row are split together */
+  CAMBER_DETECT_REVERSE_WORDS = 3 /* the same backwards, with rows */
 };
 /* Orders in which vertices are coloured. */
 enum {
@@ -79,6 +87,7 @@ void camber_sparse_free(camber_sparse *sparse);
  *   triangle  of symmetric matrices: CAMBER_SPARSE_FULL (as it begins), _LOWER, _UPPER
  *   method    CAMBER_SPARSE_AUTO (as it begins) or another
  *   order     CAMBER_ORDER_PORTFOLIO (as it begins) or another
+ *   detection CAMBER_DETECT_AUTO (as it begins) or another
  *   threads   of a run; 0 (as it begins): all processors. The values' bits do not depend on it. */
 camber_status camber_sparse_set(camber_sparse *sparse, const char *name, double value);
 /* The host's own pattern instead of the one found: count entries (rows[k], columns[k]) of the Jacobian (the whole Hessian), counted from 0, in any order. What it
@@ -113,6 +122,8 @@ camber_status camber_sparse_pattern(camber_sparse *sparse, int32_t format, int32
 camber_status camber_sparse_colors(camber_sparse *sparse, int32_t *row_colors, int32_t *column_colors, int32_t *row_color_count, int32_t *column_color_count);
 /* The method that was taken: CAMBER_SPARSE_FORWARD and so on; 0 before preparing. */
 int32_t camber_sparse_method(const camber_sparse *sparse);
+/* How its pattern was found: CAMBER_DETECT_SETS and so on; CAMBER_DETECT_AUTO where the entries themselves told, or the host. */
+int32_t camber_sparse_detection(const camber_sparse *sparse);
 
 camber_sparse_workspace *camber_sparse_workspace_new(camber_sparse *sparse);
 void camber_sparse_workspace_free(camber_sparse_workspace *workspace);
@@ -151,6 +162,13 @@ camber_status camber_elimination(camber_tape *tape, const camber_node *outputs, 
 camber_status camber_elimination_cost(camber_tape *tape, const camber_node *outputs, size_t output_count, const camber_node *inputs,
                                       size_t input_count, const char *order, int32_t every, int64_t *costs);
 
+/* The Hessian of a scalar by edge pushing (Gower and Mello, A new framework for the computation of Hessians, Optimization Methods and Software 27, 2012, algorithm
+ * edge_pushing): backwards over the same graph goes a symmetric matrix of what is alive; each vertex pushes its row on to its operands and adds its own second
+ * derivatives times its adjoint. Symmetric entries are made once, a sum couples nothing, so the elements of a partially separable function stay apart.
+ * CAMBER_SPARSE_EDGE_PUSHING and the planner's "edge_pushing" do it, under the limits of elimination; this says what it costs: costs[0 ... 3] are the vertices
+ * between inputs and output, the edges, and the products and sums, counted as above. */
+camber_status camber_edge_pushing_cost(camber_tape *tape, camber_node output, const camber_node *inputs, size_t input_count, int64_t *costs);
+
 /* results[i] has the value of outputs[i]; derivatives through it multiply by the Jacobian of the outputs by the inputs, which is
  * accumulated once by elimination, instead of going through every operator. Where a scan, while loop or branch lies between, its body is
  * treated so instead, step by step, when its Jacobian has fewer entries than the body has partials. It pays where a body of many
@@ -166,8 +184,8 @@ camber_status camber_preaccumulate(camber_tape *tape, const camber_node *outputs
  * point is given, they are compiled and run there, in turns; medians decide. Runs take no more than ten evaluations of the method
  * that is chosen, or two milliseconds where that is more, beside one first run of each. The verdict is remembered by the function's fingerprint and the machine.
  * Methods by name, for kind "jacobian" and "hessian" (dense results): "forward", "reverse", "compressed_forward", "compressed_reverse",
- * "star_bicoloring", "star" (Hessians), "elimination", "stagewise"; for "sparse_jacobian" and "sparse_hessian": "compressed_forward",
- * "compressed_reverse", "star_bicoloring", "acyclic_bicoloring", "star", "acyclic", "accumulate", "elimination". "finite_differences" stands
+ * "star_bicoloring", "star" (Hessians), "elimination", "edge_pushing" (Hessians), "stagewise"; for "sparse_jacobian" and "sparse_hessian": "compressed_forward",
+ * "compressed_reverse", "star_bicoloring", "acyclic_bicoloring", "star", "acyclic", "accumulate", "elimination", "edge_pushing". "finite_differences" stands
  * in each table for comparison and is never chosen. */
 typedef struct camber_plan camber_plan;
 

@@ -3,17 +3,20 @@ import Tape
 
 /// A sparse derivative: its pattern once, values as often as wanted. Options (format, triangle, method, order, threads) stand in camber_sparse.h.
 public final class SparseDerivative {
-  public enum Method: Int32, Sendable { case auto, accumulate, forward, reverse, star, acyclic, starBicoloring, acyclicBicoloring }
+  public enum Method: Int32, Sendable { case auto, accumulate, forward, reverse, star, acyclic, starBicoloring, acyclicBicoloring, elimination, edgePushing }
+  /// How a pattern is found: camber_sparse.h says when which serves.
+  public enum Detection: Int32, Sendable { case auto, sets, words, reverseWords }
   public enum Format: Int32, Sendable { case csr, csc, coo }
   public enum Triangle: Int32, Sendable { case full, lower, upper }
   private let core: SparseMatrix
   private let space: SparseWorkspace
 
-  private init(_ tape: Tape, _ q: Request, _ method: Method, _ format: Format, _ triangle: Triangle) throws {
+  private init(_ tape: Tape, _ q: Request, _ method: Method, _ format: Format, _ triangle: Triangle, _ detection: Detection = .auto) throws {
     try tape.check()
     var q = q
     q.method = Request.Method(rawValue: method.rawValue) ?? .auto
     q.format = Request.Format(rawValue: format.rawValue) ?? .csr
+    q.detection = Sparse.Detection(rawValue: detection.rawValue) ?? .auto
     q.triangle = Request.Triangle(rawValue: triangle.rawValue) ?? .full
     let request = q
     core = try translated { () throws(Failure) in
@@ -27,11 +30,12 @@ public final class SparseDerivative {
   private static func request(_ tape: Tape, _ kind: Request.Kind, _ outputs: [Node], _ variables: [Node], _ data: [Node]) -> Request {
     Request(kind, outputs: outputs.map(tape.id), variables: variables.map(tape.id), data: data.map(tape.id))
   }
-  public static func jacobian(_ tape: Tape, _ outputs: [Node], _ variables: [Node], data: [Node] = [], method: Method = .auto, format: Format = .csr) throws -> SparseDerivative {
-    try SparseDerivative(tape, request(tape, .jacobian, outputs, variables, data), method, format, .full)
+  public static func jacobian(_ tape: Tape, _ outputs: [Node], _ variables: [Node], data: [Node] = [], method: Method = .auto, format: Format = .csr, detection: Detection = .auto) throws -> SparseDerivative {
+    try SparseDerivative(tape, request(tape, .jacobian, outputs, variables, data), method, format, .full, detection)
   }
-  public static func hessian(_ tape: Tape, _ output: Node, _ variables: [Node], data: [Node] = [], method: Method = .auto, format: Format = .csr, triangle: Triangle = .full) throws -> SparseDerivative {
-    try SparseDerivative(tape, request(tape, .hessian, [output], variables, data), method, format, triangle)
+  public static func hessian(_ tape: Tape, _ output: Node, _ variables: [Node], data: [Node] = [], method: Method = .auto, format: Format = .csr, triangle: Triangle = .full,
+                             detection: Detection = .auto) throws -> SparseDerivative {
+    try SparseDerivative(tape, request(tape, .hessian, [output], variables, data), method, format, triangle, detection)
   }
   /// The Hessian of the weighted sum of all outputs; values takes, behind the data, a weight an element.
   public static func lagrangian(_ tape: Tape, _ outputs: [Node], _ variables: [Node], data: [Node] = [], method: Method = .auto, format: Format = .csr, triangle: Triangle = .full) throws -> SparseDerivative {
@@ -53,6 +57,8 @@ public final class SparseDerivative {
   public var rowCount: Int { core.rowCount }
   public var columnCount: Int { core.columnCount }
   public var count: Int { core.count }
+  /// How the pattern was found; auto: the entries themselves told.
+  public var detection: Detection { Detection(rawValue: core.detection.rawValue) ?? .auto }
   public var method: Method { Method(rawValue: core.method.rawValue) ?? .auto }
   /// The row and the column of each value.
   public var entries: [(row: Int, column: Int)] {

@@ -31,6 +31,12 @@ extension Tape {
   }
   /// What an order of elimination costs; see camber_elimination_cost in camber_sparse.h.
   public struct EliminationCost: Sendable, Equatable { public let vertices, edges, products, sums: Int }
+  /// What edge pushing costs for the Hessian of a scalar; see camber_edge_pushing_cost in camber_sparse.h.
+  public func edgePushingCost(_ output: Node, _ inputs: [Node]) throws -> EliminationCost {
+    let e = core.edgePushingCost(id(output), inputs.map(id))
+    try check()
+    return EliminationCost(vertices: e?.vertices ?? 0, edges: e?.edges ?? 0, products: e?.cost.products ?? 0, sums: e?.cost.sums ?? 0)
+  }
   public enum Elimination: Int, Sendable { case best, forward, reverse, markowitz, relativeMarkowitz, minFill, annealing }
   public func eliminationCost(_ outputs: [Node], _ inputs: [Node], order: Elimination = .best, every: Bool = false) throws -> EliminationCost {
     let e = core.eliminationCosts(outputs.map(id), inputs.map(id), EliminationOrder(rawValue: order.rawValue) ?? .best, every: every, name: "elimination_cost")

@@ -42,6 +42,22 @@ func eliminationOrder(_ t: Tape, _ name: UnsafePointer<CChar>?, _ what: StaticSt
   costs[3] = Int64(e.cost.sums)
 }
 
+@_cdecl("camber_edge_pushing_cost") @implementation public func camber_edge_pushing_cost(
+  _ tape: OpaquePointer!, _ output: camber_node, _ inputs: Nodes!, _ input_count: Int, _ costs: UnsafeMutablePointer<Int64>!
+) -> camber_status {
+  guard let h = tapeHandle(tape) else { return CAMBER_EHANDLE.raw }
+  pushing(h, output, inputs, input_count, costs)
+  return h.status
+}
+
+@inline(never) private func pushing(_ h: TapeHandle, _ output: camber_node, _ inputs: Nodes?, _ n: Int, _ costs: UnsafeMutablePointer<Int64>?) {
+  let t = h.tape
+  guard t.failure == nil, let x = h.nodes(inputs, n, "edge_pushing_cost") else { return }
+  guard let costs else { t.fail(.invalid, "edge_pushing_cost: the array for 4 numbers is NULL"); return }
+  guard let e = t.edgePushingCost(h.node(output), x) else { return }
+  for (k, v) in [e.vertices, e.edges, e.cost.products, e.cost.sums].enumerated() { costs[k] = Int64(v) }
+}
+
 @_cdecl("camber_preaccumulate") @implementation public func camber_preaccumulate(
   _ tape: OpaquePointer!, _ outputs: Nodes!, _ output_count: Int, _ inputs: Nodes!, _ input_count: Int, _ results: MutableNodes!
 ) -> camber_status {

@@ -76,10 +76,13 @@ final class SparseWorkspaceHandle: Handled {
   case "order":
     guard k == 0 || Order(rawValue: k - 1) != nil else { return Failure(.invalid, "sparse: no order has the number \(k)") }
     m.request.order = Order(rawValue: k - 1)
+  case "detection":
+    guard let d = Detection(rawValue: k) else { return Failure(.invalid, "sparse: detection is 0 (auto), 1 (sets), 2 (words) or 3 (words backwards), not \(k)") }
+    m.request.detection = d
   case "threads":
     guard k >= 0 else { return Failure(.invalid, "sparse: threads is a whole number, 0 for all processors, not \(k)") }
     m.request.threads = Int(k)
-  default: return Failure(.invalid, "sparse: no option is called \(name); there are format, method, order, threads, triangle")
+  default: return Failure(.invalid, "sparse: no option is called \(name); there are detection, format, method, order, threads, triangle")
   }
   return nil
 }
@@ -180,6 +183,8 @@ final class SparseWorkspaceHandle: Handled {
 @_cdecl("camber_sparse_value_count") @implementation public func camber_sparse_value_count(_ sparse: OpaquePointer!) -> Int { sparseHandle(sparse)?.matrix.count ?? 0 }
 @_cdecl("camber_sparse_value_dtype") @implementation public func camber_sparse_value_dtype(_ sparse: OpaquePointer!) -> camber_dtype { sparseHandle(sparse)?.matrix.dtype.rawValue ?? -1 }
 @_cdecl("camber_sparse_method") @implementation public func camber_sparse_method(_ sparse: OpaquePointer!) -> Int32 { sparseHandle(sparse)?.matrix.method.rawValue ?? 0 }
+
+@_cdecl("camber_sparse_detection") @implementation public func camber_sparse_detection(_ sparse: OpaquePointer!) -> Int32 { sparseHandle(sparse)?.matrix.detection.rawValue ?? 0 }
 
 @inline(never) private func exported(_ h: SparseHandle, _ format: Int32, _ bits: Int32, _ base: Int32, _ first: UnsafeMutableRawPointer?, _ second: UnsafeMutableRawPointer?) -> camber_status {
   guard h.matrix.isPrepared else { return h.fail(Failure(.invalid, "sparse: prepare before asking for the pattern")) }

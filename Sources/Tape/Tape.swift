@@ -49,7 +49,8 @@ package final class Tape {
   let labels = Labels()
   var tuples: [[Int32]] = []
   /// The host's own functions and derivatives that nodes name.
-  var functions: [HostFunction] = [], rules: [Rule] = []
+  var functions: [HostFunction] = []
+  package internal(set) var rules: [Rule] = []
   /// Operators of the host's by what tells them apart, on the outermost tape.
   private var operators: [[UInt8]: AnyObject] = [:]
   var functionIndex: [ObjectIdentifier: Int] = [:], ruleIndex: [ObjectIdentifier: Int] = [:]

@@ -66,6 +66,28 @@ final class HostTests: XCTestCase {
     XCTAssertNil(t.sparsity(y, input: 1))
   }
 
+  func testSparseDerivativesTakeIt() throws {
+    let t = Tape(), n = 6, x = t.input(.f64, [n])
+    let y = t.hostCall("squares", [x], results: [(.f64, [n])], jvpNumbers: { call in
+      let x = try call.input(0), d = try call.input(2), out = try call.output(0)
+      for i in x.indices { out[i] = 2 * x[i] * d[i] }
+    }, sparsity: { _, _ in (0 ..< n).map { ($0, $0) } }) { call in
+      let x = try call.input(0), y = try call.output(0)
+      for i in x.indices { y[i] = x[i] * x[i] }
+    }[0]
+    let j = try SparseDerivative.jacobian(t, [y], [x])
+    XCTAssertEqual(j.count, n)
+    XCTAssertEqual(try j.values([[1, 2, 3, 4, 5, 6]]), [2, 4, 6, 8, 10, 12])
+    let running = (x * x * x).sum()
+    let h = try SparseDerivative.hessian(t, running, [x], method: .edgePushing)
+    XCTAssertEqual(h.method, .edgePushing)
+    XCTAssertEqual(try h.values([[1, 2, 3, 4, 5, 6]]), [6, 12, 18, 24, 30, 36])
+    XCTAssertEqual(try t.edgePushingCost(running, [x]).vertices > 0, true)
+    let words = try SparseDerivative.hessian(t, running, [x], method: .star, detection: .words)
+    XCTAssertEqual(words.detection, .words)
+    XCTAssertEqual(words.count, n)
+  }
+
   func testCustomAndNumbers() throws {
     let t = Tape(), x = t.input(), v = t.input()
     let square = t.custom("square", [x], vjp: { x, _, w in [w[0].map { x[0] * 20 * $0 }] }) { _, p in [p[0] * p[0]] }

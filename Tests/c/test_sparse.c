@@ -20,6 +20,73 @@ static void dense(camber_sparse *s, const double *values, double *d, size_t colu
   for (size_t k = 0; k < camber_sparse_value_count(s); k++) d[(size_t)rows[k] * columns + (size_t)cols[k]] = values[k];
 }
 
+/* An operator of the host's that says where its derivative is: y_i = x_i^2. */
+static camber_status square(void *payload, camber_call *call, const void *const *x, void *const *y) {
+  (void)payload;
+  for (size_t i = 0; i < camber_call_size(call, 0); i++) ((double *)y[0])[i] = ((const double *)x[0])[i] * ((const double *)x[0])[i];
+  return CAMBER_OK;
+}
+static camber_status push(void *payload, camber_call *call, const void *const *x, const void *const *y, const void *const *d, void *const *out) {
+  (void)payload, (void)y;
+  for (size_t i = 0; i < camber_call_size(call, 0); i++) ((double *)out[0])[i] = 2 * ((const double *)x[0])[i] * ((const double *)d[0])[i];
+  return CAMBER_OK;
+}
+static camber_status diagonal(void *payload, size_t output, size_t input, int64_t *rows, int64_t *columns, size_t capacity, size_t *count) {
+  (void)output, (void)input;
+  *count = N;
+  for (size_t i = 0; i < capacity && i < N; i++) rows[i] = (int64_t)i, columns[i] = payload ? N : (int64_t)i;
+  return CAMBER_OK;
+}
+
+/* Patterns by sets and words; declared ones; edge pushing. */
+static void methods(camber_node x, const double *p) {
+  const void *inputs[1] = {p};
+  double v[64], d[64];
+  for (int wrong = 0; wrong < 2; wrong++) {
+    camber_operator o = {0};
+    o.size = sizeof o, o.name = "square", o.input_count = o.output_count = 1, o.value = square, o.jvp = push, o.sparsity = diagonal, o.payload = wrong ? &o : NULL;
+    camber_node y = CAMBER_NONE;
+    STATUS(camber_host_call(t, &o, &x, 1, &y, 1), CAMBER_OK);
+    camber_sparse *s = camber_sparse_jacobian(t, &y, 1, &x, 1, NULL, 0);
+    if (wrong) REFUSED(s, CAMBER_ECALLBACK, "its sparsity has place (0, 5) of 5 by 5", camber_sparse_prepare(s));
+    camber_sparse_workspace *w = wrong ? NULL : camber_sparse_workspace_new(s);
+    if (w) {
+      CHECK(camber_sparse_value_count(s) == N && camber_sparse_method(s) == CAMBER_SPARSE_FORWARD);
+      STATUS(camber_sparse_values(w, inputs, v), CAMBER_OK);
+      for (int i = 0; i < N; i++) NEAR(v[i], 2 * p[i], 1e-15);
+    }
+    camber_sparse_workspace_free(w), camber_sparse_free(s);
+  }
+  camber_node f = camber_easy_sum(t, camber_mul(t, camber_sin(t, x), camber_square(t, x)));
+  int64_t costs[4] = {-1, -1, -1, -1};
+  STATUS(camber_edge_pushing_cost(t, f, &x, 1, costs), CAMBER_OK);
+  CHECK(costs[0] > 0 && costs[1] > costs[0] - 1 && costs[2] > 0 && costs[3] > 0);
+  camber_sparse *h = camber_sparse_hessian(t, f, &x, 1, NULL, 0);
+  STATUS(camber_sparse_set(h, "method", CAMBER_SPARSE_EDGE_PUSHING), CAMBER_OK);
+  camber_sparse_workspace *w = camber_sparse_workspace_new(h);
+  CHECK(camber_sparse_value_count(h) == N && camber_sparse_method(h) == CAMBER_SPARSE_EDGE_PUSHING);
+  STATUS(camber_sparse_values(w, inputs, v), CAMBER_OK);
+  for (int i = 0; i < N; i++) NEAR(v[i], 2 * sin(p[i]) + 4 * p[i] * cos(p[i]) - p[i] * p[i] * sin(p[i]), 1e-13);
+  camber_sparse_workspace_free(w), camber_sparse_free(h);
+  for (int how = CAMBER_DETECT_SETS; how <= CAMBER_DETECT_REVERSE_WORDS; how++) {
+    camber_node y = camber_cumsum(t, camber_square(t, x), 0, 0);
+    camber_sparse *s = camber_sparse_jacobian(t, &y, 1, &x, 1, NULL, 0);
+    STATUS(camber_sparse_set(s, "detection", how), CAMBER_OK);
+    STATUS(camber_sparse_set(s, "method", CAMBER_SPARSE_FORWARD), CAMBER_OK);
+    w = camber_sparse_workspace_new(s);
+    CHECK(camber_sparse_detection(s) == how && camber_sparse_value_count(s) == N * (N + 1) / 2);
+    STATUS(camber_sparse_values(w, inputs, v), CAMBER_OK);
+    dense(s, v, d, N);
+    for (int i = 0; i < N; i++) for (int k = 0; k < N; k++) NEAR(d[i * N + k], k <= i ? 2 * p[k] : 0.0, 1e-15);
+    camber_sparse_workspace_free(w), camber_sparse_free(s);
+  }
+  h = camber_sparse_hessian(t, f, &x, 1, NULL, 0);
+  REFUSED(h, CAMBER_EINVAL, "detection is 0 (auto), 1 (sets)", camber_sparse_set(h, "detection", 9));
+  camber_sparse_free(h);
+  CHECK(camber_edge_pushing_cost(t, x, &x, 1, costs) == CAMBER_ESHAPE && strstr(camber_tape_message(t), "not a scalar"));
+  camber_tape_clear(t);
+}
+
 int main(void) {
   t = camber_tape_new();
   const int64_t shape[1] = {N}, zero = 0, one = 1, last = N - 1, all = N;
@@ -121,6 +188,8 @@ int main(void) {
     for (int i = 0; i < N; i++) NEAR(v[i], alpha * slopes[i] + beta * (p[i] + 2 * slopes[i]), 1e-15);
     camber_sparse_workspace_free(w), camber_sparse_free(c);
   }
+
+  methods(x, p);
 
   /* What is wrong. */
   CHECK(camber_sparse_hessian(t, y, &x, 1, &s0, 1) == NULL && camber_tape_status(t) == CAMBER_ESHAPE && strstr(camber_tape_message(t), "not a scalar"));

@@ -998,7 +998,7 @@ static void plan(void) {
   if (known(r) < 0) sentence(camber_plan_message(p), "camber_plan_run");
   else HOLDS(camber_plan_method(p)[0] != 0);
   size_t count = camber_plan_count(p);
-  HOLDS(count <= 12);
+  HOLDS(count <= 13);
   for (size_t i = 0; i <= count; i++) {
     const char *name = NULL;
     double numbers[9];
@@ -1038,8 +1038,8 @@ static void sparse(void) {
   }
   leave(t, s == NULL, "camber_sparse");
   if (!s) return;
-  static const char *const options[] = {"format", "triangle", "method", "order", "threads", "x"};
-  while (one_in(2)) if (known(camber_sparse_set(s, one_in(32) ? NULL : options[below(6)], one_in(8) ? number() : (double)below(8)))) sentence(camber_sparse_message(s), "camber_sparse_set");
+  static const char *const options[] = {"format", "triangle", "method", "order", "threads", "detection", "x"};
+  while (one_in(2)) if (known(camber_sparse_set(s, one_in(32) ? NULL : options[below(7)], one_in(8) ? number() : (double)below(10)))) sentence(camber_sparse_message(s), "camber_sparse_set");
   const int64_t rows[4] = {0, 1, 0, one_in(4) ? odd_number() : 0}, columns[4] = {0, 1, 1, 1};
   const int32_t colors[4] = {1, 2, (int32_t)below(5), one_in(8) ? -1 : 1};
   if (one_in(8)) known(camber_sparse_use_pattern(s, one_in(16) ? NULL : rows, columns, one_in(16) ? (size_t)odd_number() | (size_t)1 << 40 : below(5)));
@@ -1054,7 +1054,8 @@ static void sparse(void) {
   size_t m = camber_sparse_row_count(s), k = camber_sparse_column_count(s), c = camber_sparse_value_count(s);
   HOLDS(m <= 64 && k <= 4 && c <= 256);
   camber_dtype e = camber_sparse_value_dtype(s);
-  HOLDS((e == CAMBER_F64 || e == CAMBER_F32) && camber_sparse_method(s) >= 0 && camber_sparse_method(s) <= 8);
+  HOLDS((e == CAMBER_F64 || e == CAMBER_F32) && camber_sparse_method(s) >= 0 && camber_sparse_method(s) <= 9);
+  HOLDS(camber_sparse_detection(s) >= 0 && camber_sparse_detection(s) <= 3);
   int64_t first[257], second[257];
   int32_t own[300], other[300], counts[2];
   known(camber_sparse_pattern(s, (int32_t)below(5), one_in(8) ? 8 : one_in(2) ? 32 : 64, (int32_t)below(3), one_in(8) ? NULL : first, one_in(8) ? NULL : second));

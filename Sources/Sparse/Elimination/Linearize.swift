@@ -24,10 +24,14 @@ package struct Linearized {
   package private(set) var dtype = DType.f64
   /// Vertices of values, element by element: from `first` on in `places`; a vertex is -1 where nothing depends on an input.
   private var first: [Int32: Int] = [:], places: [Int32] = []
+  /// Where asked for: second partials of the vertex `of` in its operands' vertices a and b, each pair once.
+  package private(set) var curves: [(of: Int32, a: Int32, b: Int32, edge: Edge)] = []
+  private let curved: Bool
   package static let vertexLimit = 4096, elementLimit = 1 << 20, edgeLimit = 1 << 18
 
-  package init?(_ t: Tape, _ outputs: [NodeID], _ inputs: [NodeID], name: String) {
+  package init?(_ t: Tape, _ outputs: [NodeID], _ inputs: [NodeID], name: String, curved: Bool = false) {
     tape = t
+    self.curved = curved
     for n in inputs {
       let c = t.type(n).count
       guard let v = vertices(c, name) else { return nil }
@@ -38,7 +42,8 @@ package struct Linearized {
     dtype = widest(outputs + inputs)
     guard let nodes = t.order(outputs, derivatives: true) else { return nil }
     for k in 0 ..< nodes.count where first[nodes[k].index] == nil {
-      guard visit(nodes[k], name), t.failure == nil, edges.count <= Linearized.edgeLimit else {
+      let before = graph.count
+      guard visit(nodes[k], name), !curved || graph.count == before || bend(nodes[k], before, name), t.failure == nil, edges.count <= Linearized.edgeLimit, curves.count <= Linearized.edgeLimit else {
         t.fail(.invalid, "\(name): more than \(Linearized.edgeLimit) partials; elimination is for straight-line programs of some thousand of them")
         return nil
       }
@@ -281,6 +286,102 @@ package struct Linearized {
       for e in 0 ..< count { for j in v.indices { lists[e].append((.factor(back[k]), e * v.count + j, v[j])) } }
     }
     return join(n, lists, name)
+  }
+
+  // MARK: second partials
+
+  private func isLinear(_ op: OpCode) -> Bool {
+    switch op.elementwise {
+    case .unary(let u):
+      switch u {
+      case .neg, .abs, .relu, .stop_gradient, .sign, .floor, .ceil, .round, .trunc: true
+      default: false
+      }
+    case .binary(let b):
+      switch b {
+      case .add, .sub, .maximum, .minimum, .fmax, .fmin: true
+      default: false
+      }
+    case .ternary(let x): x == .select
+    }
+  }
+
+  /// Second partials of n's own vertices, those from `before` on.
+  private mutating func bend(_ n: NodeID, _ before: Int, _ name: String) -> Bool {
+    guard let own = ids(n) else { return true }
+    let op = OpCode(raw: tape.record(n).op), t = tape
+    if op.isElementwise {
+      if isLinear(op) { return true }
+      var x: [NodeID] = []
+      for o in t.inputs(n) where first[o.index] != nil && !x.contains(o) { x.append(o) }
+      if op == OpCode(Binary.mul) {
+        bend(own, before, x[0], x.count == 1 ? x[0] : x[1], t.like(n, x.count == 1 && t.input(n, 0) == t.input(n, 1) ? 2 : 1), unless: x.count == 1 && t.input(n, 0) != t.input(n, 1))
+        return t.failure == nil
+      }
+      let stand = x.map { t.input(t.type($0)) }, again = t.substitute([n], x, stand), ones = x.map { t.like($0, 1) }
+      guard t.failure == nil else { return false }
+      for i in x.indices {
+        let d = t.jvp(again, [stand[i]], [ones[i]])
+        for j in i ..< x.count {
+          let dd = t.substitute(t.simplify(t.jvp(d, [stand[j]], [ones[j]])), stand, x)
+          guard t.failure == nil else { return false }
+          bend(own, before, x[i], x[j], dd[0])
+        }
+      }
+      return true
+    }
+    switch op.structural.unsafelyUnwrapped {
+    case .cast, .after, .reshape, .broadcast, .transpose, .slice, .pad, .concat, .roll, .sum, .gather, .dynamicSlice, .scatterAdd, .cumsum, .sort, .max, .min, .cummax, .cummin: return true
+    case .matmul where t.attrs(n)[2] + t.attrs(n)[3] == 0 && t.type(n).rank == 2:
+      let x = t.inputs(n)
+      guard let left = ids(x[0]), let right = ids(x[1]) else { return true }
+      let a = t.attrs(n), s = t.shape(n), inner = t.shape(x[0])[1 - a[0]], sa = t.shape(x[0])[1], sb = t.shape(x[1])[1]
+      for i in 0 ..< s[0] {
+        for j in 0 ..< s[1] {
+          for k in 0 ..< inner { curve(own[i * s[1] + j], before, left[a[0] == 0 ? i * sa + k : k * sa + i], right[a[1] == 0 ? k * sb + j : j * sb + k], Edge(1)) }
+        }
+      }
+      return curves.count <= Linearized.edgeLimit
+    default: break
+    }
+    // Any other: all second derivatives, its operands cut off from each other.
+    let whole = t.structural(n) == .part ? t.input(n, 0) : n
+    var x: [NodeID] = []
+    for o in t.inputs(whole) where t.contains(o) && !t.isTuple(o) && t.dtype(o).isFloat && first[o.index] != nil && !x.contains(o) { x.append(o) }
+    let count = own.count, stand = x.map { t.input(t.type($0)) }, again = t.substitute([n], x, stand)
+    for i in x.indices {
+      for j in i ..< x.count {
+        let k = t.type(x[i]).count, m = t.type(x[j]).count
+        guard count * k <= Linearized.edgeLimit, count * k * m <= Linearized.edgeLimit else {
+          t.fail(.invalid, "\(name): \(t.op(whole).name) has \(count) x \(k) x \(m) second derivatives; edge pushing takes \(Linearized.edgeLimit)")
+          return false
+        }
+        let d = t.jacobian(again, [stand[i]], mode: .auto, name: name), dd = t.substitute(t.simplify(t.jacobian(d, [stand[j]], mode: .auto, name: name)), stand, x)
+        guard t.failure == nil, let u = ids(x[i]), let v = ids(x[j]) else { return t.failure == nil }
+        if let c = t.uniformConstant(dd[0]), t.constantBits(c) & ~(1 << 63) == 0 { continue }
+        for e in 0 ..< count {
+          for p in 0 ..< k {
+            for q in i == j ? p ..< m : 0 ..< m { if let d = edge(.factor(dd[0]), (e * k + p) * m + q) { pair(own[e], before, u[p], v[q], d, same: i == j && p == q) } }
+          }
+        }
+      }
+    }
+    return true
+  }
+
+  /// Elementwise: the second partial in operands a and b, of which one stands for both where they are the same.
+  private mutating func bend(_ own: [Int32], _ before: Int, _ a: NodeID, _ b: NodeID, _ d: NodeID, unless: Bool = false) {
+    guard !unless, tape.failure == nil, let u = ids(a), let v = ids(b) else { return }
+    if let c = tape.uniformConstant(d), tape.constantBits(c) & ~(1 << 63) == 0 { return }
+    for e in own.indices where Int(own[e]) >= before { if let x = edge(.factor(d), e) { pair(own[e], before, u[e], v[e], x, same: a == b) } }
+  }
+  /// A second partial in two operands' elements: of two that are one vertex it counts twice.
+  private mutating func pair(_ of: Int32, _ before: Int, _ a: Int32, _ b: Int32, _ e: Edge, same: Bool) {
+    if same { curve(of, before, a, b, e, twice: false) } else { curve(of, before, a, b, e) }
+  }
+  private mutating func curve(_ of: Int32, _ before: Int, _ a: Int32, _ b: Int32, _ e: Edge, twice: Bool = true) {
+    guard Int(of) >= before, a >= 0, b >= 0 else { return }
+    curves.append((of, min(a, b), max(a, b), a == b && twice ? product(Edge(2), e) : e))
   }
 
   // MARK: arithmetic on edges

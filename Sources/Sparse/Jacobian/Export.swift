@@ -48,6 +48,7 @@ extension SparseMatrix {
   /// Products of the matrix against those of the derivative itself, along directions drawn by a fixed generator.
   package func check(_ inputs: UnsafePointer<UnsafeRawPointer?>, probes: Int, _ tolerance: Double) throws(Failure) {
     guard request.kind != .normal else { throw Failure(.invalid, "sparse: a check is of Jacobians and Hessians") }
+    if let f = linear.forwardFails { throw f }
     let l = linear, t = l.tape, w = try SparseWorkspace(self), values = try Cells<UInt8>(count * size)
     let code = w.values(inputs, values.p)
     if code.rawValue < 0 { throw Failure(code, w.message) }

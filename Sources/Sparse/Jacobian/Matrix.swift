@@ -13,10 +13,14 @@ package final class SparseMatrix {
   package private(set) var whole = Pattern(rowCount: 0, columnCount: 0, starts: [0], columns: [])
   package private(set) var colouring: Colouring?
   package private(set) var method = Request.Method.auto
+  /// How the pattern was found; auto: by the entries themselves, or it was given.
+  package private(set) var detection = Detection.auto
   package private(set) var program: Program?
   /// Value k, in the format's order, is entry order[k] of `pattern`.
   package private(set) var order: Cells<Int32>?
   package private(set) var isPrepared = false
+  /// Between settling and compiling.
+  private var settled: Sources?
   /// Of the format of blocks: where each group of rows begins among the blocks, and their groups of columns.
   package private(set) var blockStarts: [Int] = [], blockColumns: [Int32] = []
 
@@ -44,21 +48,26 @@ package final class SparseMatrix {
 
   /// What computes the entries, as nodes: the pattern and the method are settled, nothing is compiled.
   package func sourced() throws(Failure) -> Sources {
+    if let s = settled { return s }
     if let f = linear.tape.failure { throw f }
     let sources: Sources
     if request.method == .elimination {
       (whole, sources) = try eliminated()
       method = .elimination
+    } else if request.method == .edgePushing {
+      (whole, sources) = try pushed()
+      method = .edgePushing
     } else if let given = try accumulated() {
       (whole, sources) = given
       method = .accumulate
     } else {
-      if let p = request.pattern { whole = p } else { whole = try linear.detect(at: request.point) }
+      if let p = request.pattern { whole = p } else { (whole, detection) = try linear.detect(at: request.point, by: request.detection) }
       if request.isSymmetric { whole = whole.symmetrised }
       let c = try chosen()
       colouring = c
       sources = try linear.compressed(whole, c)
     }
+    settled = sources
     return sources
   }
 
@@ -86,11 +95,16 @@ package final class SparseMatrix {
       try arrange(sources)
     }
     isPrepared = true
+    settled = nil
   }
 
   /// No colours: the entries accumulated as arrays. Nil where that does not serve, or another method is wanted.
   private func accumulated() throws(Failure) -> (Pattern, Sources)? {
     guard request.method == .auto || request.method == .accumulate, request.pattern == nil, request.point == nil, request.rowColours == nil, request.columnColours == nil else { return nil }
+    if let f = linear.forwardFails {
+      if request.method == .accumulate { throw f }
+      return nil
+    }
     let forced = request.method == .accumulate, a = Accumulation(linear.tape, patience: forced ? 4096 : 40)
     guard let found = try a.run(linear.results, linear.tangents, linear.columnStarts) else {
       if forced { throw Failure(.invalid, "\(request.name): the entries cannot be accumulated: the program has loops, convolutions, factorizations or places known only when it runs, or they are too many; use a method with colors") }
@@ -100,6 +114,11 @@ package final class SparseMatrix {
   }
 
   private func chosen() throws(Failure) -> Colouring {
+    if let f = linear.forwardFails {
+      guard request.columnColours == nil, request.method == .auto || request.method == .reverse else { throw f }
+      method = .reverse
+      return request.rowColours != nil ? try Colouring.given(whole, .row, rows: request.rowColours ?? [], columns: []) : try Colouring.make(whole, .row, order: request.order)
+    }
     if request.rowColours != nil || request.columnColours != nil {
       let kind: ColouringKind = request.isSymmetric ? .star : request.rowColours == nil ? .column : request.columnColours == nil ? .row : .starBicolouring
       method = Request.Method.allCases.first { $0.kind == kind } ?? .auto

@@ -6,7 +6,7 @@ package struct Request {
   package enum Format: Int32, Sendable { case csr, csc, coo, blocks }
   package enum Triangle: Int32, Sendable { case full, lower, upper }
   package enum Method: Int32, CaseIterable, Sendable {
-    case auto, accumulate, forward, reverse, star, acyclic, starBicolouring, acyclicBicolouring, elimination
+    case auto, accumulate, forward, reverse, star, acyclic, starBicolouring, acyclicBicolouring, elimination, edgePushing
     package var name: String {
       switch self {
       case .auto: "auto"
@@ -18,11 +18,12 @@ package struct Request {
       case .starBicolouring: "star_bicoloring"
       case .acyclicBicolouring: "acyclic_bicoloring"
       case .elimination: "elimination"
+      case .edgePushing: "edge_pushing"
       }
     }
     package var kind: ColouringKind? {
       switch self {
-      case .auto, .accumulate, .elimination: nil
+      case .auto, .accumulate, .elimination, .edgePushing: nil
       case .forward: .column
       case .reverse: .row
       case .star: .star
@@ -39,6 +40,7 @@ package struct Request {
   package var rates: [NodeID] = []
   /// Of a normal matrix: with a weight a residual.
   package var weighted = false
+  package var detection = Detection.auto
   package var method = Method.auto, order: Order?, format = Format.csr, triangle = Triangle.full
   package var threads = 0
   /// Of blocks: the sizes of groups of rows and of columns.
@@ -78,6 +80,8 @@ package struct Linearised {
   /// Nodes by which the tangents of `rates` are those of the variables, scaled (combination only).
   package let scales: (NodeID, NodeID)?
   package let rates: [NodeID]
+  /// Why there is no forward mode, and no `results`; nil: there is.
+  package private(set) var forwardFails: Failure?
 
   package init(_ t: Tape, _ q: Request) throws(Failure) {
     func refuse(_ code: Code, _ s: String) -> Failure { Failure(code, "\(q.name): \(s)") }
@@ -125,7 +129,7 @@ package struct Linearised {
     inputs = q.variables + q.rates + q.data + more
     dtype = (outputs + variables).allSatisfy { t.dtype($0) == .f32 } ? .f32 : .f64
     tangents = variables.map { t.input(t.type($0)) }
-    let results: [NodeID]
+    var results: [NodeID]
     if q.kind == .combination {
       scales = (more[0], more[1])
       func scaled(_ d: NodeID, _ s: NodeID) -> NodeID { t.mul(t.splat(t.cast(s, t.dtype(d)), t.shape(d)), d) }
@@ -134,7 +138,15 @@ package struct Linearised {
       scales = nil
       results = t.jvp(outputs, variables, tangents)
     }
-    if let f = t.failure { throw f }
+    if let f = t.failure {
+      // An operator of the host's may have reverse mode alone.
+      guard f.code == .derivative, q.kind == .jacobian || q.kind == .normal else { throw f }
+      forwardFails = f
+      t.failure = nil
+      results = []
+      _ = t.vjp(outputs, outputs.map { t.input(t.type($0)) }, variables)
+      guard t.failure == nil else { throw f }
+    }
     self.results = t.simplify(results)
     if let f = t.failure { throw f }
     rowStarts = try Linearised.starts(t, outputs)
@@ -151,33 +163,5 @@ package struct Linearised {
       guard list[list.count - 1] < 1 << 30 else { throw Failure(.invalid, "sparse: more than 2^30 rows or columns") }
     }
     return list
-  }
-}
-
-extension Linearised {
-  /// Where the Jacobian may have entries: everywhere (both branches of everything), or at a point.
-  package func detect(at point: [UnsafeRawPointer]? = nil) throws(Failure) -> Pattern {
-    let sets = try Sets(columns: columnCount), propagation = Propagation(sets)
-    var seeds: [NodeID: IDs] = [:]
-    for (k, d) in tangents.enumerated() {
-      let ids = try IDs(tape.type(d).count)
-      for i in 0 ..< ids.count { ids[i] = Int32(columnStarts[k] + i + 1) }
-      seeds[d] = ids
-    }
-    let known = Known(at: point.map { (inputs, $0) })
-    let reach = try propagation.run(tape, results, seeds, known)
-    var starts = [0], columns: [Int32] = []
-    starts.reserveCapacity(rowCount + 1)
-    var total = 0
-    for r in reach { if let r { for i in 0 ..< r.count { total += sets.count(r[i]) } } }
-    guard total < Int(Int32.max) else { throw Failure(.memory, "sparse: the pattern has \(total) entries; fewer than 2^31 are taken") }
-    columns.reserveCapacity(total)
-    for (k, r) in reach.enumerated() {
-      for i in 0 ..< tape.type(results[k]).count {
-        if let r, r[i] != 0 { columns.append(contentsOf: sets.members(r[i])) }
-        starts.append(columns.count)
-      }
-    }
-    return Pattern(rowCount: rowCount, columnCount: columnCount, starts: starts, columns: columns)
   }
 }

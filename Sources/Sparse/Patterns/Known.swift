@@ -88,21 +88,30 @@ func isZero(_ p: UnsafeRawPointer, _ d: DType, _ i: Int) -> Bool {
 
 /// A movement's kernel on numbers: `ids` by slot, `index` the one operand that says where.
 func moveNumbers(_ t: Tape, _ n: NodeID, _ x: [NodeID], _ ids: [IDs?], index: (slot: Int, data: UnsafeRawPointer)? = nil) throws(Failure) -> IDs {
-  let s = t.structural(n).unsafelyUnwrapped, rule = row(s), attrs = t.attrs(n), out = t.type(n).with(.i32)
-  let types = x.enumerated().map { slot, node in slot == index?.slot ? t.type(node) : t.type(node).with(.i32) }
-  let result = try IDs(out.count), scratch = try Cells<UInt8>(rule.scratch(types, attrs, out))
-  var pointers: [UnsafeRawPointer] = x.indices.map { slot in
+  let result = try IDs(t.type(n).count)
+  try move(t, n, x, ids.map { $0.map { UnsafeRawPointer($0.p) } }, .i32, index, result.p)
+  return result
+}
+func moveMarks(_ t: Tape, _ n: NodeID, _ x: [NodeID], _ marks: [Marks?], index: (slot: Int, data: UnsafeRawPointer)? = nil) throws(Failure) -> Marks {
+  let result = try Marks(t.type(n).count)
+  try move(t, n, x, marks.map { $0.map { UnsafeRawPointer($0.p) } }, .i64, index, result.p)
+  return result
+}
+private func move(_ t: Tape, _ n: NodeID, _ x: [NodeID], _ from: [UnsafeRawPointer?], _ d: DType, _ index: (slot: Int, data: UnsafeRawPointer)?, _ to: UnsafeMutableRawPointer) throws(Failure) {
+  let s = t.structural(n).unsafelyUnwrapped, rule = row(s), attrs = t.attrs(n), out = t.type(n).with(d)
+  let types = x.enumerated().map { slot, node in slot == index?.slot ? t.type(node) : t.type(node).with(d) }
+  let scratch = try Cells<UInt8>(rule.scratch(types, attrs, out))
+  var pointers: [UnsafeRawPointer?] = x.indices.map { slot in
     if let index, slot == index.slot { return index.data }
-    return UnsafeRawPointer(ids[slot].unsafelyUnwrapped.p)
+    return from[slot]
   }
-  pointers.append(UnsafeRawPointer(result.p))
+  pointers.append(UnsafeRawPointer(to))
   pointers.append(UnsafeRawPointer(scratch.p))
   let geometry = rule.geometry(types, attrs, out)
   let said = pointers.withUnsafeBufferPointer { p in
-    rule.kernel(Call(x: p.baseAddress.unsafelyUnwrapped, types: types, type: out, attrs: attrs, geometry: geometry))
+    p.withMemoryRebound(to: UnsafeRawPointer.self) { rule.kernel(Call(x: $0.baseAddress.unsafelyUnwrapped, types: types, type: out, attrs: attrs, geometry: geometry)) }
   }
   if let said { throw Failure(.invalid, said) }
-  return result
 }
 
 /// Of a scatter_add with known places: the element of the result that each update is added to.

@@ -26,7 +26,7 @@ package final class Cells<T: BitwiseCopyable> {
   package var array: [T] { Array(UnsafeBufferPointer(start: p, count: count)) }
 }
 
-/// Sets of columns by number: 0 is empty, 1 ... n are the single columns, others lie in one pool, each ascending. Equal numbers are equal sets; equal
+/// Sets of columns by number, or (`isWords`) 64 columns as bits, which need none of what follows. By number: 0 is empty, 1 ... n are the single columns, others lie in one pool, each ascending. Equal numbers are equal sets; equal
 /// sets mostly have equal numbers (unions of the same pair do). Moving elements of a value about then moves numbers only.
 final class Sets {
   let n: Int
@@ -36,25 +36,33 @@ final class Sets {
   private var epoch: Int32 = 0
   private let single: UnsafeMutablePointer<Int32>
   private(set) var refused = false
+  let isWords: Bool
+  /// Members looked at so far, and how many may be: beyond it the propagation gives up, for words to take over.
+  private(set) var touched = 0
+  var patience = Int.max
+  static let outgrew = "pattern: the sets of what depends on what outgrew memory"
   /// Members of all sets at most: beyond it the propagation gives up.
   static let limit = 1 << 31
   private let mask: Int
 
-  init(columns n: Int) throws(Failure) {
+  init(columns n: Int, words: Bool = false) throws(Failure) {
+    isWords = words
     guard n < Int(Int32.max) / 2 else { throw Failure(.invalid, "sparse: \(n) columns; fewer than 2^30 are taken") }
     self.n = n
-    var size = 1 << 10
-    while size < 2 * n, size < 1 << 18 { size *= 2 }
+    var size = words ? 1 : 1 << 10
+    while !words, size < 2 * n, size < 1 << 18 { size *= 2 }
     mask = size - 1
     keys = try Cells(size, filling: 0)
     values = try Cells(size)
-    stamps = try Cells(n + 1, filling: 0)
+    stamps = try Cells(words ? 1 : n + 1, filling: 0)
     single = .allocate(capacity: 2)
     _ = starts.append(0)
   }
   deinit { single.deallocate() }
 
-  @inline(__always) func count(_ s: Int32) -> Int { s == 0 ? 0 : Int(s) <= n ? 1 : starts[Int(s) - n] - starts[Int(s) - n - 1] }
+  func equal(_ a: Int64, _ b: Int64) -> Bool { isWords ? a == b : count(a) == count(b) }
+  func count(_ s: Int64) -> Int { isWords ? s.nonzeroBitCount : count(Int32(truncatingIfNeeded: s)) }
+  @inline(__always) private func count(_ s: Int32) -> Int { s == 0 ? 0 : Int(s) <= n ? 1 : starts[Int(s) - n] - starts[Int(s) - n - 1] }
   @inline(__always) private func list(_ s: Int32, _ k: Int) -> UnsafePointer<Int32> {
     if Int(s) <= n {
       single[k] = s - 1
@@ -63,18 +71,23 @@ final class Sets {
     return UnsafePointer(items.base.unsafelyUnwrapped + starts[Int(s) - n - 1])
   }
   /// Valid until the next union.
-  func members(_ s: Int32) -> UnsafeBufferPointer<Int32> { UnsafeBufferPointer(start: s == 0 ? nil : list(s, 0), count: count(s)) }
+  func members(_ s: Int64) -> UnsafeBufferPointer<Int32> {
+    let s = Int32(truncatingIfNeeded: s)
+    return UnsafeBufferPointer(start: s == 0 ? nil : list(s, 0), count: count(s))
+  }
 
-  @inline(__always) func union(_ a: Int32, _ b: Int32) -> Int32 {
+  @inline(__always) func union(_ a: Int64, _ b: Int64) -> Int64 {
+    if isWords { return a | b }
     if a == b || b == 0 { return a }
-    return a == 0 ? b : joined(min(a, b), max(a, b))
+    return a == 0 ? b : Int64(joined(Int32(truncatingIfNeeded: min(a, b)), Int32(truncatingIfNeeded: max(a, b))))
   }
 
   @inline(never) private func joined(_ a: Int32, _ b: Int32) -> Int32 {
     let key = UInt64(UInt32(bitPattern: a)) | UInt64(UInt32(bitPattern: b)) << 32, slot = Int((key &* 0x9E37_79B9_7F4A_7C15) >> 40) & mask
     if keys[slot] == key { return values[slot] }
     let i = count(a), j = count(b), first = items.count
-    guard first + i + j < Sets.limit, grow(i + j) else { return fail() }
+    touched += i + j
+    guard touched <= patience, first + i + j < Sets.limit, grow(i + j) else { return fail() }
     let x = list(a, 0), y = list(b, 1), out = items.base.unsafelyUnwrapped + first
     var p = 0, q = 0, k = 0
     while p < i, q < j {
@@ -102,22 +115,32 @@ final class Sets {
   }
 
   /// The union of `count` sets, `stride` apart.
-  func union(of ids: UnsafePointer<Int32>, stride: Int = 1, count m: Int) -> Int32 {
+  func union(of marks: UnsafePointer<Int64>, stride: Int = 1, count m: Int) -> Int64 {
     if m == 0 { return 0 }
-    var last = ids[0], distinct = 1, total = count(last)
-    for i in 1 ..< m where ids[i * stride] != last {
-      last = ids[i * stride]
+    if isWords {
+      var u: Int64 = 0
+      if stride == 1 { for i in 0 ..< m { u |= marks[i] } } else { for i in 0 ..< m { u |= marks[i * stride] } }
+      return u
+    }
+    return Int64(numbers(marks, stride, m))
+  }
+  private func numbers(_ marks: UnsafePointer<Int64>, _ stride: Int, _ m: Int) -> Int32 {
+    @inline(__always) func id(_ i: Int) -> Int32 { Int32(truncatingIfNeeded: marks[i * stride]) }
+    var last = id(0), distinct = 1, total = count(last)
+    for i in 1 ..< m where id(i) != last {
+      last = id(i)
       distinct += 1
       total += count(last)
     }
-    if distinct == 1 { return ids[0] }
+    if distinct == 1 { return last }
     if distinct <= 4 || total < 12 {
-      var u = ids[0]
-      for i in 1 ..< m { u = union(u, ids[i * stride]) }
-      return u
+      var u = marks[0]
+      for i in 1 ..< m { u = union(u, marks[i * stride]) }
+      return Int32(truncatingIfNeeded: u)
     }
     let room = min(total, n), first = items.count
-    guard first + room < Sets.limit, grow(room) else { return fail() }
+    touched += total
+    guard touched <= patience, first + room < Sets.limit, grow(room) else { return fail() }
     if epoch == Int32.max {
       stamps.p.update(repeating: 0, count: n + 1)
       epoch = 0
@@ -126,8 +149,8 @@ final class Sets {
     let out = items.base.unsafelyUnwrapped + first
     var k = 0, sorted = true
     last = -1
-    for i in 0 ..< m where ids[i * stride] != last {
-      last = ids[i * stride]
+    for i in 0 ..< m where id(i) != last {
+      last = id(i)
       if last == 0 { continue }
       let x = list(last, 0)
       for j in 0 ..< count(last) where stamps[Int(x[j])] != epoch {

@@ -45,6 +45,7 @@ extension PlanMethod {
     case .acyclic: .acyclic
     case .accumulate: .accumulate
     case .elimination: .elimination
+    case .edgePushing: .edgePushing
     default: nil
     }
   }

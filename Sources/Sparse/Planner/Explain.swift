@@ -29,6 +29,7 @@ extension MethodPlan {
       s += "\n"
     }
     let m = Calibration.shared
+    if took.counting > 0 { s += "planning took \(time(took.counting)) for counting, \(time(took.compiling)) for compiling, \(time(took.running)) for runs\n" }
     s += "this machine: a further tangent costs \(number(m.lane)) of a network, its vjp \(number(m.vjp)), its Hessian times a vector \(number(m.hvp)); "
     s += "\(number(m.flop)) ns an addition in an array, \(number(m.scalar)) among single numbers, \(number(m.step)) a step, \(number(m.call)) a call\n"
     return s
@@ -36,7 +37,8 @@ extension MethodPlan {
 
   package var json: String {
     var s = "{\"kind\": \"\(isHessian ? "hessian" : "jacobian")\", \"sparse\": \(isSparse), \"rows\": \(rowCount), \"columns\": \(columnCount), "
-    s += "\"chosen\": \(chosen.map { "\"\($0.name)\"" } ?? "null"), \"ground\": \"\(ground.rawValue)\", \"spent\": \(plain(spent)), \"methods\": ["
+    s += "\"chosen\": \(chosen.map { "\"\($0.name)\"" } ?? "null"), \"ground\": \"\(ground.rawValue)\", \"spent\": \(plain(spent)), "
+    s += "\"planning\": {\"counting_ns\": \(plain(took.counting)), \"compiling_ns\": \(plain(took.compiling)), \"running_ns\": \(plain(took.running))}, \"methods\": ["
     for (i, e) in table.enumerated() {
       s += "\(i == 0 ? "" : ", "){\"method\": \"\(e.method.name)\", \"applies\": \(e.applies), \"reason\": \"\(quoted(e.reason))\", \"flops\": \(plain(e.flops)), \"bytes\": \(plain(e.bytes)), "
       s += "\"colors\": \(e.colours), \"passes\": \(e.passes), \"memory\": \(plain(e.memory)), \"predicted_ns\": \(plain(e.predicted)), \"measured_ns\": \(e.measured > 0 ? plain(e.measured) : "null"), "
@@ -92,8 +94,8 @@ extension Tape {
     case .forward, .reverse: return jacobian(y, inputs, mode: m == .forward ? .forward : .reverse, name: name)
     case .elimination: return eliminatedBlocks(y, inputs, .best, name: name)
     case .stagewise: return stagedBlocks(y, inputs, name: name)
-    case .compressedForward, .compressedReverse, .starBicolouring, .star:
-      guard let method = m.sparse, hessian || m != .star, !hessian || m != .starBicolouring else { break }
+    case .compressedForward, .compressedReverse, .starBicolouring, .star, .edgePushing:
+      guard let method = m.sparse, hessian || m != .star && m != .edgePushing, !hessian || m != .starBicolouring else { break }
       let stand = inputs.map { input(type($0)) }, moved = substitute(outputs, inputs, stand)
       guard failure == nil else { return none }
       do throws(Failure) {

@@ -4,7 +4,7 @@ package import Tape
 
 /// Ways to compute a Jacobian or Hessian.
 package enum PlanMethod: Int32, CaseIterable, Sendable {
-  case forward, reverse, compressedForward, compressedReverse, starBicolouring, acyclicBicolouring, star, acyclic, accumulate, elimination, stagewise, finiteDifferences
+  case forward, reverse, compressedForward, compressedReverse, starBicolouring, acyclicBicolouring, star, acyclic, accumulate, elimination, stagewise, finiteDifferences, edgePushing
   package var name: String {
     switch self {
     case .forward: "forward"
@@ -19,6 +19,7 @@ package enum PlanMethod: Int32, CaseIterable, Sendable {
     case .elimination: "elimination"
     case .stagewise: "stagewise"
     case .finiteDifferences: "finite_differences"
+    case .edgePushing: "edge_pushing"
     }
   }
 }
@@ -51,6 +52,8 @@ package final class MethodPlan {
   package private(set) var ground = Ground.predicted
   /// Time of tasting, in evaluations of the method chosen.
   package private(set) var spent = 0.0
+  /// Nanoseconds that planning took: making and counting the methods' nodes, compiling those that are near, their runs (first ones included).
+  package private(set) var took = (counting: 0.0, compiling: 0.0, running: 0.0)
   package var taste = true, accurate = false
 
   /// A copy of the function: its nodes are this plan's.
@@ -62,6 +65,8 @@ package final class MethodPlan {
   var isHessian: Bool { kind == .hessian || kind == .sparseHessian }
   private(set) var pattern: (entries: Int, colours: Int) = (0, 0)
   private var nodes = 0
+  /// Methods' nodes by entry, until they are tasted.
+  private var ready: [Int: Made] = [:]
 
   package init(_ t: Tape, _ kind: Kind, _ y: [NodeID], _ x: [NodeID], _ d: [NodeID]) throws(Failure) {
     self.kind = kind
@@ -109,9 +114,9 @@ package final class MethodPlan {
   var methods: [PlanMethod] {
     switch kind {
     case .jacobian: [.forward, .reverse, .compressedForward, .compressedReverse, .starBicolouring, .elimination, .stagewise, .finiteDifferences]
-    case .hessian: [.forward, .reverse, .star, .elimination, .finiteDifferences]
+    case .hessian: [.forward, .reverse, .star, .elimination, .edgePushing, .finiteDifferences]
     case .sparseJacobian: [.compressedForward, .compressedReverse, .starBicolouring, .acyclicBicolouring, .accumulate, .elimination, .finiteDifferences]
-    case .sparseHessian: [.compressedForward, .star, .acyclic, .accumulate, .elimination, .finiteDifferences]
+    case .sparseHessian: [.compressedForward, .star, .acyclic, .accumulate, .elimination, .edgePushing, .finiteDifferences]
     }
   }
 
@@ -135,6 +140,9 @@ package final class MethodPlan {
       guard nodes <= 100_000, let s = Stages(t, function, x), s.count > 1 else { e.reason = "no place where fewer values cross makes a stage worth its product"; return nil }
       let b = s.blocks(t, function, x, name: "plan")
       return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: t.simplify(b), passes: s.count) : refused()
+    case .edgePushing:
+      guard nodes <= 4096 else { e.reason = "more than 4096 scalars are computed"; return nil }
+      return sparse(m, &e)
     case .elimination:
       guard nodes <= 4096 else { e.reason = "more than 4096 scalars are computed"; return nil }
       if isSparse { return sparse(m, &e) }
@@ -150,10 +158,11 @@ package final class MethodPlan {
 
   private func analyse() {
     guard entries.isEmpty else { return }
+    let machine = Calibration.shared, begin = Calibration.now()
+    defer { took.counting += Calibration.now() - begin }
     if let o = tape.order(outputs) {
       for k in 0 ..< o.count where tape.arity(o[k]) > 0 { nodes += tape.isTuple(o[k]) ? 1 : tape.type(o[k]).count }
     }
-    let machine = Calibration.shared
     let unit = tape.dtype(outputs[0]) == .f64 ? 0x1p-53 : tape.dtype(outputs[0]) == .f32 ? 0x1p-24 : 0x1p-11
     var order = methods
     // Differences use the colours that compression finds.
@@ -179,6 +188,7 @@ package final class MethodPlan {
         e.passes = made.passes
         e.memory = w.live
         e.predicted = machine.predicted(w) + made.extra * machine.flop * 2
+        if m != .finiteDifferences, taste, !accurate { ready[entries.count] = made }
         if m == .compressedForward || m == .star { pattern.colours = made.colours }
       }
       entries.append(e)
@@ -200,6 +210,7 @@ package final class MethodPlan {
   package func run(point: [UnsafeRawPointer?]?) throws(Failure) {
     chosen = nil
     spent = 0
+    took = (0, 0, 0)
     if !accurate, taste, point != nil, let m = PlanMemory.verdict(hash), methods.contains(m) {
       (chosen, ground) = (m, .remembered)
       return
@@ -210,6 +221,7 @@ package final class MethodPlan {
       throw Failure(.invalid, "plan: no method applies: \(why)")
     }
     (chosen, ground) = (first, accurate ? .accurate : .predicted)
+    defer { ready = [:] }
     if !accurate, taste, let point { try tasted(point) }
   }
 
@@ -223,13 +235,17 @@ package final class MethodPlan {
       PlanMemory.keep(hash, entries[near[0]].method)
       return
     }
+    let begin = Calibration.now()
     var runners: [(entry: Int, runner: Taster, times: [Double])] = []
     for i in near {
       var e = PlanEntry(entries[i].method)
-      guard let made = make(entries[i].method, &e), let r = Taster(made, point) else { continue }
+      guard let made = ready[i] ?? make(entries[i].method, &e), let r = Taster(made, point) else { continue }
       entries[i].memory = Double(r.memory)
       runners.append((i, r, []))
     }
+    let compiled = Calibration.now()
+    took.compiling += compiled - begin
+    defer { took.running += Calibration.now() - compiled }
     guard !runners.isEmpty else { return }
     var total = 0.0
     // The first run loads code and memory: it says nothing.

@@ -16,6 +16,7 @@ package class Rule: @unchecked Sendable {
   /// Cotangents of the inputs that are wanted.
   package func vjp(_ t: Tape, _ x: [NodeID], _ y: [NodeID], _ ct: [NodeID?], _ wanted: [Bool]) -> [NodeID?] { x.map { _ in nil } }
   package func sparsity(output: Int, input: Int) -> HostPattern? { nil }
+  package var declaresSparsity: Bool { false }
 }
 
 /// A rule recorded on tapes: bodies of inputs, outputs and directions (those of floats) to results (those of floats).
@@ -62,6 +63,7 @@ package final class HostRule: Rule, @unchecked Sendable {
   package override func jvp(_ t: Tape, _ x: [NodeID], _ y: [NodeID], _ dx: [NodeID?]) -> [NodeID?] { forward?(t, x, y, dx) ?? y.map { _ in nil } }
   package override func vjp(_ t: Tape, _ x: [NodeID], _ y: [NodeID], _ ct: [NodeID?], _ wanted: [Bool]) -> [NodeID?] { backward?(t, x, y, ct, wanted) ?? x.map { _ in nil } }
   package override func sparsity(output: Int, input: Int) -> HostPattern? { pattern?(output, input) }
+  package override var declaresSparsity: Bool { pattern != nil }
 }
 
 /// How the host computes derivatives as numbers: functions of the point, its results and a direction.

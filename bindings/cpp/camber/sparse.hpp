@@ -69,6 +69,7 @@ class SparseMatrix {
   std::size_t rows() const noexcept { return camber_sparse_row_count(handle()); }
   std::size_t columns() const noexcept { return camber_sparse_column_count(handle()); }
   std::size_t count() const noexcept { return camber_sparse_value_count(handle()); }
+  std::int32_t detection() const noexcept { return camber_sparse_detection(handle()); }
   std::int32_t method() const noexcept { return camber_sparse_method(handle()); }
   /* Starts and indices of CSR or CSC, or rows and columns of COO; Index is int32_t or int64_t. */
   template <class Index = std::int32_t>

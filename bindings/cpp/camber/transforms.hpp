@@ -344,6 +344,14 @@ inline EliminationCost elimination_cost(const Nodes &outputs, const Nodes &input
   });
   return {costs[0], costs[1], costs[2], costs[3]};
 }
+/* What edge pushing costs for the Hessian of a scalar (camber_edge_pushing_cost). */
+inline EliminationCost edge_pushing_cost(const Node &output, const Nodes &inputs) {
+  auto x = detail::ids(inputs);
+  detail::TapeRef *tape = detail::inner(detail::inner(Nodes{output}), detail::inner(inputs));
+  std::int64_t costs[4] = {0, 0, 0, 0};
+  detail::collect(tape, 0, [&](camber_tape *t, camber_node *) { return camber_edge_pushing_cost(t, output.id(), x.data(), x.size(), costs); });
+  return {costs[0], costs[1], costs[2], costs[3]};
+}
 /* The same values, whose derivatives multiply by the local Jacobian, accumulated once. */
 inline Nodes preaccumulate(const Nodes &outputs, const Nodes &inputs) {
   auto y = detail::ids(outputs), x = detail::ids(inputs);

@@ -36,7 +36,7 @@ from .coloring import color
 from .control import cond, fori_loop, map, switch, while_loop
 from .curvature import Curvature, Figure, curvature
 from .custom import custom_jvp, custom_vjp
-from .elimination import EliminationCost, elimination_cost, preaccumulate
+from .elimination import EliminationCost, edge_pushing_cost, elimination_cost, preaccumulate
 from .function import Function, function, tape_hash
 from .health import Finding, Flow, flow, initialize, layer, lyapunov_exponents, mean_field, singular_values
 from .linear import linearize, vjp
@@ -76,7 +76,7 @@ __all__ = [
     "Birth", "Nonfinite", "empty", "explain_nan", "label", "labels", "nonfinite", "origin", "stabilize", "Rewrite", "Stabilized",
     "HEADER", "Array", "BusyError", "CallbackError", "DerivativeError", "DtypeError", "EliminationCost", "Error", "FileError", "FlippedError", "Function", "HandleError",
     "InvalidError", "LossScaler", "MemoryRefused", "NodeError", "NonFiniteError", "Plan", "Program", "Saved", "SavedFunction", "ShapeDtype", "ShapeError", "Solution", "Solver", "Tape", "TracedError",
-    "bfloat16", "checkpoint", "cond", "custom_jvp", "custom_vjp", "directional", "dumps", "elimination_cost", "forget_plans", "fori_loop", "from_bf16", "function", "grad", "hessian", "host_call", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "lib",
+    "bfloat16", "checkpoint", "cond", "custom_jvp", "custom_vjp", "directional", "dumps", "edge_pushing_cost", "elimination_cost", "forget_plans", "fori_loop", "from_bf16", "function", "grad", "hessian", "host_call", "hvp", "interpolate", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "lib",
     "linalg", "linear_transpose", "least_squares", "linearize", "load", "load_plans", "load_tensors", "loads", "map", "minimize", "nn", "numpy", "ops", "optim", "plan", "preaccumulate", "precision", "pure_callback", "pytree", "random", "save", "save_plans", "save_tensors", "scan",
     "Finding", "Flow", "flow", "initialize", "layer", "lyapunov_exponents", "mean_field", "singular_values",
     "check_derivatives", "rounding", "rounding_bound",

@@ -31,8 +31,9 @@ _BLOCKS = constants["CAMBER_SPARSE_BLOCKS"]
 _TRIANGLES = {"full": constants["CAMBER_SPARSE_FULL"], "lower": constants["CAMBER_SPARSE_LOWER"], "upper": constants["CAMBER_SPARSE_UPPER"]}
 _METHODS = {
     name: constants["CAMBER_SPARSE_" + name.upper()]
-    for name in ("auto", "accumulate", "forward", "reverse", "star", "acyclic", "star_bicoloring", "acyclic_bicoloring", "elimination")
+    for name in ("auto", "accumulate", "forward", "reverse", "star", "acyclic", "star_bicoloring", "acyclic_bicoloring", "elimination", "edge_pushing")
 }
+_DETECTIONS = {name: constants["CAMBER_DETECT_" + name.upper()] for name in ("auto", "sets", "words", "reverse_words")}
 _ALIASES = {"column": "forward", "row": "reverse", "compressed_forward": "forward", "compressed_reverse": "reverse"}
 
 
@@ -92,6 +93,11 @@ class SparseMatrix:
     def colors(self) -> np.ndarray[Any, Any]:
         """The color of each column (where rows are colored: of each row), from 1; 0 where no product is needed."""
         return self._prepared.colors
+
+    @property
+    def detection(self) -> str:
+        """How the pattern was found: "sets", "words", "reverse_words"; "auto": the entries themselves told, or it was given."""
+        return self._prepared.detection
 
     @property
     def method(self) -> str:
@@ -189,6 +195,12 @@ class Prepared:
     def _check(self, status: int) -> None:
         if status < 0:
             raise error(status, lib.sparse_message(self.handle).decode())
+
+    @property
+    def detection(self) -> str:
+        """How the pattern was found; "auto": the entries themselves told, or it was given."""
+        number = lib.sparse_detection(self.handle)
+        return next(name for name, value in _DETECTIONS.items() if value == number)
 
     @property
     def method(self) -> str:
@@ -393,8 +405,8 @@ def _outputs(result: Any, tape: Any) -> list[Any]:
     return [on_tape(leaf, tape) for leaf in pytree.leaves(result)]
 
 
-def _options(order: str, threads: int, triangle: str | None = None) -> dict[str, float]:
-    options = {"order": float(_pick(_ORDERS, order, "order")), "threads": float(threads)}
+def _options(order: str, threads: int, triangle: str | None = None, detection: str = "auto") -> dict[str, float]:
+    options = {"detection": float(_pick(_DETECTIONS, detection, "detection")), "order": float(_pick(_ORDERS, order, "order")), "threads": float(threads)}
     if triangle is not None:
         options["triangle"] = float(_pick(_TRIANGLES, triangle, "triangle"))
     return options
@@ -416,6 +428,7 @@ def sparse_jacobian(
     threads: int = 0,
     blocks: Any = None,
     at: Any = None,
+    detection: str = "auto",
 ) -> SparseFunction:
     """A function that gives the Jacobian of ``f(x, *args)`` by x as a sparse matrix.
 
@@ -442,13 +455,15 @@ def sparse_jacobian(
         (sizes of groups of rows, sizes of groups of columns): values as dense blocks, see SparseMatrix.blocks.
     at
         Arguments, as a tuple, at which the pattern is taken instead of everywhere: the branches taken there, no entry where a factor is zero there.
+    detection
+        How a pattern is found for methods with colors: "sets", "words" (64 columns at a time), "reverse_words"; "auto" takes the cheaper.
 
     >>> import numpy as np, camber as cb
     >>> J = cb.sparse_jacobian(lambda x: np.sin(x) * np.roll(x, 1))(np.zeros(4))
     >>> J.nnz, J.shape
     (8, (4, 4))
     """
-    return SparseFunction("jacobian", f, pattern, _method(coloring, method), format, _options(order, threads), blocks=blocks, at=at)
+    return SparseFunction("jacobian", f, pattern, _method(coloring, method), format, _options(order, threads, detection=detection), blocks=blocks, at=at)
 
 
 def sparse_hessian(
@@ -462,17 +477,18 @@ def sparse_hessian(
     order: str = "portfolio",
     threads: int = 0,
     at: Any = None,
+    detection: str = "auto",
 ) -> SparseFunction:
     """A function that gives the Hessian of the scalar ``f(x, *args)`` by x as a sparse matrix.
 
-    `triangle`: "full", "lower" or "upper". `coloring`: "auto", "accumulate", "star", "acyclic", "forward", "reverse", or colors. The rest as in sparse_jacobian.
+    `triangle`: "full", "lower" or "upper". `coloring`: "auto", "accumulate", "star", "acyclic", "forward", "reverse", "edge_pushing", or colors. The rest as in sparse_jacobian.
 
     >>> import numpy as np, camber as cb
     >>> cb.sparse_hessian(lambda x: np.sum(x[1:] * x[:-1] ** 2), triangle="lower")(np.array([1.0, 2.0])).to_dense()
     array([[4., 0.],
            [2., 0.]])
     """
-    return SparseFunction("hessian", f, pattern, _method(coloring, method), format, _options(order, threads, triangle), at=at)
+    return SparseFunction("hessian", f, pattern, _method(coloring, method), format, _options(order, threads, triangle, detection), at=at)
 
 
 def sparse_lagrangian(
