@@ -25,7 +25,7 @@ extension Linearised {
     if how == .auto || how == .sets {
       // A single word is less than any set.
       if how == .auto, forward == 1 { by = .words } else {
-        let patience = how == .sets ? nil : cost() * Double(min(forward, backward + 2, Linearised.enough))
+        let patience = how == .sets ? nil : cost() * Double(min(forward, backward + 2, Linearised.enough)) / 4
         if let p = try bySets(tape, results, tangents, columnStarts, rowCount, known, patience: patience) { (made, by) = (p, .sets) } else {
           // CasADi's rule for the direction, whose weight of a backward pass is 0.51 to 0.49.
           by = 49 * min(forward, Linearised.enough) <= 51 * min(backward, Linearised.enough) ? .words : .reverseWords
@@ -46,12 +46,13 @@ extension Linearised {
     return (p, by)
   }
 
-  /// Passes of words that are taken to be enough where columns are split by halves of 64 again and again.
-  static let enough = 48
+  /// Passes of words that are taken to be enough where columns are split again and again; a member of a set that is looked at costs four elements of a pass
+  /// (Benchmarks/sparse/patterns.py).
+  private static let enough = 16
 
   private func found(_ t: Tape, _ y: [NodeID], _ x: [NodeID], _ starts: [Int], _ rows: Int, _ known: Known, _ how: Detection, pass: Double?) throws(Failure) -> (Pattern, Detection) {
     let n = starts[starts.count - 1], each = Linearised.effort(t, y, x, 0), forward = (n + 63) / 64
-    if how == .sets || how == .auto && forward > 1, let p = try bySets(t, y, x, starts, rows, known, patience: how == .sets ? nil : each * Double(min(forward, Linearised.enough))) { return (p, .sets) }
+    if how == .sets || how == .auto && forward > 1, let p = try bySets(t, y, x, starts, rows, known, patience: how == .sets ? nil : each * Double(min(forward, Linearised.enough)) / 4) { return (p, .sets) }
     return (try byWords(t, y, x, starts, rows, known, each), .words)
   }
 
