@@ -8,7 +8,7 @@ AT := $(DESTDIR)$(PREFIX)
 
 LIBFLAGS = -c release --product camber --scratch-path .build-lib -Xswiftc -static-stdlib -Xswiftc -use-ld=lld -Xswiftc -enforce-exclusivity=unchecked \
   -Xlinker -soname -Xlinker $(SO) -Xlinker --version-script=$(CURDIR)/Sources/CamberC/exports.map \
-  -Xlinker --gc-sections -Xlinker --icf=all -Xlinker -z -Xlinker nodelete
+  -Xlinker --gc-sections -Xlinker --icf=all -Xlinker --wrap=_swift_stdlib_getScalarName -Xlinker -z -Xlinker nodelete
 
 .PHONY: lib deps venv install demo test verify bench clean
 
