@@ -17,7 +17,7 @@ fi
 [ -e "$FUZZ_LIB/libcamber.so" ] || { echo "fuzz: no library in $FUZZ_LIB" >&2; exit 2; }
 mkdir -p "$out"
 lib=$(cd "$FUZZ_LIB" && pwd) status=0 passed=0 failed=0
-export SWIFT_BACKTRACE=enable=no OPENBLAS_NUM_THREADS=1 ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1} UBSAN_OPTIONS=print_stacktrace=1
+export SWIFT_BACKTRACE=enable=no OPENBLAS_NUM_THREADS=1 ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1:malloc_context_size=4} UBSAN_OPTIONS=print_stacktrace=1
 python3 Tests/fuzz/calls.py include/camber.h Tests/fuzz/abi.c "$out/calls.h" || exit 1
 
 # One round of a target; what it did is added to `done`, in calls or files.
