@@ -52,7 +52,7 @@ demo: deps venv lib
 	gcc -std=c11 -O2 -Wall -Iinclude -Ibindings/c examples/fashion/main.c -L$(BUILD) -lcamber -lz -lm -Wl,-rpath,'$$ORIGIN' -o $(BUILD)/fashion
 	cd $(BUILD) && ./fashion $(DEMO)
 	gcc -std=c11 -O2 -Wall -Iinclude -Ibindings/c examples/sick/main.c -L$(BUILD) -lcamber -lz -lm -Wl,-rpath,'$$ORIGIN' -o $(BUILD)/sick
-	cd $(BUILD) && ./sick
+	cd $(BUILD) && ./sick --report sick.html
 
 test: deps venv
 	Tests/tools/run-all.sh

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds and runs the C and C++ tests against a library: Tests/run-native.sh [folder of libcamber.so] [test ...]
 # Each test's closing line is printed after its name; the exit status is non-zero when one fails. Tests: headers, api, easy,
-# bad_input, regressions, solve, curvature, rounding, archive, threads, noalloc, host, cpp, generic, eigen, adbench, quickstart, linalg, fit, custom, checkpoint, taylor, saved, package, opf, fashion. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
+# bad_input, regressions, solve, curvature, rounding, archive, threads, noalloc, host, cpp, generic, eigen, adbench, quickstart, linalg, fit, custom, checkpoint, taylor, saved, package, opf, fashion, sick. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 lib=$(cd "${1:-$root/build}" && pwd) || exit 2
@@ -195,6 +195,25 @@ fashion() {
   say fashion $((all - right)) "$right passed, $((all - right)) failed"
 }
 
+# The sick network in every language at hand: told what it has, healed, and the four print the same.
+sick() {
+  cd "$root/examples/sick" && build sick_c $cc -std=c99 -O2 main.c -lz -lm && build sick_cpp $cxx -std=c++17 -O2 main.cpp -lz || return
+  right=0 all=1
+  "$work/sick_c" --steps 100 --report "$work/sick.html" >"$work/sick.out" || cat "$work/sick.out"
+  grep -q "found: vanish at layer 40" "$work/sick.out" && grep -q "verified: 24 steps on copies, nothing is found" "$work/sick.out" && grep -q "nothing found" "$work/sick.out" &&
+    awk '/test accuracy:/ {right = $(NF - 1) >= 50} END {exit !right}' "$work/sick.out" && [ "$(wc -c <"$work/sick.html")" -le 1000000 ] && right=1 || cat "$work/sick.out"
+  for language in cpp py swift; do
+    case $language in
+      py) python_has_camber || continue; set -- $python main.py ;;
+      swift) [ -n "$SWIFT_EXAMPLES" ] || continue; set -- "$SWIFT_EXAMPLES/sick" ;;
+      *) set -- "$work/sick_cpp" ;;
+    esac
+    all=$((all + 1))
+    "$@" --steps 100 >"$work/sick.$language" && diff "$work/sick.out" "$work/sick.$language" && right=$((right + 1))
+  done
+  say sick $((all - right)) "$right passed, $((all - right)) failed"
+}
+
 # Optimal power flow by IPOPT, where there is one: costs, dense matrices and derivative checker are the program's own to judge.
 opf() {
   grids=${CAMBER_SHARED:-$root/../shared}/data/opf
@@ -218,6 +237,7 @@ for t in $tests; do
     control_example) control_example ;;
     package) package ;;
     fashion) fashion ;;
+    sick) sick ;;
     api) build $t $cc -std=c11 -O1 "$here/c/test_api.c" -lm && run $t "$work/$t" "$root/include" ;;
     easy | bad_input | control | regressions | solve | curvature | rounding | nonfinite | health | sparse | plan | archive | memory | threads | noalloc | host) build $t $cc -std=c11 -O1 "$here/c/test_$t.c" -lm -lpthread && run $t "$work/$t" ;;
     generic)

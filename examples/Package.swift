@@ -28,6 +28,8 @@ let package = Package(
                       exclude: ["main.c", "main.cpp", "main.py", "expected.txt"], swiftSettings: swift),
     .executableTarget(name: "checkpoint", dependencies: [camber], path: "checkpoint",
                       exclude: ["main.c", "main.cpp", "main.py", "expected.txt"], swiftSettings: swift),
+    .executableTarget(name: "sick", dependencies: [camber, "CZlib"], path: "sick",
+                      exclude: ["main.c", "main.cpp", "main.py"], swiftSettings: swift),
     .executableTarget(name: "fashion", dependencies: [camber, "CZlib"], path: "fashion",
                       exclude: ["main.c", "main.cpp", "main.py"], swiftSettings: swift),
   ]

@@ -708,6 +708,8 @@ camber_status camber_precision(camber_tape *tape, const camber_node *outputs, si
 /* Penalties for a loss: sum |x|, and sum x^2 / 2, over all nodes. */
 camber_node camber_l1_penalty(camber_tape *tape, const camber_node *nodes, size_t count);
 camber_node camber_l2_penalty(camber_tape *tape, const camber_node *nodes, size_t count);
+/* Half the sum of squares of d loss / d nodes, to be added to a loss (a float scalar) times a factor: of data or of parameters (Drucker & LeCun 1992). */
+camber_node camber_gradient_penalty(camber_tape *tape, camber_node loss, const camber_node *nodes, size_t count);
 /* Nodes scaled by min(1, limit / their joint norm); clipped to [-limit, limit]; or each by its own norm. */
 camber_status camber_clip_by_global_norm(camber_tape *tape, const camber_node *nodes, size_t count, double limit, camber_node *results);
 camber_status camber_clip_by_value(camber_tape *tape, const camber_node *nodes, size_t count, double limit, camber_node *results);
@@ -780,7 +782,9 @@ camber_status camber_linear_vjp(camber_linear *linear, const void *const *cotang
  * 0.999, epsilon 1e-8, weight_decay 0, adamw: 1e-2), each with l1 0, l2 0, clip_value 0, clip_norm 0, clip_global_norm 0 (0 = off),
  * agc 0 (adaptive clipping: a unit's gradient at most so many times its weights' norm, 0.01; Brock et al. 2021), zclip 0 (outliers of the global norm, in standard
  * deviations, 2.5; ZClip, Kumar et al. 2025, started from medians), compensate 0 (1: what a 16-bit parameter cannot hold is kept in f32 beside it, as state
- * "<param>.rest", so that no update is lost). These, the penalties and clips may change between steps; the state stays.
+ * "<param>.rest", so that no update is lost), spectral_norm 0 (matrices and windows of weights, [units, ...] as a matrix, are scaled after each step to a largest singular
+ * value of at most so much, Gouk et al. 2021; one step of the power method a step follows it, Miyato et al. 2018, state "<param>.direction"). What ZClip has seen is state "zclip".
+ * These, epsilon, the penalties and clips may change between steps; the state stays.
  * sgd and adam add weight_decay * p to the gradient; adamw decays the parameter apart from it (Loshchilov & Hutter 2019).
  * NULL for an unknown method. */
 camber_optimizer *camber_optimizer_new(const char *method);

@@ -35,7 +35,7 @@ camber_status camber_findings_evidence(const camber_findings *findings, size_t i
  * Schoenholz et al. 2017 (mean field), Zhang et al. 2021, "AutoTrainer" (symptoms).
  *
  *     camber_flow *f = camber_flow_new(t, loss, params, 4, data, 2);
- *     camber_flow_layer(f, "hidden", h);                     // in the order from input to output; none: they are found by themselves
+ *     camber_flow_layer(f, "hidden", h);                     // in the order from input to output; none: what camber_label names, or else what is found
  *     for (...) camber_flow_run(f, params, data, &loss, gradients), camber_optimizer_step(o, params, gradients);
  *     camber_findings *found = camber_flow_findings(f);
  *
@@ -187,16 +187,35 @@ camber_status camber_mean_field(const char *activation, double weight, double bi
  * runs, so that the next ones show whether it helped. `optimizer` (of the same parameters), `scaler` and `data` may be NULL where a remedy does not need them.
  * "rescale": the host's weights of the place, and of the layers as wrong as it, times what brings them to the size that keeps variances (1 / inputs; 2 / inputs before
  * relu), biases above 3 to zero. "reinitialize": weights anew, orthogonal with the gain that keeps variances (1; the root of 2 before relu), biases zero, of the place and of the layers as
- * wrong as it. "lsuv": the same, then scaled until each layer's results have unit variance on `data` (Mishkin & Matas 2016). "learning_rate": the optimizer's,
+ * wrong as it. "lsuv": the same, then scaled until each layer's results, before tanh or relu, have unit variance on `data` (Mishkin & Matas 2016). "learning_rate": the optimizer's,
  * lowered until 48 steps of copies of optimizer and parameters go down, on the first eight batches that were run. "loss_scale": the largest power of two that keeps gradients 16 times below
- * 65504, given to the scaler too. "standardize": the flow's program takes (x - mean) / deviation of its inputs from now on: see camber_flow_standard. "precision":
- * it computes in bf16. Options of the optimizer: "compensate", "clip" (ZClip), "agc", "clip_norm", "clip_value", "weight_decay", "l1", "l2". */
+ * 65504, given to the scaler too. "standardize": the flow's program takes (x - mean) / deviation of its inputs from now on: see camber_flow_standard; "whiten": decorrelated as
+ * well (at most 1,024 features). "normalize": layers of the place and of those as wrong are normalised over their units before the activation (Ba, Kiros & Hinton 2016). "residual": branches
+ * with parameters that are added to what they began with are scaled by 1 / sqrt(2 L), L of them (Zhang, Dauphin & Ma 2019). "gradient_penalty": the program's loss has 0.01 times half the
+ * squared norm of its gradient by the float data added. camber_flow_treat gives what of these concerns the trained network. "precision":
+ * it computes in bf16. Options of the optimizer: "compensate", "clip" (ZClip), "agc", "clip_norm", "clip_value", "weight_decay", "l1", "l2", "spectral_norm" (1.5), "damping" (adam's epsilon,
+ * at least 1e-4 of a typical entry of the gradient). */
 camber_status camber_flow_prescribe(camber_flow *flow, const char *remedy, const char *place, camber_optimizer *optimizer, camber_scaler *scaler,
                                     void *const *params, const void *const *data);
+/* Re-runs, to see whether a remedy helped: `steps` training steps on copies of parameters and optimizer (NULL: of the parameters as they are), through the first eight batches that were run
+ * (`data`, where none was), and what is then found. Parameters, optimizer and later findings are left alone; the flow forgets its runs. 20 steps or more tell dead units. NULL: camber_flow_message. */
+camber_findings *camber_flow_verify(camber_flow *flow, void *const *params, const void *const *data, camber_optimizer *optimizer, size_t steps);
+/* Nodes of the flow's tape as its program has them after remedies: inputs standardised or whitened, layers normalised, residual branches scaled (the precision stays as recorded). For the
+ * program that uses the trained network. The tape must still be there. */
+camber_status camber_flow_treat(camber_flow *flow, const camber_node *nodes, size_t count, camber_node *results);
+/* The gradient's noise scale at the parameters (McCandlish et al. 2018), from the first eight batches that were run, of which two are needed: values[0] the noise scale tr(S) / |G|^2, the size of a
+ * batch beyond which larger ones help little; [1] |G|^2 and [2] tr(S), the trace of the covariance of one example's gradient, both unbiased (so that |G|^2 may come out below 0: the scale is infinite then). */
+camber_status camber_flow_noise(camber_flow *flow, void *const *params, double *values);
 /* The factor of the gradients now. */
 double camber_flow_scale(const camber_flow *flow);
 /* Of input i after "standardize": means and factors of its `count` features (all but the first axis), to be applied wherever the trained network is used. Either may be NULL. */
 camber_status camber_flow_standard(camber_flow *flow, size_t i, double *mean, double *factor, size_t count);
+
+/* What a solver's last run shows: nothing where it converged, else "out of steps", "stalled", "nonfinite" or "unbounded". NULL when memory is refused. Free it. */
+camber_findings *camber_solver_findings(const camber_solver *solver);
+/* Its remedies, for the next camber_solver_run; what was done is camber_solver_message. "steps": ten times as many. "damping": a tenth of the first radius, which is a larger multiple of the identity
+ * added to the Hessian or J'J (Levenberg and Marquardt's damping as More, 1978, has it); CAMBER_EINVAL of "lbfgs", which has none. */
+camber_status camber_solver_prescribe(camber_solver *solver, const char *remedy);
 
 /* Fills a float array with initial weights, [inputs, units] or [units, channels, window...], from the generator of camber_random_normal's kind (Philox), keyed by `seed`:
  * "he" (normal, variance gain^2 / inputs, gain by itself the root of 2; He et al. 2015), "lecun" (the same with gain 1), "xavier" (variance 2 gain^2 / (inputs + units); Glorot & Bengio
@@ -206,7 +225,7 @@ camber_status camber_initialize(const char *method, camber_dtype dtype, const in
 
 /* ---- Places -------------------------------------------------------------------------------------------------------------------------
  * What a node is called and where it stands in the host's program, for every sentence that names a node. Nodes that transforms make know the node
- * they were made from, and have its labels. Labels change no result and no fingerprint, and are not written to files. */
+ * they were made from, and have its labels. Labels change no result and no fingerprint. Archives keep the text that is shown of each node (not file and line, which are of the machine that wrote them). A flow takes them for its layers. */
 
 /* Adds a label to a node: `text` ("layer3/conv"), a file and a line (from 1), each NULL or 0 where there is none. A node may have several;
  * the last one is shown. CAMBER_EINVAL where all three are empty or the line is negative. */
@@ -420,7 +439,12 @@ camber_status camber_report_add_curvature(camber_report *report, camber_curvatur
 camber_status camber_report_add_solver(camber_report *report, const camber_solver *solver);      /* the journal */
 camber_status camber_report_add_program(camber_report *report, const camber_program *program);   /* bytes over a run, what runs */
 camber_status camber_report_add_findings(camber_report *report, const camber_findings *findings);  /* on top, no section */
-camber_status camber_report_add_flow(camber_report *report, camber_flow *flow);                  /* layers by gradient, value and shares; its findings */
+camber_status camber_report_add_flow(camber_report *report, camber_flow *flow);                  /* its findings; loss, layers, parameters and updates, magnitudes over the formats */
+/* The answer to the last question: figures, digits lost by operator, comparisons that may turn. CAMBER_EINVAL before the first. */
+camber_status camber_report_add_rounding(camber_report *report, const camber_rounding *rounding);
+camber_status camber_report_add_check(camber_report *report, const camber_check *check);         /* verdicts, slopes of Taylor remainders; CAMBER_EINVAL before its run */
+camber_status camber_report_add_nonfinite(camber_report *report, const camber_nonfinite *nonfinite);   /* births, the first as a graph */
+camber_status camber_report_add_stabilizer(camber_report *report, const camber_stabilizer *stabilizer);   /* the journal: patterns, bits before and after */
 /* A section that compares this report with another: charts of one title drawn together, findings of either. */
 camber_status camber_report_compare(camber_report *report, const camber_report *other, const char *mine, const char *theirs);
 

@@ -18,7 +18,8 @@ public struct Finding: Sendable {
 
 /// The loss and its gradients, with statistics of layers, parameters and updates; options, statistics and remedies stand in camber_health.h.
 public final class Flow {
-  private let core: Health.Flow, tape: Tape
+  let core: Health.Flow
+  private let tape: Tape
   public init(_ tape: Tape, loss: Node, parameters: [Node], data: [Node] = [], options: KeyValuePairs<String, Double> = [:]) throws {
     try tape.check()
     self.tape = tape
@@ -55,11 +56,35 @@ public final class Flow {
   public var slope: Double { core.slope }
   public var lossScale: Double { core.scale }
 
+  /// Re-runs: training steps on copies of parameters and optimizer, through the batches that were seen; what is then found. See camber_flow_verify.
+  public func verify(_ parameters: [UnsafeMutableRawPointer?], data: [UnsafeRawPointer?] = [], optimizer: Optimizer? = nil, steps: Int = 24) throws -> [Finding] {
+    try translated {
+      guard parameters.count == core.parameterCount, parameters.allSatisfy({ $0 != nil }), core.batchCount > 0 || data.count == core.dataCount, steps >= 1 else {
+        throw Failure(.invalid, "verify: \(parameters.count) parameters and \(data.count) data for \(core.parameterCount) and \(core.dataCount), or one is nil, or \(steps) steps")
+      }
+      if let o = optimizer?.core, o.parameters.map(\.type) != (0 ..< core.parameterCount).map({ core.parameterType($0) }) { throw Failure(.shape, "verify: the optimizer's parameters are not the flow's") }
+      return try parameters.withUnsafeBufferPointer { p in
+        try data.withUnsafeBufferPointer { d in
+          guard let a = p.baseAddress else { return [] }
+          return try Prescription(core, optimizer?.core, nil, a, d.baseAddress).verify(steps).map { Finding($0) }
+        }
+      }
+    }
+  }
+  /// Nodes with what remedies put into the program, for the one that uses the trained network.
+  public func treat(_ nodes: [Node]) throws -> [Node] { try translated { try core.treat(nodes.map(tape.id)) }.map { tape.node($0) } }
+  /// The gradient's noise scale, |G|² and tr(S): see camber_flow_noise.
+  public func noise(_ parameters: [UnsafeMutableRawPointer?]) throws -> (scale: Double, gradient: Double, variance: Double) {
+    guard parameters.count == core.parameterCount, parameters.allSatisfy({ $0 != nil }) else { throw CamberError(Failure(.invalid, "noise: \(parameters.count) parameters for \(core.parameterCount), or one is nil")) }
+    return try translated { try parameters.withUnsafeBufferPointer { p in try p.baseAddress.map { try core.noise($0) } ?? (.nan, .nan, .nan) } }
+  }
+
   /// Applies a finding's remedy in one call; what was done, as a sentence. The flow forgets its runs.
   public func prescribe(_ f: Finding, _ parameters: [UnsafeMutableRawPointer?], data: [UnsafeRawPointer?] = [], optimizer: Optimizer? = nil) throws -> String {
     try prescribe(f.remedy, at: f.place, parameters, data: data, optimizer: optimizer)
   }
   public func prescribe(_ remedy: String, at place: String = "", _ parameters: [UnsafeMutableRawPointer?], data: [UnsafeRawPointer?] = [], optimizer: Optimizer? = nil) throws -> String {
+    if let o = optimizer?.core, o.parameters.map(\.type) != (0 ..< core.parameterCount).map({ core.parameterType($0) }) { throw CamberError(Failure(.shape, "prescribe: the optimizer's parameters are not the flow's")) }
     guard parameters.count == core.parameterCount, data.count == core.dataCount, parameters.allSatisfy({ $0 != nil }) else {
       throw CamberError(Failure(.invalid, "prescribe: \(parameters.count) parameters and \(data.count) data for \(core.parameterCount) and \(core.dataCount), or one is nil"))
     }

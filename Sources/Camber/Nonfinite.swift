@@ -34,7 +34,7 @@ public final class Nonfinite {
     /// The input that it lies in; the infinity behind it, among all births. nil where there is none.
     public let input, behind: Int?
   }
-  private let trace: Trace
+  let trace: Trace
 
   public init(_ tape: Tape, inputs: [Node], outputs: [Node]) throws {
     try tape.check()

@@ -49,6 +49,15 @@ public final class Report {
     if let f = core.spy(title, rows, columns, i, j, entries.count) { throw CamberError(f) }
   }
   public func add(_ c: Curvature) throws { try translated { try c.core.describe(core) } }
+  /// The answer to the last question.
+  public func add(_ r: Rounding) throws { try translated { try r.core.describe(core) } }
+  public func add(_ c: DerivativeCheck) throws { try translated { try c.core.describe(core) } }
+  public func add(_ n: Nonfinite) { n.trace.describe(core) }
+  public func add(_ s: Stabilizer) { s.core.describe(core) }
+  public func add(_ f: Flow) { f.core.describe(core) }
+  public func add(_ s: Solver) { s.core.describe(core) }
+  public func add(_ p: Program) { core.program(p.core) }
+  public func add(_ f: Finding) { core.add(Health.Report.Notice(kind: f.kind, severity: f.severity.rawValue, place: f.place, evidence: f.evidence, advice: f.advice)) }
   public func compare(_ other: Report, _ mine: String = "this run", _ theirs: String = "the other") { core.compare(other.core, mine, theirs) }
 
   public func render(_ format: Format = .text) -> String { format == .json ? core.json() : format == .html ? core.page() : core.plain() }

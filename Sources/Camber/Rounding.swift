@@ -6,7 +6,7 @@ public final class Rounding {
   public enum Level: Int32, Sendable { case exact, weightedBound, measured, unbounded }
   public struct Contribution: Sendable { public let node: Int, op: String, error, bound, share, condition: Double }
   public struct Unstable: Sendable { public let node: Int, op: String, elements: Int, turns: Bool, other: Double }
-  private let core: Health.Rounding
+  let core: Health.Rounding
 
   public init(_ tape: Tape, _ outputs: [Node], _ inputs: [Node], options: KeyValuePairs<String, Double> = [:]) throws {
     try tape.check()
@@ -53,7 +53,7 @@ public final class DerivativeCheck {
   public enum Verdict: Int32, Sendable { case right, wrong, kink, undecided }
   public enum Kind: Int32, Sendable { case jvp, vjp, hvp }
   public struct Entry: Sendable { public let input: Int, kind: Kind, verdict: Verdict, derivative, difference, error, slope: Double }
-  private let core: Health.DerivativeCheck
+  let core: Health.DerivativeCheck
 
   public init(_ tape: Tape, _ outputs: [Node], _ inputs: [Node], options: KeyValuePairs<String, Double> = [:]) throws {
     try tape.check()

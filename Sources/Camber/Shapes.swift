@@ -222,6 +222,8 @@ extension Tape {
   public func randomUniform(key: Node, _ shape: [Int], _ dtype: DType = .f64) -> Node { node(core.randomUniform(id(key), dtype.core, shape)) }
   public func randomNormal(key: Node, _ shape: [Int], _ dtype: DType = .f64) -> Node { node(core.randomNormal(id(key), dtype.core, shape)) }
   public func l1Penalty(_ nodes: [Node]) -> Node { node(core.penalty(nodes.map(id), squared: false)) }
+  /// Half the squared norm of the gradient of a scalar by nodes.
+  public func gradientPenalty(_ loss: Node, _ nodes: [Node]) -> Node { node(core.gradientPenalty(id(loss), nodes.map(id))) }
   public func l2Penalty(_ nodes: [Node]) -> Node { node(core.penalty(nodes.map(id), squared: true)) }
   public func clipByGlobalNorm(_ nodes: [Node], _ limit: Double) -> [Node] { core.clipByGlobalNorm(nodes.map(id), limit).map(node) }
   public func clipByNorm(_ nodes: [Node], _ limit: Double) -> [Node] { core.clipByNorm(nodes.map(id), limit).map(node) }

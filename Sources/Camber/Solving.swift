@@ -6,7 +6,7 @@ import Tape
 public final class Solver {
   public enum Outcome: Int32, Sendable { case converged, smallStep, outOfSteps, stalled, undefined, unbounded }
   public struct Step: Sendable { public let value, gradient, step, control: Double, evaluations, products: Int }
-  private let core: Optimize.Solver
+  let core: Optimize.Solver
   private let types: [(DType, Int)]
 
   private init(_ s: Optimize.Solver, _ options: KeyValuePairs<String, Double>) throws {
@@ -43,5 +43,8 @@ public final class Solver {
   }
   public var value: Double { core.value }
   public var explanation: String { core.explanation }
+  /// What the last run shows, and a remedy for the next: see camber_solver_prescribe.
+  public var findings: [Finding] { core.findings.map { Finding($0) } }
+  public func prescribe(_ remedy: String) throws -> String { try translated { try core.prescribe(remedy) } }
   public var journal: [Step] { core.journal.map { Step(value: $0.value, gradient: $0.gradient, step: $0.step, control: $0.control, evaluations: $0.evaluations, products: $0.products) } }
 }

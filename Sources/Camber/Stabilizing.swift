@@ -6,7 +6,7 @@ public final class Stabilizer {
   public struct Entry: Sendable {
     public let rule: Int, before, after: Double, made: Bool, reason: String
   }
-  private let core: Health.Stabilizer
+  let core: Health.Stabilizer
   private let tape: Tape
   public init(_ tape: Tape, inputs: [Node], outputs: [Node]) throws {
     try tape.check()

@@ -128,6 +128,58 @@ func flowHandle(_ h: OpaquePointer?) -> FlowHandle? { lend(h, .flow, as: FlowHan
   }
   return prescribe(h, remedy, place, optimizerHandle(optimizer), scalerHandle(scaler), params, data)
 }
+@inline(never) private func verify(_ h: FlowHandle, _ o: OptimizerHandle?, _ p: UnsafePointer<UnsafeMutableRawPointer?>?, _ d: UnsafePointer<UnsafeRawPointer?>?, _ steps: Int) -> OpaquePointer? {
+  do throws(Failure) {
+    guard let p else { throw Failure(.invalid, "verify: the array of parameters is NULL") }
+    for i in 0 ..< h.flow.parameterCount where p[i] == nil && h.flow.parameterType(i).count > 0 { throw Failure(.invalid, "verify: parameter \(i) is NULL") }
+    if h.flow.batchCount == 0, h.flow.dataCount > 0 {
+      guard let d, (0 ..< h.flow.dataCount).allSatisfy({ d[$0] != nil }) else { throw Failure(.invalid, "verify: no batch was run yet, and data is NULL") }
+    }
+    if let o, o.optimizer.parameters.map(\.type) != (0 ..< h.flow.parameterCount).map({ h.flow.parameterType($0) }) {
+      throw Failure(.shape, "verify: the optimizer's parameters are not the flow's")
+    }
+    return makeHandle(.findings, FindingsHandle(try Prescription(h.flow, o?.optimizer, nil, p, d).verify(steps)))
+  } catch {
+    h.say(error.message)
+    return nil
+  }
+}
+@_cdecl("camber_flow_verify") @implementation public func camber_flow_verify(
+  _ flow: OpaquePointer!, _ params: UnsafePointer<UnsafeMutableRawPointer?>!, _ data: UnsafePointer<UnsafeRawPointer?>!, _ optimizer: OpaquePointer!, _ steps: Int
+) -> OpaquePointer! {
+  guard let h = flowHandle(flow) else { return nil }
+  guard optimizer == nil || optimizerHandle(optimizer) != nil else {
+    h.say("verify: the optimizer is a freed handle or one of another kind")
+    return nil
+  }
+  return verify(h, optimizerHandle(optimizer), params, data, steps)
+}
+@inline(never) private func treat(_ h: FlowHandle, _ nodes: Nodes?, _ n: Int, _ results: MutableNodes?) -> camber_status {
+  guard n >= 0, n <= 1 << 24, n == 0 || nodes != nil && results != nil else { return h.fail(Failure(.invalid, "treat: an array of \(UInt(bitPattern: n)) nodes is NULL or too long")) }
+  guard n > 0, let nodes, let results else { return 0 }
+  do {
+    let y = try h.flow.treat((0 ..< n).map { h.flow.resolve(nodes[$0]) })
+    for (i, m) in y.enumerated() { results[i] = h.flow.packed(m) }
+  } catch { return h.fail(error) }
+  return 0
+}
+@_cdecl("camber_flow_treat") @implementation public func camber_flow_treat(_ flow: OpaquePointer!, _ nodes: Nodes!, _ count: Int, _ results: MutableNodes!) -> camber_status {
+  guard let h = flowHandle(flow) else { return CAMBER_EHANDLE.raw }
+  return treat(h, nodes, count, results)
+}
+@inline(never) private func noise(_ h: FlowHandle, _ p: UnsafePointer<UnsafeMutableRawPointer?>?, _ out: UnsafeMutablePointer<Double>?) -> camber_status {
+  do throws(Failure) {
+    guard let p, let out else { throw Failure(.invalid, "noise: an array is NULL") }
+    for i in 0 ..< h.flow.parameterCount where p[i] == nil && h.flow.parameterType(i).count > 0 { throw Failure(.invalid, "noise: parameter \(i) is NULL") }
+    let n = try h.flow.noise(p)
+    (out[0], out[1], out[2]) = (n.scale, n.gradient, n.variance)
+    return 0
+  } catch { return h.fail(error) }
+}
+@_cdecl("camber_flow_noise") @implementation public func camber_flow_noise(_ flow: OpaquePointer!, _ params: UnsafePointer<UnsafeMutableRawPointer?>!, _ values: UnsafeMutablePointer<Double>!) -> camber_status {
+  guard let h = flowHandle(flow) else { return CAMBER_EHANDLE.raw }
+  return noise(h, params, values)
+}
 @inline(never) private func standard(_ h: FlowHandle, _ i: Int, _ mean: UnsafeMutablePointer<Double>?, _ factor: UnsafeMutablePointer<Double>?, _ n: Int) -> camber_status {
   guard let s = h.flow.standard(i) else { return h.fail(Failure(.invalid, "flow: data \(UInt(bitPattern: i)) is not standardised")) }
   guard s.mean.count == n else { return h.fail(Failure(.shape, "flow: data \(i) has \(s.mean.count) features, not \(UInt(bitPattern: n))")) }

@@ -48,7 +48,8 @@ final class NonfiniteHandle: Handled {
   }
 }
 
-private func handle(_ h: OpaquePointer?) -> NonfiniteHandle? { lend(h, .nonfinite, as: NonfiniteHandle.self) { $0 } }
+func nonfiniteHandle(_ h: OpaquePointer?) -> NonfiniteHandle? { lend(h, .nonfinite, as: NonfiniteHandle.self) { $0 } }
+private func handle(_ h: OpaquePointer?) -> NonfiniteHandle? { nonfiniteHandle(h) }
 private func birth(_ h: OpaquePointer?, _ i: Int) -> Birth? {
   guard let n = handle(h), n.trace.births.indices.contains(i) else { return nil }
   return n.trace.births[i]

@@ -108,12 +108,10 @@ private func place<T>(_ p: UnsafePointer<T>?, _ n: Int, _ what: StaticString) th
     addBars(r, try words(chart, "the chart's title"), series.map { String(cString: $0) } ?? "", try texts(names, count, "names"), try numbers(values, count, "values"))
   }
 }
-@inline(never) func addBars(_ r: Report, _ chart: String, _ series: String, _ names: [String], _ values: [Double], unit: String = "", log: Bool = false) {
+@inline(never) private func addBars(_ r: Report, _ chart: String, _ series: String, _ names: [String], _ values: [Double]) {
   r.with(chart: chart) { c in
     c.kind = .rows
     if names.count > c.names.count { c.names = names }
-    if !unit.isEmpty { c.y = unit }
-    if log { c.logY = true }
     c.series.append(Report.Series(series, [], values))
   }
 }
@@ -192,41 +190,14 @@ private func rendered(_ r: Report, _ format: String) throws(Failure) -> String {
 @_cdecl("camber_report_add_solver") @implementation public func camber_report_add_solver(_ report: OpaquePointer!, _ solver: OpaquePointer!) -> camber_status {
   told(report) { (r) throws(Failure) in
     guard let h = solverHandle(solver) else { throw Failure(.handle, "report: the solver is NULL, freed or none") }
-    addJournal(r, h)
+    h.solver.describe(r)
   }
-}
-@inline(never) private func addJournal(_ r: Report, _ h: SolverHandle) {
-  let s = h.solver, j = s.journal
-  r.section("Optimizer", s.explanation)
-  if let o = s.outcome, o.rawValue > 1 {
-    r.add(Report.Notice(kind: "optimizer", severity: o == .nonfinite ? 3 : 2, place: "", evidence: s.explanation + (j.last.map { "; after \(s.iterations) iterations the gradient's largest entry is \(sixDigits($0.gradient))" } ?? ""),
-                        advice: o == .steps ? "Allow more steps, or look at the curvature: a large condition number asks for newton-cg or for scaling." : o == .stalled ? "Ask for the gradient's rounding error; widen the dtype or rescale." : o == .nonfinite ? "Start elsewhere; ask where the first NaN was born." : "Bound the variables or check the sign of the objective."))
-  }
-  let x = j.indices.map { Double($0) }
-  for (title, y, unit, log) in [("Value", j.map(\.value), "value", j.allSatisfy { $0.value > 0 } && (j.first?.value ?? 0) > 1000 * (j.last?.value ?? 0)), ("Gradient", j.map(\.gradient), "largest entry of the gradient", true), ("Steps", j.map(\.step), "length of the step", true)] {
-    r.with(chart: title) { c in
-      (c.x, c.y, c.logY) = ("iteration", unit, log)
-      c.series = [Report.Series(unit, x, y)]
-    }
-  }
-  r.table("Journal", ["iteration", "value", "gradient", "step", "control", "evaluations", "products"], j.indices.map { i in
-    [.number(Double(i)), .number(j[i].value), .number(j[i].gradient), .number(j[i].step), .number(j[i].control), .number(Double(j[i].evaluations)), .number(Double(j[i].products))]
-  })
 }
 @_cdecl("camber_report_add_program") @implementation public func camber_report_add_program(_ report: OpaquePointer!, _ program: OpaquePointer!) -> camber_status {
   told(report) { (r) throws(Failure) in
     guard let h = programHandle(program) else { throw Failure(.handle, "report: the program is NULL, freed or none") }
-    addProgram(r, h.program)
+    r.program(h.program)
   }
-}
-@inline(never) private func addProgram(_ r: Report, _ p: Program) {
-  let lines = p.explanation.split(separator: "\n").map { String($0) }, live = p.liveBytes
-  r.section("Program", "\(lines.count) lines of steps; a workspace takes \(p.memory) bytes.")
-  r.with(chart: "Bytes over a run") { c in
-    (c.x, c.y) = ("step", "bytes alive")
-    c.series = [Report.Series("alive", live.indices.map { Double($0) }, live.map { Double($0) })]
-  }
-  r.table("What runs", ["step"], lines.prefix(200).map { [.text($0)] })
 }
 
 // MARK: events

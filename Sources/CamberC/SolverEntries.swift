@@ -79,3 +79,12 @@ private func made(_ tape: OpaquePointer?, _ name: StaticString, _ outputs: Nodes
   products?.pointee = e.products
   return 0
 }
+@_cdecl("camber_solver_findings") @implementation public func camber_solver_findings(_ solver: OpaquePointer!) -> OpaquePointer! {
+  solverHandle(solver).flatMap { makeHandle(.findings, FindingsHandle($0.solver.findings)) }
+}
+@_cdecl("camber_solver_prescribe") @implementation public func camber_solver_prescribe(_ solver: OpaquePointer!, _ remedy: UnsafePointer<CChar>!) -> camber_status {
+  guard let h = solverHandle(solver) else { return CAMBER_EHANDLE.raw }
+  guard let remedy else { return h.fail(Failure(.invalid, "prescribe: the remedy is NULL")) }
+  do { h.say(try h.solver.prescribe(String(cString: remedy))) } catch { return h.fail(error) }
+  return 0
+}

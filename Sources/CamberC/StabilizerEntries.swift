@@ -33,7 +33,8 @@ final class StabilizerHandle: Handled {
   }
 }
 
-private func handle(_ h: OpaquePointer?) -> StabilizerHandle? { lend(h, .stabilizer, as: StabilizerHandle.self) { $0 } }
+func stabilizerHandle(_ h: OpaquePointer?) -> StabilizerHandle? { lend(h, .stabilizer, as: StabilizerHandle.self) { $0 } }
+private func handle(_ h: OpaquePointer?) -> StabilizerHandle? { stabilizerHandle(h) }
 
 @_cdecl("camber_stabilizer_new") @implementation public func camber_stabilizer_new(
   _ tape: OpaquePointer!, _ inputs: Nodes!, _ input_count: Int, _ outputs: Nodes!, _ output_count: Int

@@ -110,6 +110,9 @@ func blockCount(_ a: Int, _ b: Int) -> Int {
 @_cdecl("camber_l2_penalty") @implementation public func camber_l2_penalty(_ tape: OpaquePointer!, _ nodes: Nodes!, _ count: Int) -> camber_node {
   build(tape) { h, t in h.nodes(nodes, count, "l2_penalty").map { t.penalty($0, squared: true) } ?? .none }
 }
+@_cdecl("camber_gradient_penalty") @implementation public func camber_gradient_penalty(_ tape: OpaquePointer!, _ loss: camber_node, _ nodes: Nodes!, _ count: Int) -> camber_node {
+  build(tape) { h, t in h.nodes(nodes, count, "gradient_penalty").map { t.gradientPenalty(h.node(loss), $0) } ?? .none }
+}
 @_cdecl("camber_clip_by_global_norm") @implementation public func camber_clip_by_global_norm(
   _ tape: OpaquePointer!, _ nodes: Nodes!, _ count: Int, _ limit: Double, _ results: MutableNodes!
 ) -> camber_status {

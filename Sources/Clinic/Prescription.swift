@@ -11,7 +11,7 @@ package struct Prescription {
   package init(_ f: Flow, _ o: Optimizer?, _ s: ((Double) -> Void)?, _ p: UnsafePointer<UnsafeMutableRawPointer?>, _ d: UnsafePointer<UnsafeRawPointer?>?) {
     (flow, optimizer, scaler, params, data) = (f, o, s, p, d)
   }
-  package static let names = "agc, clip, clip_norm, clip_value, compensate, gradient_clip, l1, l2, learning_rate, loss_scale, lsuv, precision, reinitialize, rescale, standardize, weight_decay"
+  package static let names = "agc, clip, clip_norm, clip_value, compensate, damping, gradient_clip, gradient_penalty, l1, l2, learning_rate, loss_scale, lsuv, normalize, precision, reinitialize, rescale, residual, spectral_norm, standardize, weight_decay, whiten"
 
   /// What was done, as a sentence.
   package func apply(_ remedy: String, _ place: String) throws(Failure) -> String {
@@ -21,7 +21,15 @@ package struct Prescription {
     case "lsuv": return try lsuv(place)
     case "learning_rate": return try learningRate()
     case "loss_scale": return try lossScale()
-    case "standardize": return try flow.standardize(place)
+    case "standardize": return try flow.standardize(place, whiten: false)
+    case "whiten": return try flow.standardize(place, whiten: true)
+    case "normalize": return try flow.normalize(place)
+    case "residual": return try flow.scaleResiduals()
+    case "gradient_penalty": return try flow.penalize(1e-2)
+    case "spectral_norm": return try option("spectral_norm", 1.5, "each matrix of weights is scaled to a largest singular value of at most 1.5 after each step")
+    case "damping":
+      guard let optimizer, optimizer.option("epsilon") > 0 else { throw Failure(.invalid, "prescribe: damping is the epsilon of adam or adamw; of a solver, see camber_solver_prescribe") }
+      return try option("epsilon", max(1e-4 * flow.typicalEntry, 10 * optimizer.option("epsilon")), "steps along directions of little gradient are damped (epsilon)")
     case "precision":
       if let f = flow.set("compute", Double(DType.bf16.rawValue)) { throw f }
       return "the tape computes in bf16, whose numbers reach as far as f32's"
@@ -46,6 +54,31 @@ package struct Prescription {
     guard let optimizer else { throw Failure(.invalid, "prescribe: this remedy is an option of the optimizer, which is NULL") }
     if let f = optimizer.set(name, value) { throw f }
     return said
+  }
+
+  /// Training steps on copies of parameters and optimizer, through the batches that were seen (those given, of none): what is then found. Nothing else changes.
+  package func verify(_ steps: Int) throws(Failure) -> [Finding] {
+    guard steps >= 1, steps <= 1 << 20 else { throw Failure(.invalid, "verify: \(steps) steps") }
+    let n = flow.parameterCount
+    var kept: [UnsafeMutableRawPointer?] = []
+    defer { for k in kept { ck_free(k) } }
+    for i in 0 ..< n {
+      let b = flow.parameterType(i).bytes
+      guard let p = params[i], let k = ck_alloc(max(b, 64)) else { throw Failure(.memory, "verify: memory for a copy of the parameters was refused") }
+      k.copyMemory(from: p, byteCount: b)
+      kept.append(k)
+    }
+    let copy = optimizer?.copy()
+    flow.forget()
+    defer { flow.forget() }
+    for s in 0 ..< steps {
+      try kept.withUnsafeBufferPointer { k throws(Failure) in
+        guard let p = k.baseAddress else { return }
+        try flow.rerun(p, data, batch: s)
+        if let copy { _ = try flow.withGradients { g in Result { () throws(Failure) in try copy.step(p, g) } }.get() }
+      }
+    }
+    return flow.findings()
   }
 
   // MARK: weights
@@ -93,7 +126,7 @@ package struct Prescription {
     return "\(scaled) arrays of weights are scaled to keep the variance\(scaled == 1 ? " (times \(factor))" : ""), \(zeroed) biases set to zero"
   }
 
-  /// Layer-sequential unit variance (Mishkin & Matas 2016): orthogonal, then each layer divided by the deviation of its results until that is within 0.1 of 1.
+  /// Layer-sequential unit variance (Mishkin & Matas 2016): orthogonal, then each layer divided by the deviation of its results, before tanh or relu, until that is within 0.1 of 1.
   private func lsuv(_ place: String) throws(Failure) -> String {
     _ = try reinitialize(place)
     var scaled = 0
@@ -108,7 +141,7 @@ package struct Prescription {
       scaled += 1
     }
     flow.forget()
-    return "\(scaled) layers are orthogonal, their results of unit variance (LSUV)"
+    return "\(scaled) layers are orthogonal, their results of unit variance before the activation (LSUV)"
   }
 
   // MARK: steps
@@ -138,8 +171,8 @@ package struct Prescription {
       rate /= 2.0.squareRoot()
     }
     guard best.1 > 0 else { throw Failure(.invalid, "prescribe: the loss falls at no learning rate from \(start) down to \(rate)") }
-    // What holds for 48 steps may not hold for more.
-    let chosen = best.1 / 2.0.squareRoot()
+    // What holds for 48 steps on few batches may not hold for more: measured, half of an octave and one more (Benchmarks/health/runs.py).
+    let chosen = best.1 / 8.0.squareRoot()
     if let f = optimizer.set("learning_rate", chosen) { throw f }
     return "the learning rate is \(chosen), not \(start)"
   }

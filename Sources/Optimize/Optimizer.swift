@@ -20,11 +20,12 @@ package final class Optimizer {
   /// The update as it was recorded: parameters, state, gradients, numbers to parameters, state.
   private var recorded: (tape: Tape, inputs: [NodeID], outputs: [NodeID])?
   private var scalars: [UnsafeMutablePointer<Double>] = []
+  /// Arrays of the state that no program reads: the step, and what ZClip has seen.
+  private var lead = 1
   private static let common: [(String, Double)] = [("l1", 0), ("l2", 0), ("clip_value", 0), ("clip_norm", 0), ("clip_global_norm", 0), ("agc", 0), ("zclip", 0),
-                                                    ("compensate", 0)]
+                                                    ("compensate", 0), ("spectral_norm", 0)]
   /// What may change after the first step: the program is made anew, the state stays.
-  private static let changeable = ["clip_value", "clip_norm", "clip_global_norm", "agc", "zclip", "compensate", "l1", "l2", "weight_decay"]
-  private var zclip = ZClip()
+  private static let changeable = ["clip_value", "clip_norm", "clip_global_norm", "agc", "zclip", "compensate", "spectral_norm", "l1", "l2", "weight_decay", "epsilon"]
 
   package init?(_ name: String) {
     guard let m = methods.first(where: { $0.name == name }) else { return nil }
@@ -61,10 +62,10 @@ package final class Optimizer {
 
   /// The program for changed options; arrays of the state keep what they hold.
   private func replan(_ undo: () -> Void) -> Failure? {
-    let (p, w, old, places) = (program, workspace, state, scalars)
+    let (p, w, old, places, first) = (program, workspace, state, scalars, lead)
     program = nil
     do throws(Failure) { try plan() } catch {
-      (program, workspace, state, scalars) = (p, w, old, places)
+      (program, workspace, state, scalars, lead) = (p, w, old, places, first)
       undo()
       return error
     }
@@ -102,14 +103,21 @@ package final class Optimizer {
       arrays.append(StateArray(name: name, dtype: d, count: n, data: p))
     }
     try keep("step", .i64, 1)
+    if options["zclip"] > 0 { try keep("zclip", .f64, ZClip.size) }
+    let lead = arrays.count
     for p in parameters {
       for s in method.state(options) { try keep("\(p.name).\(s)", p.type.dtype.compute, p.type.count) }
       if isCompensated(p) { try keep("\(p.name).rest", p.type.dtype.compute, p.type.count) }
+      if isSpectral(p) {
+        let a = matrix(p.type.shape), d = p.type.dtype.compute
+        try keep("\(p.name).direction", d, a.columns)
+        ck_random_uniform_part(d.rawValue, 1, arrays[arrays.count - 1].data, 0, a.columns)
+      }
     }
     let t = Tape()
     // Flat vectors: shapes do not matter to an update.
     let ps = parameters.map { t.input(TensorType($0.type.dtype, [$0.type.count])) }, gs = ps.map { t.input(t.type($0)) }
-    let kept = arrays.dropFirst().map { t.input(TensorType($0.dtype, [$0.count])) }
+    let kept = arrays[lead...].map { t.input(TensorType($0.dtype, [$0.count])) }
     let numbers = (0 ..< method.scalarCount(options) + 1).map { _ in t.input(TensorType(.f64, [])) }
     let (outputs, aliases) = record(t, ps, gs, Array(kept), numbers)
     guard let places = ck_alloc(8 * numbers.count)?.bindMemory(to: Double.self, capacity: numbers.count) else {
@@ -129,6 +137,7 @@ package final class Optimizer {
       throw error
     }
     state = arrays
+    self.lead = lead
     scalars = numbers.indices.map { places + $0 }
   }
 
@@ -138,6 +147,8 @@ package final class Optimizer {
     for (i, p) in ps.enumerated() {
       let d = t.dtype(p).compute, own = Array(kept[at ..< at + per]), rest = isCompensated(parameters[i]) ? kept[at + per] : nil
       at += per + (rest == nil ? 0 : 1)
+      let direction = isSpectral(parameters[i]) ? kept[at] : nil
+      if direction != nil { at += 1 }
       // What the narrow parameter could not hold is kept beside it: together they are the parameter.
       let wide = rest.map { t.add(t.cast(p, d), $0) } ?? t.cast(p, d)
       var g = t.cast(gs[i], d)
@@ -149,11 +160,14 @@ package final class Optimizer {
       if options["l2"] > 0 { g = t.add(g, t.scale(wide, options["l2"])) }
       if options["l1"] > 0 { g = t.add(g, t.scale(t.unary(.sign, wide), options["l1"])) }
       let s = numbers.dropLast().map { t.splat(t.cast($0, d), t.shape(p)) }
-      let (q, new) = method.update(t, options, p: wide, g: g, state: own, scalars: s)
+      var (q, new) = method.update(t, options, p: wide, g: g, state: own, scalars: s)
+      var turned: NodeID?
+      if let direction { (q, turned) = bounded(t, q, direction, parameters[i].type.shape, options["spectral_norm"]) }
       let narrow = t.contains(q) ? t.cast(q, t.dtype(p)) : .none
       params.append(narrow)
       states += new
       if rest != nil { states.append(t.sub(q, t.cast(narrow, d))) }
+      if let turned { states.append(turned) }
     }
     return (params + states, params.count + states.count)
   }
@@ -168,6 +182,23 @@ package final class Optimizer {
     let most = t.scale(t.binary(.maximum, weights, t.like(weights, 1e-3)), limit)
     let factor = t.binary(.minimum, t.like(slope, 1), t.div(most, t.binary(.maximum, slope, t.like(slope, 1e-6))))
     return t.reshape(t.mul(x, t.broadcast(factor, to: s)), t.shape(g))
+  }
+
+  private func isSpectral(_ p: Parameter) -> Bool { options["spectral_norm"] > 0 && p.type.rank >= 2 && p.type.count > 0 }
+  /// A convolution's weights as a matrix: units, and all that feeds one.
+  private func matrix(_ shape: [Int]) -> (rows: Int, columns: Int) { (shape[0], shape.dropFirst().reduce(1, &*)) }
+  /// The matrix scaled to a largest singular value of at most `limit` (Gouk et al. 2021), which one step of the power method a step follows (Miyato et al. 2018).
+  private func bounded(_ t: Tape, _ q: NodeID, _ u: NodeID, _ shape: [Int], _ limit: Double) -> (NodeID, NodeID) {
+    guard t.contains(q) else { return (q, .none) }
+    let a = matrix(shape), w = t.reshape(q, [a.rows, a.columns]), tiny = 1e-30
+    func unit(_ x: NodeID) -> (NodeID, NodeID) {
+      let n = t.reduce(.norm, x, axes: [-2, -1], keep: true)
+      return (t.div(x, t.broadcast(t.binary(.maximum, n, t.like(n, tiny)), to: t.shape(x))), n)
+    }
+    let v = unit(t.matmul(w, t.reshape(u, [a.columns, 1]))).0
+    let (next, sigma) = unit(t.matmul(t.transpose(v, [1, 0]), w))
+    let factor = t.binary(.minimum, t.like(sigma, 1), t.div(t.like(sigma, limit), t.binary(.maximum, sigma, t.like(sigma, tiny))))
+    return (t.reshape(t.mul(w, t.broadcast(factor, to: [a.rows, a.columns])), t.shape(q)), t.reshape(next, [a.columns]))
   }
 
   /// Squares of f64 may leave their range, so that norm is scaled; narrower ones are summed in f64.
@@ -188,6 +219,16 @@ package final class Optimizer {
     }
   }
 
+  /// ZClip's factor; what it has seen lies in the state.
+  private func spike(_ norm: Double, kept: Bool) -> Double {
+    guard options["zclip"] > 0, lead > 1 else { return 1 }
+    let p = state[1].data.assumingMemoryBound(to: Double.self)
+    var z = ZClip(p)
+    let f = z.factor(norm, options["zclip"])
+    if kept { z.save(p) }
+    return f
+  }
+
   /// The next step, looked at and not made: where a number of it would not be finite.
   package func trace(_ params: UnsafePointer<UnsafeMutableRawPointer?>, _ gradients: UnsafePointer<UnsafeRawPointer?>) throws(Failure) -> (Trace, Bool) {
     try plan()
@@ -199,9 +240,8 @@ package final class Optimizer {
       joint = hypot(joint, norm(g, p.type))
     }
     gradientNorm = joint
-    var seen = zclip
-    prepare(min(steps, .max - 1) + 1, spike: options["zclip"] > 0 ? seen.factor(joint, options["zclip"]) : 1)
-    for s in state.dropFirst() { given.append(UnsafeRawPointer(s.data)) }
+    prepare(min(steps, .max - 1) + 1, spike: spike(joint, kept: false))
+    for s in state[lead...] { given.append(UnsafeRawPointer(s.data)) }
     for i in parameters.indices { given.append(gradients[i]) }
     for s in scalars { given.append(UnsafeRawPointer(s)) }
     let t = try Trace(recorded.tape, inputs: recorded.inputs, outputs: recorded.outputs)
@@ -221,12 +261,12 @@ package final class Optimizer {
     }
     gradientNorm = joint
     let count = min(steps, .max - 1) + 1
-    prepare(count, spike: options["zclip"] > 0 ? zclip.factor(gradientNorm, options["zclip"]) : 1)
-    let n = parameters.count, s = state.count - 1, total = 2 * n + s + scalars.count
+    prepare(count, spike: spike(joint, kept: true))
+    let n = parameters.count, first = lead, s = state.count - first, total = 2 * n + s + scalars.count
     let code = withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: total) { inputs in
       withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: n + s) { outputs in
         for i in 0 ..< n { inputs[i] = UnsafeRawPointer(params[i]); outputs[i] = params[i]; inputs[n + s + i] = gradients[i] }
-        for i in 0 ..< s { inputs[n + i] = UnsafeRawPointer(state[i + 1].data); outputs[n + i] = state[i + 1].data }
+        for i in 0 ..< s { inputs[n + i] = UnsafeRawPointer(state[first + i].data); outputs[n + i] = state[first + i].data }
         for i in scalars.indices { inputs[2 * n + s + i] = UnsafeRawPointer(scalars[i]) }
         guard let a = inputs.baseAddress, let b = outputs.baseAddress else { return Code.invalid }
         return workspace.run(inputs: a, outputs: b)
@@ -242,6 +282,17 @@ package final class Optimizer {
 /// early spike is none; norms that are not finite never enter.
 struct ZClip {
   private var first: [Double] = [], mean = 0.0, variance = 0.0
+  /// How many norms were seen (up to 25), mean, variance, and those norms. The host may have written any number there.
+  static let size = 28
+  init(_ p: UnsafePointer<Double>) {
+    let n = p[0] >= 0 && p[0] <= 25 ? Int(p[0]) : 0
+    first = (0 ..< n).map { p[3 + $0] }
+    if p[1] > 0, p[1].isFinite, p[2] >= 0, p[2].isFinite { (mean, variance) = (p[1], p[2]) } else if n == 25 { first = [] }
+  }
+  func save(_ p: UnsafeMutablePointer<Double>) {
+    (p[0], p[1], p[2]) = (Double(first.count), mean, variance)
+    for (i, v) in first.enumerated() { p[3 + i] = v }
+  }
 
   mutating func factor(_ g: Double, _ limit: Double) -> Double {
     guard g.isFinite, g > 0 else { return 1 }

@@ -85,6 +85,11 @@ package final class Labels {
     if own[n.index]?.contains(i) != true { own[n.index, default: []].append(i) }
   }
 
+  func direct(_ n: NodeID) -> (Label?, Bool) {
+    if let o = own[n.index]?.last { return (list[Int(o)], true) }
+    let s = span(of: n.index)
+    return (s >= 0 && behind(n.index) == nil ? list[Int(s)] : nil, false)
+  }
   private func place(_ n: Int32) -> Int32 { own[n]?.last ?? span(of: n) }
   private func span(of n: Int32) -> Int32 {
     var low = 0, high = spans.count
@@ -131,19 +136,26 @@ package final class Labels {
   func label(_ i: Int32) -> Label { list[Int(i)] }
 
   /// Nodes of `to` from `count` on come from `n` of another tape.
-  func carry(from source: Tape, _ n: NodeID, _ count: Int) {
-    let r = source.labels.root(n)
-    var sweep = r.sweep, op = source.record(r.node).op
-    let known = r.label >= 0 ? source.labels.label(r.label) : nil
-    if let known, known.sweep != 0 { (sweep, op) = (known.sweep, known.op) }
-    if sweep == 0 { op = 0 }
-    if r.label < 0, sweep == 0 { return span(count, -1) }
-    let l = Label(text: known?.text ?? "", file: known?.file ?? "", line: known?.line ?? 0, sweep: sweep, op: op)
-    span(count, intern(l))
-  }
+  func carry(from source: Tape, _ n: NodeID, _ count: Int) { span(count, source.moved(n).map(intern) ?? -1) }
 }
 
 extension Tape {
+  /// What a node's copy on another tape is called: its label, the sweep that made it, and of which operator.
+  func moved(_ n: NodeID) -> Label? {
+    let r = labels.root(n), known = r.label >= 0 ? labels.label(r.label) : nil
+    var sweep = r.sweep, op = record(r.node).op
+    if let known, known.sweep != 0 { (sweep, op) = (known.sweep, known.op) }
+    if sweep == 0 { op = 0 }
+    if known == nil, sweep == 0 { return nil }
+    return Label(text: known?.text ?? "", file: known?.file ?? "", line: known?.line ?? 0, sweep: sweep, op: op)
+  }
+  /// In files: without places, which are of the machine that wrote them.
+  func written(_ n: NodeID) -> Label? {
+    guard var l = moved(n), !l.text.isEmpty else { return nil }
+    (l.file, l.line) = ("", 0)
+    return l
+  }
+
   /// `node` is called `text`, or stands at `file`:`line` of the host's program, or both.
   package func label(_ node: NodeID, _ l: Label) {
     guard failure == nil else { return }
@@ -152,6 +164,12 @@ extension Tape {
   }
   /// What is recorded from now on stands there.
   package func label(from l: Label?) { labels.from(count, l) }
+  /// The text that the host gave this very node, or the run of nodes that it is in (not own); nil where there is none, or where it was derived from another.
+  package func called(_ n: NodeID) -> (text: String, isOwn: Bool)? {
+    guard labels.isUsed, contains(n) else { return nil }
+    let (l, own) = labels.direct(n)
+    return l.flatMap { $0.text.isEmpty || $0.sweep != 0 ? nil : ($0.text, own) }
+  }
   package func allLabels(_ n: NodeID) -> [Label] { contains(n) ? labels.all(n) : [] }
 
   package func origin(_ n: NodeID) -> Origin {

@@ -46,6 +46,54 @@ static void run(camber_archive *a, const char *function, const double *x, const 
   camber_workspace_free(w), camber_program_free(p);
 }
 
+/* Labels' texts go with their nodes, into loops too; files and lines stay at home, and what has no labels has a file as before. */
+static void labels(void) {
+  const int64_t three[1] = {3};
+  camber_tape *t = camber_tape_new(), *body = camber_tape_sub(t);
+  camber_node x = camber_input(t, CAMBER_F64, three, 1), h = camber_input(body, CAMBER_F64, three, 1), next = camber_tanh(body, h), end, s, y, g;
+  STATUS(camber_label(body, next, "cell", NULL, 0), CAMBER_OK);
+  STATUS(camber_scan(t, body, &h, &next, 1, &x, 0, NULL, 0, 4, 0, &end), CAMBER_OK);
+  camber_tape_free(body);
+  STATUS(camber_label_from(t, "head", "here.c", 7), CAMBER_OK);
+  s = camber_square(t, end), y = camber_sum(t, s, NULL, 0, 0);
+  STATUS(camber_label_from(t, NULL, NULL, 0), CAMBER_OK);
+  STATUS(camber_label(t, y, "loss", "here.c", 9), CAMBER_OK);
+  STATUS(camber_grad(t, y, &x, 1, &g), CAMBER_OK);
+  camber_archive *a = camber_archive_new(), *b = camber_archive_new(), *c = camber_archive_new();
+  camber_node out[3] = {y, s, g}, in, from[3];
+  STATUS(camber_archive_add(a, "f", t, &x, NULL, 1, out, NULL, 3), CAMBER_OK);
+  const void *bytes, *again;
+  size_t size, size_again;
+  STATUS(camber_archive_pack(a, &bytes, &size), CAMBER_OK);
+  CHECK(((const unsigned char *)bytes)[8] == 2);
+  STATUS(camber_archive_unpack(b, bytes, size), CAMBER_OK);
+  STATUS(camber_archive_pack(b, &again, &size_again), CAMBER_OK);
+  CHECK(size == size_again && !memcmp(bytes, again, size));
+  camber_tape *u = camber_archive_tape(b, "f", &in, from);
+  const char *text = NULL, *file = NULL;
+  int32_t line = 5;
+  STATUS(camber_label_get(u, from[0], 0, &text, &file, &line), CAMBER_OK);
+  CHECK(text && !strcmp(text, "loss") && !*file && line == 0);
+  STATUS(camber_label_get(u, from[1], 0, &text, &file, &line), CAMBER_OK);
+  CHECK(text && !strcmp(text, "head"));
+  CHECK(camber_label_count(u, in) == 0 && camber_tape_hash(u, &in, 1, from, 3) == camber_tape_hash(t, &x, 1, out, 3));
+  /* Every word of the section counts. */
+  unsigned char *copy = malloc(size);
+  size_t refused = 0, tried = 0;
+  for (size_t i = size - 96; i < size; i += 4, tried++) {
+    memcpy(copy, bytes, size), copy[i] ^= 1;
+    refused += camber_archive_unpack(c, copy, size) == CAMBER_EIO;
+  }
+  CHECK(refused == tried);
+  /* Without labels, a file of the first version. */
+  camber_tape *plain = camber_tape_new();
+  camber_node z = camber_input(plain, CAMBER_F64, NULL, 0), w = camber_square(plain, z);
+  STATUS(camber_archive_add(c, "g", plain, &z, NULL, 1, &w, NULL, 1), CAMBER_OK);
+  STATUS(camber_archive_pack(c, &again, &size_again), CAMBER_OK);
+  CHECK(((const unsigned char *)again)[8] == 1);
+  free(copy), camber_tape_free(plain), camber_tape_free(t), camber_tape_free(u), camber_archive_free(a), camber_archive_free(b), camber_archive_free(c);
+}
+
 static void round_trip(void) {
   camber_tape *t = camber_tape_new();
   camber_archive *a = recorded(t), *b = camber_archive_new(), *c = camber_archive_new();
@@ -178,6 +226,7 @@ static void wrong_files(void) {
 
 int main(void) {
   snprintf(path, sizeof path, "/tmp/camber-archive-%d", (int)getpid());
+  labels();
   round_trip();
   wrong_arguments();
   wrong_files();

@@ -74,6 +74,27 @@ int main(void) {
   CHECK(camber_findings_count(found) == 0);
   camber_findings_free(found);
 
+  /* Re-running on copies; nodes with remedies; noise; a report of all of it. */
+  CHECK(camber_flow_verify(f, NULL, inputs, NULL, 3) == NULL && strstr(camber_flow_message(f), "is NULL"));
+  CHECK(camber_flow_verify(f, weights, inputs, NULL, 0) == NULL && camber_flow_verify(f, weights, inputs, (camber_optimizer *)f, 3) == NULL && camber_flow_verify(NULL, weights, inputs, NULL, 3) == NULL);
+  double before = w[3][5];
+  found = camber_flow_verify(f, weights, inputs, NULL, 3);
+  CHECK(found && camber_findings_count(found) == 0 && w[3][5] == before);
+  camber_findings_free(found);
+  double noise[3];
+  CHECK(camber_flow_noise(f, weights, noise) == CAMBER_OK && noise[2] < 1e-20 && camber_flow_noise(f, NULL, noise) == CAMBER_EINVAL && camber_flow_noise(f, weights, NULL) == CAMBER_EINVAL);
+  CHECK(camber_flow_prescribe(f, "residual", "", NULL, NULL, weights, inputs) == CAMBER_EINVAL && camber_flow_prescribe(f, "damping", "", NULL, NULL, weights, inputs) == CAMBER_EINVAL);
+  CHECK(camber_flow_prescribe(f, "normalize", "", NULL, NULL, weights, inputs) == CAMBER_OK && strstr(camber_flow_message(f), "6 layers"));
+  CHECK(camber_flow_run(f, params, inputs, &value, NULL) == CAMBER_OK && fabs(value - expected) > 1e-3);
+  CHECK(camber_flow_treat(f, NULL, 1, NULL) == CAMBER_EINVAL && camber_flow_treat(f, NULL, 0, NULL) == CAMBER_OK && camber_flow_treat(NULL, NULL, 0, NULL) == CAMBER_EHANDLE);
+  camber_node nothing = CAMBER_NONE, treated;
+  CHECK(camber_flow_treat(f, &nothing, 1, &treated) == CAMBER_ENODE);
+  camber_report *r = camber_report_new("health");
+  CHECK(camber_report_add_flow(r, f) == CAMBER_OK && strstr(camber_report_render(r, "text"), "Gradient and value by layer"));
+  CHECK(camber_report_add_rounding(r, NULL) == CAMBER_EHANDLE && camber_report_add_check(r, NULL) == CAMBER_EHANDLE && camber_report_add_nonfinite(r, NULL) == CAMBER_EHANDLE);
+  CHECK(camber_report_add_stabilizer(r, (camber_stabilizer *)f) == CAMBER_EHANDLE && strstr(camber_report_message(r), "stabilizer"));
+  camber_report_free(r);
+
   double one;
   CHECK(camber_initialize("x", CAMBER_F64, shape, 2, 0, 0, w[0]) == CAMBER_EINVAL && camber_initialize("he", CAMBER_I64, shape, 2, 0, 0, w[0]) < 0);
   CHECK(camber_initialize("he", CAMBER_F64, NULL, 2, 0, 0, w[0]) == CAMBER_EINVAL && camber_initialize("zeros", CAMBER_F64, NULL, 0, 0, 0, &one) == CAMBER_OK && one == 0);

@@ -1104,10 +1104,21 @@ static void watch(void) {
   check_guard(1, 16, 0);
   int i = (int)below(FEW);
   if (!found[i]) found[i] = camber_flow_findings(f);
-  static const char *const remedies[] = {"rescale", "reinitialize", "lsuv", "loss_scale", "precision", "standardize", "compensate", "clip", "x", NULL};
+  static const char *const remedies[] = {"rescale", "reinitialize", "lsuv", "loss_scale", "precision", "standardize", "compensate", "clip", "whiten", "normalize", "residual", "gradient_penalty", "spectral_norm", "damping", "x", NULL};
   void *weights[1] = {one_in(32) ? NULL : p};
-  if (one_in(3) && known(camber_flow_prescribe(f, remedies[below(10)], one_in(2) ? NULL : "layer", NULL, one_in(4) ? PICK(scalers, FEW) : NULL, one_in(32) ? NULL : weights, NULL)) &&
+  if (one_in(3) && known(camber_flow_prescribe(f, remedies[below(16)], one_in(2) ? NULL : "layer", one_in(8) ? PICK(optimizers, FEW) : NULL, one_in(4) ? PICK(scalers, FEW) : NULL, one_in(32) ? NULL : weights, NULL)) &&
       !*camber_flow_message(f)) FAIL("%s failed without a sentence", "camber_flow_prescribe");
+  if (one_in(4)) {
+    camber_findings *again = camber_flow_verify(f, one_in(32) ? NULL : weights, NULL, one_in(8) ? PICK(optimizers, FEW) : NULL, one_in(8) ? (size_t)odd_number() | (size_t)1 << 40 : below(4));
+    if (!again && f && camber_flow_levels(f) && !*camber_flow_message(f)) FAIL("%s failed without a sentence", "camber_flow_verify");
+    camber_findings_free(again);
+    camber_node some[2] = {any(t), any(t)}, made[2];
+    if (known(camber_flow_treat(f, one_in(32) ? NULL : some, one_in(32) ? (size_t)1 << 40 : below(3), made)) && !*camber_flow_message(f)) FAIL("%s failed without a sentence", "camber_flow_treat");
+    double three[3];
+    known(camber_flow_noise(f, one_in(32) ? NULL : weights, one_in(32) ? NULL : three));
+    camber_findings_free(camber_solver_findings(PICK(solvers, FEW)));
+    known(camber_solver_prescribe(PICK(solvers, FEW), one_in(3) ? "steps" : one_in(2) ? "damping" : one_in(2) ? "x" : NULL));
+  }
   static const char *const ways[] = {"he", "xavier", "lecun", "orthogonal", "zeros", "x", NULL};
   const int64_t sizes[2] = {one_in(8) ? odd_number() : 1, one_in(8) ? 0 : 2};
   double means[2], factors[2];
@@ -1239,7 +1250,7 @@ static void diagnose(void) {
 static void train(void) {
   int k = (int)below(FEW);
   static const char *const methods[] = {"sgd", "adam", "adamw", "x", "", NULL};
-  static const char *const options[] = {"learning_rate", "momentum", "nesterov", "weight_decay", "beta1", "beta2", "epsilon", "l1", "l2", "clip_value", "clip_norm", "clip_global_norm", "", NULL, "warmup", "steps", "final", "every", "factor",
+  static const char *const options[] = {"learning_rate", "momentum", "nesterov", "weight_decay", "beta1", "beta2", "epsilon", "l1", "l2", "clip_value", "clip_norm", "clip_global_norm", "zclip", "agc", "spectral_norm", "compensate", "", NULL, "warmup", "steps", "final", "every", "factor",
                                         "initial", "growth", "backoff", "interval", "minimum", "maximum"};
   static const char *const kinds[] = {"constant", "cosine", "step", "x", NULL};
   if (!optimizers[k] && !one_in(8)) {
@@ -1533,7 +1544,7 @@ static void curve(void) {
   int64_t ends[8] = {0, 1, 1, (int64_t)below(3), below(4) ? 2 : -1, 0, 1, 1};
   for (int i = 0; i < 12 && left; i++) {
     size_t n = one_in(32) ? (size_t)odd_number() | (size_t)1 << 40 : below(5);
-    switch (below(16)) {
+    switch (below(20)) {
     case 0: DID(camber_report_add_finding(r, some_text(), (int32_t)below(5), some_text(), some_text(), some_text())); break;
     case 1: DID(camber_report_add_section(r, some_text(), some_text())); break;
     case 2: DID(camber_report_add_text(r, some_text())); break;
@@ -1548,6 +1559,10 @@ static void curve(void) {
     case 11: DID(camber_report_add_program(r, PICK(programs, PROGRAMS))); break;
     case 12: DID(camber_report_add_findings(r, PICK(found, FEW))); break;
     case 13: DID(camber_report_add_flow(r, PICK(flows, FEW))); break;
+    case 16: DID(camber_report_add_rounding(r, PICK(roundings, FEW))); break;
+    case 17: DID(camber_report_add_check(r, PICK(checks, FEW))); break;
+    case 18: DID(camber_report_add_nonfinite(r, PICK(nonfinites, FEW))); break;
+    case 19: DID(camber_report_add_stabilizer(r, PICK(stabilizers, FEW))); break;
     case 14: DID(camber_report_compare(r, one_in(8) ? any_handle() : (void *)(one_in(2) ? r : other), some_text(), some_text())); break;
     default: DID(camber_report_save(r, one_in(2) ? "tensorboard" : some_text(), one_in(16) ? NULL : one_in(8) ? "/nowhere/x" : path)); break;
     }

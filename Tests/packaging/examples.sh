@@ -14,14 +14,7 @@ demo() {
   [ $((SECONDS - begin)) -le 90 ]
 }
 accuracy() { awk '/^test accuracy:/ {right = $3 >= 88} END {exit !right}' "$work/demo"; }
-sick() {
-  gcc -std=c11 -O2 -Wall -Wextra -Werror -Iinclude -Ibindings/c examples/sick/main.c -Lbuild -lcamber -lz -lm -Wl,-rpath,"$root/build" -o "$work/sick" || return 1
-  "$work/sick" --steps 100 >"$work/sick.out" || return 1
-  cat "$work/sick.out"
-  grep -q "found: vanish at layer 40" "$work/sick.out" && grep -q "nothing found" "$work/sick.out" && awk '/test accuracy:/ {right = $(NF - 1) >= 50} END {exit !right}' "$work/sick.out"
-}
-ok "the sick network is told what it has and healed" sick
-Tests/run-native.sh build quickstart linalg fit custom checkpoint taylor sparse_example saved control_example opf fashion || broken=1
+Tests/run-native.sh build quickstart linalg fit custom checkpoint taylor sparse_example saved control_example opf fashion sick || broken=1
 if [ -z "${CAMBER_BRIEF:-}" ]; then
   ok "the demo trains in at most 90 s" demo
   cp "$work/.out" "$work/demo"

@@ -31,7 +31,9 @@ def test_text_json_and_page(files, capsys):
     folder, w, x = files
     assert main(["doctor", str(folder / "f.camber"), str(folder / "in.npz"), "--wrt", "w", "--html", str(folder / "r.html")]) in (0, 1)
     said = capsys.readouterr().out
-    assert said.startswith("f.camber: value") and "Curvature" in said and "What runs" in said
+    assert said.startswith("f.camber: value")
+    for part in ("Births of NaN and infinity", "Rounding error", "Derivative check", "Stable rewritings", "Curvature", "What runs"):
+        assert part in said, part
     assert (folder / "r.html").read_text().startswith("<!DOCTYPE html>")
     main(["doctor", str(folder / "f.camber"), str(folder / "in.npz"), "--wrt", "w", "--json"])
     data = json.loads(capsys.readouterr().out)
@@ -45,7 +47,8 @@ def test_a_nan_is_an_error(tmp_path, capsys):
     cb.save(tmp_path / "f.camber", lambda x: np.sum(np.log(x)), np.ones(3))
     np.save(tmp_path / "x.npy", np.array([1.0, -1.0, 2.0]))
     assert main(["doctor", str(tmp_path / "f.camber"), str(tmp_path / "x.npy")]) == 2
-    assert "[error] nonfinite" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "[error] nonfinite" in said and "log of a negative number" in said and "Origin of the first" in said
     np.save(tmp_path / "x.npy", np.array([1.0, 1e300, 2.0]))
     assert main(["doctor", str(tmp_path / "f.camber"), str(tmp_path / "x.npy")]) in (0, 1)
 
@@ -89,3 +92,11 @@ def test_logarithmic_axes_take_what_has_no_logarithm():
     r.series("chart", [0.0, -1.0, 5.0, np.inf], [0.0, -2.0, 3.0, np.nan], name="y").axes("chart", "x", "y", log_x=True, log_y=True)
     r.series("nothing", [0.0, -1.0], name="y").axes("nothing", log_x=True, log_y=True)
     assert "chart" in r.html() and "nothing" in r.html()
+
+
+def test_what_loses_digits_is_named_by_its_layer(tmp_path, capsys):
+    cb.save(tmp_path / "f.camber", lambda x: np.sum((1 - cb.label(np.cos(x), "layer 7")) / x), np.ones(1))
+    np.save(tmp_path / "x.npy", np.array([1e-7]))
+    assert main(["doctor", str(tmp_path / "f.camber"), str(tmp_path / "x.npy")]) == 1
+    said = capsys.readouterr().out
+    assert "[warning] rounding" in said and "layer 7" in said and "[warning] unstable expression" in said and "rule 20" in said

@@ -121,7 +121,7 @@ def test_solver_curvature_and_program():
     assert last["title"] == "Comparison" and {x["name"] for x in next(i for i in last["items"] if i["type"] == "chart")["series"]} == {"first", "second"}
     short = cb.Solver("minimize", f, np.zeros(4), method="lbfgs", steps=2)
     short.run(np.zeros(4))
-    assert cb.Report("short").add(short).data()["findings"][0]["kind"] == "optimizer"
+    assert cb.Report("short").add(short).data()["findings"][0]["kind"] == "out of steps"
 
 
 def test_bad_input(tmp_path):
@@ -231,3 +231,38 @@ def test_event_files_read_back(tmp_path):
     r.save(tmp_path / "events.out.tfevents.1.x")
     scalars = [message(message(x[5][0])[1][0]) for x in records((tmp_path / "events.out.tfevents.1.x").read_bytes())[1:]]
     assert [s[1][0] for s in scalars] == [b"s/c", b"s/c"] and [s[2][0] for s in scalars] == [3.0, 2.0]
+
+
+def test_rounding_check_births_and_rewritings():
+    f = lambda x: np.sum((1 - cb.label(np.cos(x), "drop")) / x**2)  # noqa: E731
+    x = np.array([1e-6, 0.5])
+    rounded, checked = cb.rounding(f)(x), cb.check_derivatives(f)(np.array([0.3, 0.5]))
+    stable = cb.stabilize(f, x)
+    born = cb.nonfinite(lambda x: np.sum(cb.label(np.log(x), "logs") * 2), np.array([0.0, 1.0]))
+    r = cb.Report("all").add(rounded).add(checked).add(stable).add(born).add(cb.function(f).program(x))
+    data = r.data()
+    titles = [s["title"] for s in data["sections"]]
+    assert titles == ["Rounding error", "Derivative check", "Stable rewritings", "Births of NaN and infinity", "Program"]
+    items = {s["title"]: s["items"] for s in data["sections"]}
+    figures = {row[0]: row[1] for row in items["Rounding error"][0]["rows"]}
+    assert figures["bound"] == rounded.bound and figures["bits_lost"] == rounded.bits_lost and figures["corrected"] == rounded.corrected
+    worst = next(i for i in items["Rounding error"] if i["type"] == "chart")
+    assert worst["title"] == "Digits lost by operator" and len(worst["names"]) == len(worst["series"][0]["y"]) and any("drop" in n for n in worst["names"])
+    rows = items["Derivative check"][0]["rows"]
+    assert [row[2] for row in rows] == [e.derivative for e in checked.entries] and all(row[1] == "right" for row in rows)
+    taylor = next(i for i in items["Derivative check"] if i["type"] == "chart")
+    assert taylor["series"][0]["y"] == list(checked.entries[0].remainders) and "slope 2" in taylor["series"][0]["name"]
+    assert len(items["Stable rewritings"][0]["rows"]) == len(stable.log)
+    graph = next(i for i in items["Births of NaN and infinity"] if i["type"] == "graph")
+    assert graph["origin"] == len(graph["nodes"]) - 2 if "nodes" in graph else True
+    kinds = [n["kind"] for n in data["findings"]]
+    assert "rounding" in kinds and "log of zero" in kinds
+    assert "drop" in r.text() and "logs" in r.text() and not Tags(r.html()).open and len(r.html()) < 1_000_000
+    # Findings by themselves.
+    flow = cb.flow(lambda p, x: np.mean(cb.layer(np.tanh(x @ p), "h") ** 2))
+    flow(60.0 * np.eye(4), np.ones((8, 4)))
+    assert cb.Report("f").add(flow.findings()).data()["findings"][0]["kind"] == flow.findings()[0].kind
+    loss = next(i for s in cb.Report("f").add(flow).data()["sections"] for i in s["items"] if i.get("title") == "Loss")
+    assert loss["series"][0]["x"] == [0.0]
+    with pytest.raises(cb.InvalidError):
+        r.add([1, 2])

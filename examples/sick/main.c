@@ -1,8 +1,10 @@
 /* A sick network: 40 layers of tanh whose weights begin three times too small, its gradients in f16, on the images of Fashion-MNIST. A flow watches its
- * training, says what is wrong and where, and its remedies are applied one by one until nothing is found; then it trains.
+ * training, says what is wrong and where, and its remedies are applied one by one, each verified on copies, until nothing is found; then it trains.
  *
  *   cc -O2 main.c $(pkg-config --cflags --libs camber) -lz -lm -o sick && ./sick
- *   --steps N (of the healed network, 400)   --data DIR
+ *   --steps N (of the healed network, 400)   --data DIR   --report FILE (both trainings beside each other, as an HTML file)
+ *
+ * main.cpp, main.py and main.swift are the same program: the four print the same.
  */
 #include <camber_easy.h>
 #include <math.h>
@@ -66,12 +68,13 @@ static double step(camber_flow *flow, camber_optimizer *optimizer) {
 }
 
 int main(int argc, char **argv) {
-  const char *folder = "/usr/share/datasets/fashion-mnist";
+  const char *folder = "/usr/share/datasets/fashion-mnist", *file = NULL;
   long steps = 400;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (!strcmp(argv[i], "--steps")) steps = strtol(argv[i + 1], NULL, 10);
     else if (!strcmp(argv[i], "--data")) folder = argv[i + 1];
-    else fail(argv[i], "is no option; there are --steps, --data");
+    else if (!strcmp(argv[i], "--report")) file = argv[i + 1];
+    else fail(argv[i], "is no option; there are --steps, --data, --report");
   }
   Dataset train = load(folder, "train"), test = load(folder, "t10k");
 
@@ -117,6 +120,7 @@ int main(int argc, char **argv) {
   camber_tape_free(t);
 
   /* Watch, prescribe, watch again. */
+  camber_report *sick = camber_report_new("40 layers of tanh, sick"), *healed = camber_report_new("40 layers of tanh, healed");
   int64_t batch = 0;
   int rounds = 0;
   for (size_t found = 1; found && rounds < 8; rounds++) {
@@ -133,10 +137,16 @@ int main(int argc, char **argv) {
       printf("  found: %s at %s: %s\n", camber_findings_text(f, i, "kind"), camber_findings_text(f, i, "place"), camber_findings_text(f, i, "evidence"));
     if (found) {
       const void *known[2] = {x, labels};
+      if (!rounds) must(camber_report_add_flow(sick, flow), "report", camber_report_message(sick));
       printf("  advice: %s\n", camber_findings_text(f, 0, "advice"));
       must(camber_flow_prescribe(flow, camber_findings_text(f, 0, "remedy"), camber_findings_text(f, 0, "place"), optimizer, NULL, (void *const *)params, known), "prescribe",
            camber_flow_message(flow));
       printf("  done: %s\n", camber_flow_message(flow));
+      /* Does it help? Training steps on copies, and what is then found. */
+      camber_findings *left = camber_flow_verify(flow, (void *const *)params, known, optimizer, 24);
+      if (!left) fail("verify", camber_flow_message(flow));
+      printf("  verified: %s\n", camber_findings_count(left) ? camber_findings_text(left, 0, "evidence") : "24 steps on copies, nothing is found");
+      camber_findings_free(left);
     } else printf("  nothing found\n");
     camber_findings_free(f);
   }
@@ -147,6 +157,9 @@ int main(int argc, char **argv) {
     sum += step(flow, optimizer);
     if ((i + 1) % 100 == 0) printf("step %ld: loss %.4f\n", i + 1, sum / 100), sum = 0;
   }
+  must(camber_report_add_flow(healed, flow), "report", camber_report_message(healed));
+  must(camber_report_compare(healed, sick, "healed", "sick"), "report", camber_report_message(healed));
+  if (file) must(camber_report_save(healed, "html", file), file, camber_report_message(healed));
   camber_workspace *w = camber_workspace_new(classify);
   if (!w) fail("memory", "was refused");
   int64_t right = 0, guesses[BATCH], batches = test.count / BATCH;
@@ -159,7 +172,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < BATCH; i++) right += guesses[i] == labels[i];
   }
   printf("healed after %d rounds, test accuracy: %.2f %%\n", rounds, 100.0 * (double)right / (double)(batches * BATCH));
-  camber_workspace_free(w), camber_program_free(classify), camber_flow_free(flow), camber_optimizer_free(optimizer);
+  camber_report_free(sick), camber_report_free(healed), camber_workspace_free(w), camber_program_free(classify), camber_flow_free(flow), camber_optimizer_free(optimizer);
   for (int i = 0; i < PARAMS; i++) free(params[i]), free(gradients[i]);
   free(train.images), free(train.labels), free(test.images), free(test.labels);
   return 0;

@@ -92,6 +92,7 @@ extension Flow {
 
   /// The weights that feed a place, farthest from the scale that keeps variances: gain 1, or the root of 2 before relu.
   func deviation(_ i: Int) -> (parameter: Int, bits: Double)? {
+    if normalized.contains(i) { return nil }   // whatever their size
     var worst: (Int, Double)?
     for k in places[i].parameters where parameters[k].isMatrix && parameters[k].fan > 1 {
       guard let s = earlyParameters.first?[k], s.rms.isFinite else { continue }

@@ -23,12 +23,17 @@ extension Flow {
     var y = loss
     // Standardised inputs stand for themselves until all is in its precision: an input may not fit into that.
     var taken = params + data, stands: [(NodeID, NodeID)] = []
-    for (k, s) in standards.sorted(by: { $0.key < $1.key }) {
-      let x = data[k], flat = TensorType(.f64, Array(t.shape(x).dropFirst())), z = t.input(t.type(x))
-      func spread(_ v: [Double]) -> NodeID { v.withUnsafeBytes { b in b.baseAddress.map { t.cast(t.broadcast(t.reshape(t.array(flat, $0), [1] + flat.shape), to: t.shape(x)), t.dtype(x)) } ?? .none } }
-      replace(x, z, &y)
+    if hasTreatments {
+      let r = treated([y] + places.map(\.node))
+      if let f = t.failure { throw f }
+      y = r[0]
+      for i in places.indices { places[i].node = r[i + 1] }
+    }
+    for (k, _) in standards.sorted(by: { $0.key < $1.key }) {
+      let z = t.input(t.type(data[k]))
+      replace(data[k], z, &y)
       taken[params.count + k] = z
-      stands.append((z, t.mul(t.sub(x, spread(s.mean)), spread(s.factor))))
+      stands.append((z, standardized(k)))
       if let f = t.failure { throw f }
     }
     if let compute {
@@ -39,6 +44,11 @@ extension Flow {
     }
     for (z, x) in stands { replace(z, x, &y) }
     if let f = t.failure { throw f }
+    if penalty > 0 {
+      let x = data.filter { t.dtype($0).isFloat }
+      if !x.isEmpty { y = t.add(y, t.scale(t.cast(t.gradientPenalty(y, x), t.dtype(y)), penalty)) }
+      if let f = t.failure { throw f }
+    }
     let ct = isScaled ? t.input(t.type(y)) : t.like(y, 1)
     var watched = places.map(\.node)
     var g = t.reverse([(y, Masked(ct))], wrt: params, watched: watched)
@@ -95,6 +105,7 @@ extension Flow {
     let t = tape, marks = Set(places.map(\.node))
     for i in places.indices {
       var stack = [places[i].node], known: Set<NodeID> = [places[i].node], conv = false, looked = 0
+      defer { places[i].isConv = conv }
       places[i].type = t.type(places[i].node)
       while let n = stack.popLast(), looked < 20_000 {
         looked += 1
@@ -149,10 +160,26 @@ extension Flow {
     parameterRing = [ParameterStat](repeating: ParameterStat(), count: parameters.count * window)
   }
 
+  /// Layers that the host labelled on the tape: nodes with a label of their own, or the last that was recorded under one.
+  private func labelled(_ order: borrowing Buffer<NodeID>) -> Bool {
+    let t = tape
+    var found: [(text: String, node: NodeID, own: Bool)] = []
+    for k in 0 ..< order.count {
+      let n = order[k]
+      guard n != loss, !t.isTuple(n), t.dtype(n).isFloat, t.arity(n) > 0, t.type(n).count > 1, let (text, own) = t.called(n) else { continue }
+      if let i = found.firstIndex(where: { $0.text == text }) {
+        if own || !found[i].own { found[i] = (text, n, own) }
+      } else if found.count < 1024 { found.append((text, n, own)) }
+    }
+    for f in found { places.append(Place(name: f.text, node: f.node, steps: false)) }
+    return !found.isEmpty
+  }
+
   /// After each product with a parameter: the last elementwise result that alone reads the one before.
   func discover() {
     let t = tape
     guard let order = t.order([loss]) else { return }
+    if labelled(order) { return }
     var users: [NodeID: [NodeID]] = [:], fed: Set<NodeID> = Set(params)
     for k in 0 ..< order.count {
       let n = order[k]

@@ -17,7 +17,7 @@ package final class Flow {
     /// Parameters that feed it, and outputs with a bounded range behind it: where they lie among the outputs, and whether they begin at 0.
     var parameters: [Int] = []
     var bounded: [(node: NodeID, lower: Bool, output: Int)] = []
-    var relu = false
+    var relu = false, isConv = false
   }
   struct Parameter {
     var name: String, type: TensorType
@@ -46,7 +46,9 @@ package final class Flow {
   var window = 64, warmup = 0, every = 1, unitAxis = -1000, compute: DType?, isCompensated = false
   package internal(set) var scale = 1.0
   var isScaled = false
-  var standards: [Int: (mean: [Double], factor: [Double])] = [:], origins: [NodeID] = []
+  /// Remedies that are part of the program: inputs' means and factors (and the matrix that whitens, of the inputs' features squared), places whose results are normalised.
+  var standards: [Int: (mean: [Double], factor: [Double], matrix: [Double])] = [:], normalized: Set<Int> = [], hasScaledResiduals = false, penalty = 0.0
+  var origins: [NodeID] = []
   // The program and its arrays.
   var workspace: Workspace?
   var seed = Block.none, values: [Block] = [], own: [Block] = []
@@ -60,7 +62,7 @@ package final class Flow {
   var badLevels: [(value: Int, gradient: Int)] = []
   var norms: [Double] = []
   var lossType = DType.f64, fedData: Set<Int> = []
-  var batches: [[Block]] = []
+  var batches: [[Block]] = [], isAgain = false
   package internal(set) var message = ""
 
   package init(_ t: Tape, _ loss: NodeID, params: [NodeID], data: [NodeID]) throws(Failure) {
@@ -85,6 +87,7 @@ package final class Flow {
   var isPlanned: Bool { workspace != nil }
   /// A host's number of a node.
   package func resolve(_ n: Int64) -> NodeID { n < 0 ? .none : tape.resolve(serial: Int32(truncatingIfNeeded: n >> 32), index: Int32(truncatingIfNeeded: n)) }
+  package func packed(_ n: NodeID) -> Int64 { n.isNone ? -1 : Int64(tape.serial) << 32 | Int64(n.index) }
   package var levelCount: Int { levelNames.count }
   package func level(_ i: Int) -> String { levelNames.indices.contains(i) ? levelNames[i] : "" }
   package var parameterCount: Int { params.count }
@@ -346,6 +349,11 @@ package final class Flow {
   // MARK: for remedies
 
   package var placeCount: Int { places.count }
+  /// The rms of a gradient's entries, as a rule.
+  package var typicalEntry: Double {
+    let n = parameters.reduce(0) { $0 + $1.type.count }, g = typicalNorm
+    return n > 0 && g.isFinite ? g / Double(n).squareRoot() : 0
+  }
   package func placeName(_ i: Int) -> String { places[i].name }
   package var typicalNorm: Double { middle(norms.filter(\.isFinite)) }
 
@@ -368,7 +376,7 @@ package final class Flow {
     sampled = []
     inputs = []
     own = []
-    for i in places.indices {
+    for i in origins.indices {
       places[i].node = origins[i]
       places[i].bounded = []
       places[i].parameters = []
@@ -405,18 +413,20 @@ package final class Flow {
     let g = own.map { Optional(UnsafeRawPointer($0.p)) }
     return g.withUnsafeBufferPointer { body($0.baseAddress.unsafelyUnwrapped) }
   }
-  /// The rms of a place's values in the last run.
+  /// The rms of a place's values in the last run, over that of values whose preactivation is normal of variance 1; NaN where there is no such.
   package func outputRMS(_ i: Int) -> Double {
     let t = places[i].type
+    if places[i].bounded.contains(where: \.lower) || places[i].bounded.count > 1 { return .nan }
+    let unit = places[i].bounded.count == 1 ? 0.6279 : places[i].relu ? 0.5.squareRoot() : 1
     var s = ck_tally()
     ck_tally_array(t.dtype.rawValue, values[places[i].value - 1 - params.count].p, t.count, 0, .infinity, false, &s)
-    return s.bad > 0 ? .nan : (s.squares / Double(max(t.count, 1))).squareRoot()
+    return s.bad > 0 ? .nan : (s.squares / Double(max(t.count, 1))).squareRoot() / unit
   }
 
   /// The first batches, for remedies that try steps: eight of them, or what fits into 64 MB.
   func keep(_ d: UnsafePointer<UnsafeRawPointer?>?) {
     let bytes = dataTypes.reduce(0) { $0 + $1.bytes }
-    guard batches.count < 8, bytes > 0, (batches.count + 1) * bytes <= 1 << 26, let d else { return }
+    guard !isAgain, batches.count < 8, bytes > 0, (batches.count + 1) * bytes <= 1 << 26, let d else { return }
     var b: [Block] = []
     for (i, t) in dataTypes.enumerated() {
       guard let p = d[i], let q = try? Block(t.bytes) else { return }
@@ -432,21 +442,38 @@ package final class Flow {
     return try d.withUnsafeBufferPointer { d throws(Failure) in try probe(p, d.baseAddress) }
   }
 
+  /// A run on one of the batches seen (the data given, of none) whose statistics count.
+  package func rerun(_ p: UnsafePointer<UnsafeMutableRawPointer?>, _ d: UnsafePointer<UnsafeRawPointer?>?, batch i: Int) throws(Failure) {
+    isAgain = true
+    defer { isAgain = false }
+    let x = (0 ..< params.count).map { UnsafeRawPointer(p[$0]) }
+    let seen = batches.isEmpty ? dataTypes.indices.map { d?[$0] } : batches[i % batches.count].map { Optional(UnsafeRawPointer($0.p)) }
+    try x.withUnsafeBufferPointer { x throws(Failure) in
+      try seen.withUnsafeBufferPointer { d throws(Failure) in
+        if let a = x.baseAddress { _ = try run(params: a, data: d.baseAddress, loss: nil, gradients: nil) }
+      }
+    }
+  }
+
   package struct Suspect { package let parameter: Int, isMatrix: Bool, gain: Double, fan: Int }
   /// The parameters behind a layer, or behind a parameter or layer of that name; of none, of all layers. With several layers as wrong, of all those.
   package func suspects(_ place: String) throws(Failure) -> [Suspect] {
-    try plan()
-    var chosen = places.indices.filter { place.isEmpty || places[$0].name == place || parameterNames(of: $0).contains(place) }
-    if let i = chosen.first, !place.isEmpty, let d = deviation(i)?.bits, abs(d) > 1.3 {
-      chosen = places.indices.filter { k in chosen.contains(k) || (deviation(k).map { $0.bits * (d < 0 ? -1 : 1) > 1.3 } ?? false) }
-    }
     var out: [Suspect] = []
-    for i in chosen {
+    for i in try chosen(place) {
       for k in places[i].parameters where !out.contains(where: { $0.parameter == k }) && parameters[k].type.count > 0 {
         out.append(Suspect(parameter: k, isMatrix: parameters[k].isMatrix, gain: places[i].relu ? 2.0.squareRoot() : 1, fan: parameters[k].fan))
       }
     }
     return out
+  }
+  /// The places of that name, and those as wrong.
+  func chosen(_ place: String) throws(Failure) -> [Int] {
+    try plan()
+    var chosen = places.indices.filter { place.isEmpty || places[$0].name == place || parameterNames(of: $0).contains(place) }
+    if let i = chosen.first, !place.isEmpty, let d = deviation(i)?.bits, abs(d) > 1.3 {
+      chosen = places.indices.filter { k in chosen.contains(k) || (deviation(k).map { $0.bits * (d < 0 ? -1 : 1) > 1.3 } ?? false) }
+    }
+    return chosen
   }
   func parameterNames(of i: Int) -> [String] { places[i].parameters.map { parameters[$0].name } }
   /// The only matrix behind a place, where no other place has it.
@@ -456,19 +483,6 @@ package final class Flow {
     return own[0]
   }
 
-  /// Inputs of the tape's with (x - mean) / deviation in their places from now on: those of that name ("data 0"), or all that feed layers.
-  package func standardize(_ place: String) throws(Failure) -> String {
-    var done: [Int] = []
-    for (k, s) in inputs.enumerated() where s.isWatched && s.count >= 4 && (place.hasPrefix("data ") ? place == "data \(k)" : true) {
-      let (mean, variance) = s.moments(), root = variance.map { $0.squareRoot() }, typical = middle(root.filter { $0 > 0 })
-      // A feature that hardly varies in what was seen may do so later.
-      standards[k] = (mean, root.map { 1 / max($0, 0.3 * typical, 1e-30) })
-      done.append(k)
-    }
-    guard !done.isEmpty else { throw Failure(.invalid, "prescribe: no input has been seen that could be standardised") }
-    unplan()
-    return "the program takes (x - mean) / deviation of each feature of data \(done.map { "\($0)" }.joined(separator: ", "))"
-  }
   /// What standardising does to input k: means and factors of its features.
-  package func standard(_ k: Int) -> (mean: [Double], factor: [Double])? { standards[k] }
+  package func standard(_ k: Int) -> (mean: [Double], factor: [Double])? { standards[k].map { ($0.mean, $0.factor) } }
 }

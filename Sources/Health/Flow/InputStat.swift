@@ -5,7 +5,7 @@ import Tape
 package final class InputStat {
   let features: Int, capacity: Int, batch: Int, dtype: DType
   let isWatched: Bool
-  private let rows: Block
+  let rows: Block
   private(set) var count = 0, largest = 0.0
   private var squares = 0.0
   var rms: Double { count > 0 ? (squares / Double(count * features)).squareRoot() : .nan }

@@ -69,7 +69,10 @@ private struct Page {
       for item in part.items {
         switch item {
         case .text(let t): s += "<p>" + e(t) + "</p>\n"
-        case .table(let t): s += "<div class=\"wide\">" + table(t.caption, t.columns, t.rows) + "</div>\n"
+        case .table(let t):
+          // Long ones are folded.
+          s += t.rows.count > 12 ? "<details><summary>" + e(t.caption.isEmpty ? "Table" : t.caption) + " (\(t.rows.count) rows)</summary><div class=\"scroll\">" + table("", t.columns, t.rows) + "</div></details>\n"
+            : "<div class=\"wide\">" + table(t.caption, t.columns, t.rows) + "</div>\n"
         case .chart(let c): s += figure(c)
         case .graph(let g): s += graph(g)
         case .spy(let p): s += spy(p)

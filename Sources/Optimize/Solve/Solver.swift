@@ -81,6 +81,8 @@ package final class Solver {
     return box.options.set(option, value) ? nil : Failure(.invalid, "\(name): no option \"\(option)\"; it has \(box.options.names)")
   }
 
+  package func option(_ name: String) -> Double? { box.options.values.first { $0.name == name }?.value }
+
   /// From the point in `x` (an array a variable) to the one that is left there.
   package func run(data: [UnsafeRawPointer?], _ x: [UnsafeMutableRawPointer?]) throws(Failure) -> Outcome {
     for (i, v) in problem.variables.enumerated() where x[i] == nil && v.count > 0 { throw Failure(.invalid, "\(name): variable \(i) is NULL") }

@@ -9,6 +9,7 @@ extension Archive {
     let d = try Decoder(sections)
     for s in sections where s.kind == .functions { (functions, notes) = (try d.functions(s.section), notes) }
     for s in sections where s.kind == .notes { notes = try Archive.notes(s.section) }
+    for s in sections where s.kind == .labels { try d.labels(s.section) }
   }
 
   fileprivate typealias Part = (kind: Format.Section, section: Section)
@@ -21,7 +22,7 @@ extension Archive {
       throw Failure(.io, file.count < 8 ? "is truncated: \(file.count) bytes are no header" : "is no archive: it does not begin as one")
     }
     guard file.count >= Format.header else { throw Failure(.io, "is truncated: \(file.count) bytes are no header") }
-    guard word(8) == Format.version else { throw Failure(.io, "has version \(word(8)) of the format; this library reads version \(Format.version)") }
+    guard word(8) == Format.version || word(8) == Format.labelled else { throw Failure(.io, "has version \(word(8)) of the format; this library reads versions \(Format.version) and \(Format.labelled)") }
     let size = long(16), count = Int(word(12))
     guard size == UInt64(file.count) else {
       throw Failure(.io, size > UInt64(file.count) ? "is truncated: the header announces \(size) bytes, \(file.count) are there" : "is altered: the header announces \(size) bytes, \(file.count) are there")
@@ -46,7 +47,10 @@ extension Archive {
       parts.append((Format.Section.allCases[kind], Section(raw, offset: begin, name: name)))
     }
     guard at == file.count else { throw Failure(.io, "is altered: \(file.count - at) bytes stand behind the last section") }
-    for k in Format.Section.allCases where k != .tape && !parts.contains(where: { $0.kind == k }) { throw Failure(.io, "is altered: section \(k.tag) is missing") }
+    for k in Format.Section.allCases where k != .tape && parts.contains(where: { $0.kind == k }) != (k != .labels || word(8) == Format.labelled) {
+      if k == .labels, word(8) == Format.version { throw Failure(.io, "is altered: version 1 has no section LABL") }
+      throw Failure(.io, "is altered: section \(k.tag) is missing")
+    }
     return parts
   }
 
@@ -311,6 +315,31 @@ private final class Decoder {
     case .i32: return Int64(bitPattern: bits) == Int64(Int32(truncatingIfNeeded: Int64(bitPattern: bits)))
     case .bool: return bits < 2
     }
+  }
+
+  /// Labels of all tapes: runs of nodes that have the same.
+  func labels(_ section: Section) throws(Failure) {
+    var s = section, list: [Label] = []
+    for i in 0 ..< (try s.count("labels", 3)) {
+      let text = try s.text(), sweep = try s.word(), op = Int(try s.word())
+      guard !text.isEmpty, sweep <= 2, sweep == 0 ? op == 0 : op > 0 && op <= operators.count else { throw s.wrong("label \(i) is empty, or of sweep \(sweep) and operator \(op)") }
+      list.append(Label(text: text, file: "", line: 0, sweep: Int32(sweep), op: op > 0 ? operators[op - 1].raw : 0))
+    }
+    guard !list.isEmpty else { throw s.wrong("there are no labels") }
+    for t in tapes {
+      var next = 0, last: Int32 = -1
+      for _ in 0 ..< (try s.count("runs", 2)) {
+        let at = Int(try s.word()), l = Int(try s.word())
+        guard at >= next, at < t.nodes.count, l <= list.count else { throw s.wrong("a run of label \(l) of \(list.count) at node \(at) of \(t.nodes.count)") }
+        next = at + 1
+        // Nodes that a file holds twice are one.
+        guard t.nodes[at].index > last else { continue }
+        last = t.nodes[at].index
+        t.tape.labels.from(Int(last), l > 0 ? list[l - 1] : nil)
+      }
+      t.tape.labels.from(t.tape.count, nil)
+    }
+    try s.end()
   }
 
   func functions(_ section: Section) throws(Failure) -> [Archive.Function] {

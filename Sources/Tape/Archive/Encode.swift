@@ -61,6 +61,7 @@ private final class Encoder {
   private var types: [TensorType] = [], typeNumber: [TensorType: UInt32] = [:]
   private var attributes: [[Int]] = [], attributeNumber: [[Int]: UInt32] = [:]
   private var blobs: [(tape: Tape, data: UnsafeRawPointer, bytes: Int)] = [], blobsByHash: [UInt64: [Int]] = [:]
+  private var labels: [Label] = [], labelNumber: [Label: Int] = [:], runs: [[(node: Int, label: Int)]] = []
   private var tapes: [Words] = [], bodies: [ObjectIdentifier: Int] = [:]
 
   private func number(_ op: OpCode) -> UInt32 {
@@ -69,6 +70,13 @@ private final class Encoder {
       operators.append(op.name)
     }
     return UInt32(operatorNumber[Int(op.raw)])
+  }
+  private func number(_ l: Label) -> Int {
+    if let n = labelNumber[l] { return n }
+    labelNumber[l] = labels.count
+    labels.append(l)
+    if l.sweep > 0 { _ = number(OpCode(raw: l.op)) }
+    return labels.count - 1
   }
   private func number(_ t: TensorType) -> UInt32 {
     if let n = typeNumber[t] { return n }
@@ -106,7 +114,8 @@ private final class Encoder {
       t.failure = nil
       throw refused
     }
-    let w = Words()
+    let w = Words(), isLabelled = t.labels.isUsed
+    var marks: [(node: Int, label: Int)] = []
     try w.add(body == nil ? 0 : 1)
     try w.add(nodes.count)
     var known = [Int64](repeating: -1, count: t.types.count)
@@ -118,6 +127,10 @@ private final class Encoder {
     for k in 0 ..< nodes.count {
       let n = nodes[k], r = t.record(n), op = OpCode(raw: r.op)
       place[n] = Int32(k)
+      if isLabelled {
+        let l = t.written(n).map { number($0) + 1 } ?? 0
+        if l != marks.last?.label ?? 0 { marks.append((k, l)) }
+      }
       try w.add(number(op) | UInt32(r.arity) << 16)
       for slot in 0 ..< Int(r.arity) { try w.add(UInt32(bitPattern: place[t.input(of: r, slot)])) }
       guard let s = op.structural else { continue }
@@ -157,6 +170,7 @@ private final class Encoder {
       }
     }
     tapes.append(w)
+    runs.append(marks)
     return (tapes.count - 1, places)
   }
 
@@ -180,6 +194,23 @@ private final class Encoder {
     var parts: [(Format.Section, Int, Words)] = [(.operators, 0, o), (.types, 0, t), (.attributes, 0, a), (.data, 0, d)]
     parts += tapes.enumerated().map { (.tape, $0.offset, $0.element) }
     parts += [(.functions, 0, functions), (.notes, 0, notes)]
+    if !labels.isEmpty {
+      let l = Words()
+      try l.add(labels.count)
+      for one in labels {
+        try l.add(one.text)
+        try l.add(UInt32(bitPattern: one.sweep))
+        try l.add(one.sweep > 0 ? number(OpCode(raw: one.op)) + 1 : 0)
+      }
+      for marks in runs {
+        try l.add(marks.count)
+        for m in marks {
+          try l.add(m.node)
+          try l.add(m.label)
+        }
+      }
+      parts.append((.labels, 0, l))
+    }
     // Constants stand behind their sizes, each at a multiple of 64.
     func size(_ s: Format.Section, _ w: Words) -> Int { s == .data ? blobs.reduce(w.bytes.count) { Format.up($0) + $1.bytes } : w.bytes.count }
     let top = Format.header + parts.count * Format.entry
@@ -189,7 +220,7 @@ private final class Encoder {
     func put(_ v: UInt32, _ at: Int) { (base + at).storeBytes(of: v.littleEndian, as: UInt32.self) }
     func put(long v: UInt64, _ at: Int) { (base + at).storeBytes(of: v.littleEndian, as: UInt64.self) }
     for (i, b) in Format.magic.enumerated() { base.storeBytes(of: b, toByteOffset: i, as: UInt8.self) }
-    put(Format.version, 8)
+    put(labels.isEmpty ? Format.version : Format.labelled, 8)
     put(UInt32(parts.count), 12)
     put(long: UInt64(total), 16)
     var at = top

@@ -5,7 +5,8 @@ import CKernels
 enum Format {
   /// Not text (89), not cut to 7 bits, line ends not exchanged, not shown by `type`.
   static let magic: [UInt8] = [0x89, 0x43, 0x4D, 0x42, 0x0D, 0x0A, 0x1A, 0x0A]
-  static let version: UInt32 = 1
+  /// Files without labels are of version 1, those with them of version 2.
+  static let version: UInt32 = 1, labelled: UInt32 = 2
   /// Magic, version, number of sections, bytes of the file, checksum of what stands before it and of the table.
   static let header = 32
   /// Kind, number among its kind, offset, bytes, checksum.
@@ -14,7 +15,7 @@ enum Format {
   static let tuple = UInt32.max
 
   enum Section: Int, CaseIterable {
-    case operators, types, attributes, data, tape, functions, notes
+    case operators, types, attributes, data, tape, functions, notes, labels
     var tag: String {
       switch self {
       case .operators: "OPER"
@@ -24,6 +25,7 @@ enum Format {
       case .tape: "TAPE"
       case .functions: "FUNC"
       case .notes: "NOTE"
+      case .labels: "LABL"
       }
     }
     var word: UInt32 { tag.utf8.reversed().reduce(0) { $0 << 8 | UInt32($1) } }

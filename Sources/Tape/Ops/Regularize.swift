@@ -14,6 +14,13 @@ extension Tape {
     return total ?? .none
   }
 
+  /// Half the sum of squares of d loss / d nodes (Drucker & LeCun 1992).
+  package func gradientPenalty(_ loss: NodeID, _ nodes: [NodeID]) -> NodeID {
+    guard check("gradient_penalty", [loss], "loss"), check("gradient_penalty", nodes, "node") else { return .none }
+    guard dtype(loss).isFloat, type(loss).count == 1 else { return fail(.shape, "gradient_penalty: the loss is \(type(loss).description), not a float scalar") }
+    return penalty(vjp([loss], [like(loss, 1)], nodes), squared: true)
+  }
+
   package func allAxes(_ n: NodeID) -> [Int] { contains(n) ? Array(-shape(n).count ..< 0) : [] }
 
   package func clipByValue(_ nodes: [NodeID], _ limit: Double) -> [NodeID] {

@@ -2,6 +2,7 @@
 #ifndef CAMBER_HEALTH_HPP
 #define CAMBER_HEALTH_HPP
 
+#include "solver.hpp"
 #include "training.hpp"
 
 namespace camber {
@@ -36,6 +37,9 @@ inline std::vector<Finding> rows(camber_findings *handle) {
   return out;
 }
 }  // namespace detail
+
+/* What a solver's last run shows. */
+inline std::vector<Finding> findings(const Solver &solver) { return detail::rows(camber_solver_findings(solver.handle())); }
 
 /* The loss and its gradients, with statistics of layers, parameters and updates; options and remedies stand in camber_health.h. */
 class Flow {
@@ -92,6 +96,31 @@ class Flow {
     check(camber_flow_prescribe(handle(), remedy, place, optimizer ? optimizer->handle() : nullptr, scaler ? scaler->handle() : nullptr, params.data(),
                                 data.empty() ? nullptr : data.data()));
     return camber_flow_message(handle());
+  }
+  /* Re-runs: training steps on copies of parameters and optimizer; what is then found. See camber_flow_verify. */
+  std::vector<Finding> verify(const Outputs &params, const Inputs &data = {}, Optimizer *optimizer = nullptr, std::size_t steps = 24) {
+    camber_findings *found = camber_flow_verify(handle(), params.data(), data.empty() ? nullptr : data.data(), optimizer ? optimizer->handle() : nullptr, steps);
+    if (!found) throw error(CAMBER_EINVAL, camber_flow_message(handle()));
+    return detail::rows(found);
+  }
+  /* Nodes with what remedies put into the program, for the one that uses the trained network. */
+  Nodes treat(const Nodes &nodes) {
+    detail::TapeRef *tape = detail::inner(nodes);
+    auto n = detail::ids(nodes);
+    std::vector<camber_node> out(n.size());
+    check(camber_flow_treat(handle(), n.data(), n.size(), out.data()));
+    Nodes made;
+    for (camber_node m : out) made.push_back(detail::made(tape, m));
+    return made;
+  }
+  /* The gradient's noise scale, |G|^2 and tr(S): see camber_flow_noise. */
+  struct Noise {
+    double scale, gradient, variance;
+  };
+  Noise noise(const Outputs &params) {
+    double v[3];
+    check(camber_flow_noise(handle(), params.data(), v));
+    return {v[0], v[1], v[2]};
   }
   camber_flow *handle() const noexcept { return handle_.get(); }
 

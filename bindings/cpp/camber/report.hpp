@@ -3,7 +3,11 @@
 #define CAMBER_REPORT_HPP
 
 #include "curvature.hpp"
+#include "health.hpp"
+#include "nonfinite.hpp"
 #include "program.hpp"
+#include "rounding.hpp"
+#include "stabilizer.hpp"
 
 namespace camber {
 
@@ -56,6 +60,12 @@ class Report {
   Report &add(const Curvature &c) { return did(camber_report_add_curvature(handle(), c.handle())); }
   Report &add(const Solver &s) { return did(camber_report_add_solver(handle(), s.handle())); }
   Report &add(const Program &p) { return did(camber_report_add_program(handle(), p.handle())); }
+  Report &add(const Rounding &r) { return did(camber_report_add_rounding(handle(), r.handle())); }
+  Report &add(const DerivativeCheck &c) { return did(camber_report_add_check(handle(), c.handle())); }
+  Report &add(const Nonfinite &n) { return did(camber_report_add_nonfinite(handle(), n.handle())); }
+  Report &add(const Stabilizer &s) { return did(camber_report_add_stabilizer(handle(), s.handle())); }
+  Report &add(const Flow &f) { return did(camber_report_add_flow(handle(), f.handle())); }
+  Report &add(const Finding &f) { return finding(f.kind, f.severity, f.place, f.evidence, f.advice); }
   Report &add(camber_flow *flow) { return did(camber_report_add_flow(handle(), flow)); }
   Report &add(const camber_findings *findings) { return did(camber_report_add_findings(handle(), findings)); }
   Report &compare(const Report &other, const std::string &mine = "this run", const std::string &theirs = "the other") {

@@ -49,6 +49,11 @@ class Solver {
     check(camber_solver_journal(handle(), i, &s.value, &s.gradient, &s.step, &s.control, &s.evaluations, &s.products));
     return s;
   }
+  /* A remedy of camber_solver_prescribe for the next run; what was done, as a sentence. */
+  std::string prescribe(const char *remedy) {
+    check(camber_solver_prescribe(handle(), remedy));
+    return message();
+  }
   camber_solver *handle() const noexcept { return handle_.get(); }
 
  private:

@@ -402,6 +402,13 @@ inline Node l1_penalty(const Nodes &nodes) {
   if (!tape) detail::fail(tape);
   return detail::made(tape, camber_l1_penalty(tape->handle.get(), n.data(), n.size()));
 }
+/* Half the squared norm of the gradient of `loss` by `nodes`. */
+inline Node gradient_penalty(const Node &loss, const Nodes &nodes) {
+  auto n = detail::ids(nodes);
+  detail::TapeRef *tape = detail::inner(detail::inner({loss}), detail::inner(nodes));
+  if (!tape) detail::fail(tape);
+  return detail::made(tape, camber_gradient_penalty(tape->handle.get(), detail::ids({loss})[0], n.data(), n.size()));
+}
 inline Node l2_penalty(const Nodes &nodes) {
   auto n = detail::ids(nodes);
   detail::TapeRef *tape = detail::inner(nodes);

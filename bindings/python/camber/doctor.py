@@ -114,8 +114,16 @@ def examine(path: str, inputs: Sequence[str], function: str | None = None, wrt: 
     tape = lib.archive_tape(handle, name.encode(), ctypes.addressof(nodes_in), ctypes.addressof(nodes_out))
     try:
         data = (ctypes.c_void_p * max(len(arrays), 1))(*[a.ctypes.data for a in arrays])
-        for look in _OBSERVERS:
-            look(report, tape, nodes_in, len(ins), nodes_out, len(outs), data)
+        floats = [i for i, (_, code) in enumerate(program.outputs) if code in dt.FLOATS]
+        finite = all(np.isfinite(v).all() for _, v in made)
+        _births(report, tape, nodes_in, len(ins), nodes_out, len(outs), data)
+        if finite and floats:
+            chosen_outs = (ctypes.c_int64 * len(floats))(*[nodes_out[i] for i in floats])
+            sizes = [made[i][1].size for i in floats]
+            _patterns(report, tape, nodes_in, len(ins), chosen_outs, sizes, data)
+            lost = _rounding(report, tape, nodes_in, len(ins), chosen_outs, sizes, data)
+            if any(code in dt.FLOATS for _, code in program.inputs):
+                _derivatives(report, tape, nodes_in, len(ins), chosen_outs, sizes, data, lost)
     finally:
         lib.tape_free(tape)
 
@@ -152,8 +160,79 @@ def examine(path: str, inputs: Sequence[str], function: str | None = None, wrt: 
     return report
 
 
-# What each module of the health core adds: f(report, tape, inputs, count, outputs, count, data).
-_OBSERVERS: list[Any] = []
+def _said(report: Report, title: str, sentence: bytes) -> None:
+    """An observer that refused says why."""
+    report.section(title, sentence.decode())
+
+
+def _births(report: Report, tape: Any, ins: Any, n: int, outs: Any, m: int, data: Any) -> None:
+    h = lib.nonfinite_new(tape, ins, n, outs, m)
+    if not h:
+        return _said(report, "Births of NaN and infinity", lib.tape_message(tape))
+    try:
+        if lib.nonfinite_run(h, data) < 0:
+            return _said(report, "Births of NaN and infinity", lib.nonfinite_message(h))
+        lib.report_add_nonfinite(report.handle, h)
+    finally:
+        lib.nonfinite_free(h)
+
+
+def _rounding(report: Report, tape: Any, ins: Any, n: int, outs: Any, sizes: Sequence[int], data: Any) -> float:
+    """Of up to 16 elements, evenly chosen, the one that lost most: its bits."""
+    h = lib.rounding_new(tape, outs, len(sizes), ins, n)
+    if not h:
+        _said(report, "Rounding error", lib.tape_message(tape))
+        return 0.0
+    try:
+        places = [(k, i) for k, size in enumerate(sizes) for i in range(0, size, max(1, sum(sizes) // 16))]
+        if lib.rounding_run(h, data) < 0 or not places:
+            _said(report, "Rounding error", lib.rounding_message(h))
+            return 0.0
+        lost = []
+        for k, i in places:
+            if lib.rounding_at(h, k, i) < 0:
+                _said(report, "Rounding error", lib.rounding_message(h))
+                return 0.0
+            bits = lib.rounding_figure(h, b"bits_lost")
+            lost.append(np.inf if lib.rounding_level(h) == 3 else bits if bits == bits else 0.0)
+        lib.rounding_at(h, *places[int(np.argmax(lost))])
+        lib.report_add_rounding(report.handle, h)
+        return float(max(lost))
+    finally:
+        lib.rounding_free(h)
+
+
+def _patterns(report: Report, tape: Any, ins: Any, n: int, outs: Any, sizes: Sequence[int], data: Any) -> None:
+    """What a stable rewriting would gain; nothing is replaced in the file."""
+    h = lib.stabilizer_new(tape, ins, n, outs, len(sizes))
+    if not h:
+        return _said(report, "Stable rewritings", lib.tape_message(tape))
+    try:
+        if lib.stabilizer_sample(h, data) < 0 or lib.stabilizer_run(h, (ctypes.c_int64 * max(1, len(sizes)))()) < 0:
+            return _said(report, "Stable rewritings", lib.stabilizer_message(h))
+        lib.report_add_stabilizer(report.handle, h)
+        for i in range(lib.stabilizer_count(h)):
+            before, made = ctypes.c_double(), ctypes.c_int32()
+            lib.stabilizer_entry(h, i, None, None, ctypes.byref(before), None, ctypes.byref(made))
+            if made.value and before.value > 10:
+                report.finding("unstable expression", lib.stabilizer_sentence(h, i).decode() + ".", action="Record the function through camber.stabilize.")
+    finally:
+        lib.stabilizer_free(h)
+
+
+def _derivatives(report: Report, tape: Any, ins: Any, n: int, outs: Any, sizes: Sequence[int], data: Any, lost: float) -> None:
+    """Where rounding took many bits, second derivatives have none that could be compared."""
+    h = lib.check_new(tape, outs, len(sizes), ins, n)
+    if not h:
+        return _said(report, "Derivative check", lib.tape_message(tape))
+    try:
+        if lost > 10:
+            lib.check_set(h, b"order", 1.0)
+        if lib.check_run(h, data) < 0:
+            return _said(report, "Derivative check", lib.check_message(h))
+        lib.report_add_check(report.handle, h)
+    finally:
+        lib.check_free(h)
 
 
 def main(arguments: Sequence[str]) -> int:

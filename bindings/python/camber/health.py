@@ -29,7 +29,8 @@ from ._library import lib
 from ._tape import i64s, nodes
 from ._trace import as_argnums, is_number, scalar
 from .function import Function, leaf_key
-from .program import input_array, output_array, pointers
+from .nonfinite import label
+from .program import Program, input_array, output_array, pointers
 
 SEVERITIES = ("", "note", "warning", "error")
 
@@ -98,10 +99,12 @@ def layer(x: Any, name: str, steps: bool = False) -> Any:
     """Names a traced value for those who watch: a layer's result. Elsewhere it gives `x` back as it is.
 
     With `steps` each index of the first axis is a level of its own, such as a time step. Inside a loop's body it names nothing: give the loop's
-    stacked result.
+    stacked result. It is a label, too: sentences about the value, and what is derived from it, name it.
     """
-    if isinstance(x, Array) and x._tape.layers is not None:
-        x._tape.layers.append((str(name), x._node, bool(steps)))
+    if isinstance(x, Array):
+        if x._tape.layers is not None:
+            x._tape.layers.append((str(name), x._node, bool(steps)))
+        label(x, str(name))
     return x
 
 
@@ -165,6 +168,8 @@ class Flow:
         self._tape = tape
         for name, value in self._options.items():
             self.set(name, value)
+        self._nodes = {name: node for name, node, _ in layers}
+        self._inputs = nodes(x._node for x in inputs)
         for i, name in enumerate(names):
             self._check(lib.flow_name(self.handle, i, name.encode()))
         for name, node, steps in layers:
@@ -216,16 +221,62 @@ class Flow:
         """
         if isinstance(remedy, Finding):
             remedy, place = remedy.remedy, place or remedy.place
+        own, data = self._given("prescribe", args)
+        self._check(lib.flow_prescribe(self.handle, remedy.encode(), place.encode(), optimizer.handle if optimizer is not None else None,
+                                       scaler.handle if scaler is not None else None, pointers(own), pointers(data)))  # fmt: skip
+        return str(lib.flow_message(self.handle).decode())
+
+    def _given(self, what: str, args: tuple[Any, ...]) -> tuple[list[np.ndarray[Any, Any]], list[np.ndarray[Any, Any]]]:
+        """The arguments as parameters to be changed in place, and data."""
         leaves, tree = pytree.flatten((args, {}))
         if self.handle is None:
             self._trace(args)
         elif (tree, tuple(leaf_key(leaf) for leaf in leaves)) != self._key:
-            raise InvalidError("prescribe: the arguments are not those of the flow's calls")
-        own = [output_array(leaves[p], k, f"prescribe: parameter '{n}'") for p, k, n in zip(self._mine, self._types, self.parameters)]
-        data = [input_array(np.asarray(leaves[p]), k, f"prescribe: argument {i}") for i, (p, k) in enumerate(zip(self._places, self._kinds))]
-        self._check(lib.flow_prescribe(self.handle, remedy.encode(), place.encode(), optimizer.handle if optimizer is not None else None,
-                                       scaler.handle if scaler is not None else None, pointers(own), pointers(data)))  # fmt: skip
-        return str(lib.flow_message(self.handle).decode())
+            raise InvalidError(f"{what}: the arguments are not those of the flow's calls")
+        own = [output_array(leaves[p], k, f"{what}: parameter '{n}'") for p, k, n in zip(self._mine, self._types, self.parameters)]
+        return own, [input_array(np.asarray(leaves[p]), k, f"{what}: argument {i}") for i, (p, k) in enumerate(zip(self._places, self._kinds))]
+
+    def verify(self, *args: Any, optimizer: Any = None, steps: int = 24) -> list[Finding]:
+        """Re-runs: training steps on copies of the parameters and of the optimizer, through the batches that were seen; what is then found.
+
+        Nothing of the training is changed; the flow forgets its runs. See camber_flow_verify.
+        """
+        own, data = self._given("verify", args)
+        handle = lib.flow_verify(self.handle, pointers(own), pointers(data), optimizer.handle if optimizer is not None else None, int(steps))
+        if not handle:
+            raise InvalidError(lib.flow_message(self.handle).decode())
+        return rows(handle)
+
+    def noise(self, *args: Any) -> tuple[float, float, float]:
+        """The gradient's noise scale, from the batches seen, with |G|^2 and tr(S): see camber_flow_noise."""
+        own, _ = self._given("noise", args)
+        out = (ctypes.c_double * 3)()
+        self._check(lib.flow_noise(self.handle, pointers(own), out))
+        return out[0], out[1], out[2]
+
+    def layers(self, names: str | list[str], *args: Any) -> Any:
+        """Values of layers (the last of each name) at the arguments, with what remedies put into the program: inputs standardised or whitened, layers normalised, branches scaled.
+
+        For the trained network: name its result a layer, too.
+        """
+        leaves, tree = pytree.flatten((args, {}))
+        if self.handle is None:
+            self._trace(args)
+        elif (tree, tuple(leaf_key(leaf) for leaf in leaves)) != self._key:
+            raise InvalidError("layers: the arguments are not those of the flow's calls")
+        wanted = [names] if isinstance(names, str) else list(names)
+        for name in wanted:
+            if name not in self._nodes:
+                raise InvalidError(f"layers: no layer is called {name!r}; there are {', '.join(self._nodes) or 'none'}")
+        found = (ctypes.c_int64 * max(len(wanted), 1))()
+        self._check(lib.flow_treat(self.handle, nodes(self._nodes[name] for name in wanted), len(wanted), found))
+        handle = lib.program_new(self._tape.handle, self._inputs, len(self._inputs), found, len(wanted))
+        if not handle:
+            self._tape.fail()
+        program = Program.of(handle)
+        kinds = {**dict(zip(self._mine, self._types)), **dict(zip(self._places, self._kinds))}
+        out = program.run([input_array(np.asarray(leaves[p]), kinds[p], f"layers: argument {p}") for p in sorted(kinds)])
+        return out[0] if isinstance(names, str) else out
 
     def standard(self, i: int = 0) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Of the i-th argument that is no parameter, after "standardize": means and factors of its features, of its shape without the first axis."""

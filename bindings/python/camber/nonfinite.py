@@ -80,8 +80,12 @@ class Nonfinite:
     `kills`: operators that took a NaN or an infinity and gave finite numbers; `suppressed`: products with one that a structural zero left out.
     """
 
-    def __init__(self, findings: list[Birth], text: str, kills: int, suppressed: int) -> None:
-        self.findings, self._text, self.kills, self.suppressed = findings, text, kills, suppressed
+    def __init__(self, findings: list[Birth], text: str, kills: int, suppressed: int, handle: Any = None) -> None:
+        self.findings, self._text, self.kills, self.suppressed, self.handle = findings, text, kills, suppressed, handle
+
+    def __del__(self, free: Any = lib.nonfinite_free) -> None:
+        if getattr(self, "handle", None):
+            free(self.handle)
 
     def __len__(self) -> int:
         return len(self.findings)
@@ -134,10 +138,10 @@ def _text(p: ctypes.c_char_p) -> str:
 
 
 def result(handle: Any) -> Nonfinite:
-    """What a handle's last run found."""
+    """What a handle's last run found; the result owns the handle."""
     kills, suppressed = ctypes.c_size_t(), ctypes.c_size_t()
     lib.nonfinite_tally(handle, ctypes.byref(kills), ctypes.byref(suppressed))
-    return Nonfinite(_births(handle), lib.nonfinite_message(handle).decode(), kills.value, suppressed.value)
+    return Nonfinite(_births(handle), lib.nonfinite_message(handle).decode(), kills.value, suppressed.value, handle)
 
 
 def trace(tape: Tape, inputs: list[int], outputs: list[int], arrays: list[np.ndarray[Any, Any]], masks: tuple[int, ...] = ()) -> Nonfinite:
@@ -152,9 +156,10 @@ def trace(tape: Tape, inputs: list[int], outputs: list[int], arrays: list[np.nda
         status = lib.nonfinite_run(handle, pointers(arrays))
         if status < 0:
             raise error(status, lib.nonfinite_message(handle).decode())
-        return result(handle)
-    finally:
+    except Exception:
         lib.nonfinite_free(handle)
+        raise
+    return result(handle)
 
 
 def nonfinite(f: Callable[..., Any], *args: Any, masks: tuple[int, ...] = (), **kwargs: Any) -> Nonfinite:

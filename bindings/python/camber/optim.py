@@ -145,10 +145,7 @@ class Optimizer(_Handle):
         handle = lib.optimizer_nonfinite(self.handle, self._pointers, pointers(arrays))
         if not handle:
             raise InvalidError(lib.optimizer_message(self.handle).decode())
-        try:
-            return result(handle)
-        finally:
-            lib.nonfinite_free(handle)
+        return result(handle)
 
     @property
     def steps(self) -> int:
@@ -267,6 +264,21 @@ def l1_penalty(tree: Any) -> Any:
 def l2_penalty(tree: Any) -> Any:
     """sum x**2 / 2 over a tree of traced values."""
     return _penalty("l2_penalty", tree)
+
+
+def gradient_penalty(loss: Any, tree: Any) -> Any:
+    """Half the squared norm of the gradient of a traced loss by a tree of traced values; see camber_gradient_penalty.
+
+    >>> import numpy as np, camber as cb
+    >>> float(cb.function(lambda x: cb.optim.gradient_penalty(np.sum(x**2), x))(np.array([1.0, 2.0])))
+    10.0
+    """
+    from ._tape import lift, nodes, tape_of, typed
+
+    leaves = pytree.leaves(tree)
+    tape = tape_of([loss, *leaves])
+    values = [lift(leaf, tape) for leaf in leaves]
+    return typed(tape, lib.gradient_penalty(tape.handle, lift(loss, tape)._node, nodes(v._node for v in values), len(values)))
 
 
 def _penalty(name: str, tree: Any) -> Any:

@@ -21,9 +21,12 @@ import numpy as np
 from ._errors import InvalidError, ShapeError, error
 from ._library import lib
 from .curvature import Curvature
-from .health import Flow
+from .health import Finding, Flow
+from .nonfinite import Nonfinite
 from .program import Program
+from .rounding import Check, Rounding
 from .solve import Solver
+from .stabilize import Stabilized
 
 KINDS = {"line": 0, "dots": 1, "histogram": 2}
 SEVERITIES = {"note": 1, "warning": 2, "error": 3}
@@ -59,7 +62,20 @@ class Report:
     # ---- what observers found ------------------------------------------------------------------------------------------------
 
     def add(self, found: Any) -> Report:
-        """What an observer found: a Curvature, a Solver, a Program, or anything else of Camber that a report knows."""
+        """What an observer found: a Curvature, Solver, Program, Flow, Rounding (of several elements the worst), Check, Nonfinite, Stabilized, Finding or list of findings."""
+        if isinstance(found, Finding):
+            return self.finding(found.kind, found.evidence, severity=found.severity, place=found.place, action=found.advice)
+        if isinstance(found, list) and all(isinstance(one, Finding) for one in found):
+            for one in found:
+                self.add(one)
+            return self
+        if isinstance(found, Rounding):
+            source, where = found.source
+            if where is not None:
+                source.check(lib.rounding_at(source.handle, *where))
+            return self._check(lib.report_add_rounding(self.handle, source.handle))
+        if isinstance(found, Check):
+            return self._check(lib.report_add_check(self.handle, found.source.handle))
         for kind, entry in _SOURCES:
             if isinstance(found, kind):
                 return self._check(getattr(lib, entry)(self.handle, found.handle))
@@ -168,7 +184,8 @@ class Report:
         return self._check(lib.report_save(self.handle, form.encode(), os.fsencode(path)))
 
 
-_SOURCES: list[tuple[type, str]] = [(Curvature, "report_add_curvature"), (Solver, "report_add_solver"), (Program, "report_add_program"), (Flow, "report_add_flow")]
+_SOURCES: list[tuple[type, str]] = [(Curvature, "report_add_curvature"), (Solver, "report_add_solver"), (Program, "report_add_program"), (Flow, "report_add_flow"),
+                                    (Nonfinite, "report_add_nonfinite"), (Stabilized, "report_add_stabilizer")]  # fmt: skip
 
 
 class Events:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,7 @@ class Rounding:
     ranking: list[Contribution]
     unstable: list[Unstable]
     text: str
+    source: Any = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         return self.text
@@ -157,7 +158,7 @@ def rounding(f: Callable[..., Any], *, weights: Any = None, limit: int = 4096, *
             raise InvalidError(f"rounding: {sum(counts)} elements, each of which costs a reverse sweep; give weights, or a limit above {limit}")
         figures = [{name: np.empty(y.shape) for name in _FIGURES} for y in outputs]
         levels = [np.empty(y.shape, object) for y in outputs]
-        worst, ranking, unstable, text = -1.0, [], [], ""
+        worst, ranking, unstable, text, where = -1.0, [], [], "", (0, 0)
         for k, y in enumerate(outputs):
             for i in range(counts[k]):
                 h.check(lib.rounding_at(h.handle, k, i))
@@ -167,10 +168,10 @@ def rounding(f: Callable[..., Any], *, weights: Any = None, limit: int = 4096, *
                 levels[k].flat[i] = LEVELS[lib.rounding_level(h.handle)]
                 lost = _badness(numbers)
                 if lost > worst:
-                    worst, ranking, unstable = lost, _ranking(h), _unstable(h)
+                    worst, ranking, unstable, where = lost, _ranking(h), _unstable(h), (k, i)
                     text = lib.rounding_report(h.handle).decode()
         trees = {name: pytree.unflatten(structure, [_plain(figures[k][name]) for k in range(len(outputs))]) for name in _FIGURES}
-        return Rounding(**trees, level=pytree.unflatten(structure, [_plain(a) for a in levels]), ranking=ranking, unstable=unstable, text=text)
+        return Rounding(**trees, level=pytree.unflatten(structure, [_plain(a) for a in levels]), ranking=ranking, unstable=unstable, text=text, source=(h, where))
 
     return ask
 
@@ -196,7 +197,7 @@ def _along(h: _Handle, outputs: list[Any], weights: Any) -> Rounding:
         raise InvalidError(f"rounding: {len(given)} arrays of weights for {len(outputs)} results")
     arrays = [input_array(np.asarray(w, np.float64), (y.shape, dt.F64), f"rounding: weights {i}") for i, (w, y) in enumerate(zip(given, outputs))]
     h.check(lib.rounding_along(h.handle, pointers(arrays)))
-    return Rounding(**_numbers(h), level=LEVELS[lib.rounding_level(h.handle)], ranking=_ranking(h), unstable=_unstable(h), text=lib.rounding_report(h.handle).decode())
+    return Rounding(**_numbers(h), level=LEVELS[lib.rounding_level(h.handle)], ranking=_ranking(h), unstable=_unstable(h), text=lib.rounding_report(h.handle).decode(), source=(h, None))
 
 
 def _ranking(h: _Handle) -> list[Contribution]:
@@ -242,6 +243,7 @@ class Check:
     verdict: str
     message: str
     entries: list[Comparison]
+    source: Any = field(default=None, repr=False, compare=False)
 
     @property
     def right(self) -> bool:
@@ -278,7 +280,7 @@ def check_derivatives(f: Callable[..., Any], **options: float) -> Callable[..., 
             steps, rest = np.empty(n), np.empty(n)
             lib.check_remainders(h.handle, i, n, *[a.ctypes.data_as(ctypes.POINTER(ctypes.c_double)) for a in (steps, rest)])
             entries.append(Comparison(which.value, ("jvp", "vjp", "hvp")[kinds[0]], VERDICTS[kinds[1]], *numbers, steps, rest))
-        return Check(VERDICTS[lib.check_verdict(h.handle)], message, entries)
+        return Check(VERDICTS[lib.check_verdict(h.handle)], message, entries, h)
 
     return ask
 

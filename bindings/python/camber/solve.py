@@ -135,6 +135,18 @@ class Solver:
         message = lib.solver_message(self.handle).decode()
         return Solution(tree, lib.solver_value(self.handle), OUTCOMES[outcome], message, outcome <= 1, self._journal())
 
+    def findings(self) -> list[Any]:
+        """What the last run shows: nothing where it converged. See camber_solver_findings."""
+        from .health import rows
+
+        return rows(lib.solver_findings(self.handle))
+
+    def prescribe(self, remedy: Any) -> str:
+        """A remedy by its name, or a finding's, for the next run; what was done, as a sentence. See camber_solver_prescribe."""
+        name = remedy if isinstance(remedy, str) else remedy.remedy
+        self._check(lib.solver_prescribe(self.handle, name.encode()))
+        return str(lib.solver_message(self.handle).decode())
+
     def _journal(self) -> list[Step]:
         numbers, counts = (ctypes.c_double * 4)(), (ctypes.c_size_t * 2)()
         places = [ctypes.cast(ctypes.byref(numbers, 8 * i), ctypes.POINTER(ctypes.c_double)) for i in range(4)]

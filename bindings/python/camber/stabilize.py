@@ -51,9 +51,14 @@ class Stabilized(Function):
 
     def __init__(self, f: Callable[..., Any], samples: list[list[np.ndarray[Any, Any]]], ranges: dict[int, tuple[float, float]], options: dict[str, float]) -> None:
         self.log: list[Rewrite] = []
+        self.handle: Any = None     # of the last recording, for reports
         self._samples, self._ranges, self._rules = samples, ranges, options
         inner = f._inner if isinstance(f, Function) else (lambda args, kwargs, fresh: f(*args, **kwargs))
         super().__init__(f, inner=lambda args, kwargs, fresh: self._stable(inner, args, kwargs, fresh))
+
+    def __del__(self, free: Any = lib.stabilizer_free) -> None:
+        if getattr(self, "handle", None):
+            free(self.handle)
 
     def _stable(self, inner: Callable[..., Any], args: Any, kwargs: Any, fresh: bool) -> Any:
         result = inner(args, kwargs, fresh)
@@ -71,8 +76,12 @@ class Stabilized(Function):
             out = (ctypes.c_int64 * max(1, len(outs)))()
             self._check(handle, lib.stabilizer_run(handle, out))
             self.log = [self._entry(handle, i) for i in range(lib.stabilizer_count(handle))]
-        finally:
+        except Exception:
             lib.stabilizer_free(handle)
+            raise
+        if self.handle:
+            lib.stabilizer_free(self.handle)
+        self.handle = handle
         return pytree.unflatten(tree, [typed(tape, out[i]) for i in range(len(outs))])
 
     def _fill(self, handle: Any, inputs: list[Array], distinct: list[int]) -> None:
