@@ -179,12 +179,14 @@ camber_status camber_preaccumulate(camber_tape *tape, const camber_node *outputs
 
 /* ---- The planner: the method that suits the problem ------------------------------------------------------------------------------ */
 /* A plan holds, for one Jacobian or Hessian, what every method would take: operations, bytes, colors, passes, memory, predicted time and
- * rounding error; and the choice. Counts are exact: each method's nodes are made (on a copy of the function) and counted, nothing is run.
+ * rounding error; and the choice. Counts are exact: a method's nodes are made (on a copy of the function) and counted, nothing is run; with fewer trials
+ * of orders than the method itself makes later. A method whose passes, or whose elimination's count, leave it 2.5 times behind already is not made
+ * and stands with these bounds.
  * Times are predicted with figures of this machine, measured once a process in some milliseconds. Where methods are near each other, and a
  * point is given, they are compiled and run there, in turns; medians decide. Runs take no more than ten evaluations of the method
  * that is chosen, or two milliseconds where that is more, beside one first run of each. The verdict is remembered by the function's fingerprint and the machine.
  * Methods by name, for kind "jacobian" and "hessian" (dense results): "forward", "reverse", "compressed_forward", "compressed_reverse",
- * "star_bicoloring", "star" (Hessians), "elimination", "edge_pushing" (Hessians), "stagewise"; for "sparse_jacobian" and "sparse_hessian": "compressed_forward",
+ * "star_bicoloring", "star" (Hessians), "elimination", "edge_pushing" (Hessians), "stagewise", "preaccumulate" (where there are loops or branches: camber_preaccumulate); for "sparse_jacobian" and "sparse_hessian": "compressed_forward",
  * "compressed_reverse", "star_bicoloring", "acyclic_bicoloring", "star", "acyclic", "accumulate", "elimination", "edge_pushing". "finite_differences" stands
  * in each table for comparison and is never chosen. */
 typedef struct camber_plan camber_plan;

@@ -39,6 +39,18 @@ def banded(n, k):
     return f, RNG.normal(size=n)
 
 
+def recurrent(x):
+    """A loop whose step computes much of little: its local Jacobian is worth accumulating."""
+
+    def step(c, u):
+        a, b = c
+        for _ in range(6):
+            a, b = np.sin(a * b + u) * 0.5 + b * 0.1, np.cos(a - b) * np.tanh(a) + 0.01 * u
+        return (a, b), a
+
+    return cb.scan(step, (x[0], x[1]), x)[1]
+
+
 def scalars(f, x):
     return (lambda v: np.stack(f(*[v[i] for i in range(len(x))]))), np.array(x)
 
@@ -104,6 +116,7 @@ def problems():
             return y
         add(f"scalar hessian {n}", (small, RNG.normal(size=n)), "H")
     add("scan", (lambda x: cb.scan(lambda c, v: (np.tanh(c * v) + 0.1, c), x[0], x)[1], RNG.normal(size=40)), "J")
+    add("recurrent cell", (recurrent, np.linspace(0.1, 1, 120)), "J")
     add("cumulative", (lambda x: np.cumsum(np.sin(x)) * x, RNG.normal(size=100)), "J")
     add("gathered", (lambda x, i=RNG.integers(0, 300, 900): np.sin(x[i]) * x[(i + 7) % 300], RNG.normal(size=300)), "sJ")
     add("laplacian", (lambda u: 4 * u - np.roll(u, 1, 0) - np.roll(u, -1, 0) - np.roll(u, 1, 1) - np.roll(u, -1, 1) + u**3, RNG.normal(size=(40, 40))), "sJ")
@@ -134,6 +147,7 @@ def measured(calls, budget=0.08):
 def one(name, f, x, what):
     hessian, sparse = what.endswith("H"), what.startswith("s")
     traced = cb.function(f)
+    traced(x)
     cb.forget_plans()
     start = time.perf_counter()
     plan = cb.plan(traced, x, hessian=hessian, sparse=sparse)

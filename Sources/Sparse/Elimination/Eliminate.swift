@@ -9,6 +9,8 @@ package struct Eliminated {
   package var vertices = 0, edges = 0
   package var used = EliminationOrder.forward, cost = EliminationCost()
   package var costs: [(EliminationOrder, EliminationCost)] = []
+  /// More operations than were allowed: nothing was made.
+  package var exceeds = false
 }
 
 extension Tape {
@@ -42,12 +44,17 @@ extension Tape {
     return e
   }
 
-  /// The entries of the Jacobian by the cheapest order found, as straight-line nodes. nil on error.
-  package func eliminate(_ outputs: [NodeID], _ inputs: [NodeID], _ order: EliminationOrder = .best, name: String = "jacobian") -> Eliminated? {
+  /// The entries of the Jacobian by the cheapest order found, as straight-line nodes. nil on error. Without annealing the order is found at once; what takes
+  /// more than `most` operations is counted only.
+  package func eliminate(_ outputs: [NodeID], _ inputs: [NodeID], _ order: EliminationOrder = .best, anneal: Bool = true, most: Int = .max, name: String = "jacobian") -> Eliminated? {
     guard let l = linearized(outputs, inputs, name) else { return nil }
     guard let search = EliminationSearch(l.graph) else { _ = refused(name); return nil }
-    let found = search.run(order), g = l.graph
+    let found = search.run(order, anneal: anneal), g = l.graph
     var result = described(l, found.costs, found.used)
+    if result.cost.products + result.cost.sums > most {
+      result.exceeds = true
+      return result
+    }
     // Edges by their start; those that end in each vertex.
     var out = [[(to: Int32, edge: Edge)]](repeating: [], count: g.count), into = [[Int32]](repeating: [], count: g.count)
     for e in l.edges.indices {
@@ -92,6 +99,10 @@ extension Tape {
   package func eliminatedBlocks(_ outputs: [NodeID], _ inputs: [NodeID], _ order: EliminationOrder = .best, name: String = "jacobian") -> [NodeID] {
     let none = [NodeID](repeating: .none, count: outputs.count * inputs.count)
     guard let e = eliminate(outputs, inputs, order, name: name) else { return none }
+    return blocks(e, outputs, inputs, name)
+  }
+  package func blocks(_ e: Eliminated, _ outputs: [NodeID], _ inputs: [NodeID], _ name: String) -> [NodeID] {
+    let none = [NodeID](repeating: .none, count: outputs.count * inputs.count)
     guard e.rowCount * e.columnCount <= 1 << 24 else {
       fail(.invalid, "\(name): a dense Jacobian of \(e.rowCount) x \(e.columnCount); ask for a sparse one")
       return none

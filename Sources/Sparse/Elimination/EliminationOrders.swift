@@ -318,7 +318,7 @@ package final class EliminationSearch {
   }
 
   /// Every order asked for with its cost; the cheapest first among equals. `best` tries all.
-  package func run(_ how: EliminationOrder) -> (order: [Int32], costs: [(EliminationOrder, EliminationCost)], used: EliminationOrder) {
+  package func run(_ how: EliminationOrder, anneal: Bool = true) -> (order: [Int32], costs: [(EliminationOrder, EliminationCost)], used: EliminationOrder) {
     let inner = graph.inner.map { Int32($0) }
     // Words that annealing looks at: a millisecond for ten vertices, some tenths of a second for a hundred and more.
     let budget = min(40_000_000, 600 * inner.count * inner.count * width)
@@ -327,11 +327,11 @@ package final class EliminationSearch {
       costs.append((name, c))
       if least.map({ c < $0 }) ?? true { (best, least, used) = (o, c, name) }
     }
-    for h in EliminationOrder.allCases where h != .best && h != .annealing && (h == how || how == .best || how == .annealing) {
+    for h in EliminationOrder.allCases where h != .best && h != .annealing && (h == how || (how == .best || how == .annealing) && (anneal || h != .minFill)) {
       let o = h == .forward ? inner : h == .reverse ? inner.reversed() : greedy(h)
       offer(h, o, cost(o))
     }
-    if how == .best || how == .annealing, least.map({ $0.products > 0 }) ?? false {
+    if anneal, how == .best || how == .annealing, least.map({ $0.products > 0 }) ?? false {
       var found = annealed(best, budget: budget / 2, seed: 0x9E37_79B9_7F4A_7C15)
       let second = annealed(found.order, budget: budget / 2, seed: 0xD1B5_4A32_D192_ED03)
       if second.cost < found.cost { found = second }

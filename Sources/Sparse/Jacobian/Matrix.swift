@@ -15,6 +15,8 @@ package final class SparseMatrix {
   package private(set) var method = Request.Method.auto
   /// How the pattern was found; auto: by the entries themselves, or it was given.
   package private(set) var detection = Detection.auto
+  /// Operations of an elimination that would take more than the request allows.
+  package internal(set) var exceeding: EliminationCost?
   package private(set) var program: Program?
   /// Value k, in the format's order, is entry order[k] of `pattern`.
   package private(set) var order: Cells<Int32>?
@@ -113,11 +115,17 @@ package final class SparseMatrix {
     return try a.gathered(found, linear)
   }
 
+  private func coloured(_ kind: ColouringKind) throws(Failure) -> Colouring {
+    // A bicolouring wants all orders.
+    let quick = request.hurried && (kind == .column || kind == .row)
+    return try Colouring.make(whole, kind, order: request.order ?? (quick ? .smallestLast : nil), patience: request.hurried ? 0 : Colouring.patience)
+  }
+
   private func chosen() throws(Failure) -> Colouring {
     if let f = linear.forwardFails {
       guard request.columnColours == nil, request.method == .auto || request.method == .reverse else { throw f }
       method = .reverse
-      return request.rowColours != nil ? try Colouring.given(whole, .row, rows: request.rowColours ?? [], columns: []) : try Colouring.make(whole, .row, order: request.order)
+      return request.rowColours != nil ? try Colouring.given(whole, .row, rows: request.rowColours ?? [], columns: []) : try coloured(.row)
     }
     if request.rowColours != nil || request.columnColours != nil {
       let kind: ColouringKind = request.isSymmetric ? .star : request.rowColours == nil ? .column : request.columnColours == nil ? .row : .starBicolouring
@@ -127,35 +135,35 @@ package final class SparseMatrix {
     if let kind = request.method.kind {
       method = request.method
       guard request.isSymmetric || !kind.isSymmetric else { throw Failure(.invalid, "\(request.name): method \(request.method.name) is for Hessians") }
-      return try Colouring.make(whole, kind, order: request.order)
+      return try coloured(kind)
     }
     if request.isSymmetric {
       method = .star
-      return try Colouring.make(whole, .star, order: request.order)
+      return try coloured(.star)
     }
     // Forward where it is not dearer; a reverse product costs some two forward ones.
     let lists = (forward: whole.longestRow, reverse: whole.transposed.longestRow)
     // Where both sides need many, dense rows and columns may be taken apart.
     if min(lists.forward, 2 * lists.reverse) > 24, whole.count < 4_000_000 {
-      let c = try Colouring.make(whole, .starBicolouring, order: request.order)
+      let c = try coloured(.starBicolouring)
       if 5 * (c.columnCount + 2 * c.rowCount) < 4 * min(lists.forward, 2 * lists.reverse) {
         method = .starBicolouring
         return c
       }
     }
     if lists.forward <= 2 * lists.reverse {
-      let c = try Colouring.make(whole, .column, order: request.order)
+      let c = try coloured(.column)
       method = .forward
       if c.count <= 2 * lists.reverse { return c }
-      let r = try Colouring.make(whole, .row, order: request.order)
+      let r = try coloured(.row)
       if c.count <= 2 * r.count { return c }
       method = .reverse
       return r
     }
-    let r = try Colouring.make(whole, .row, order: request.order)
+    let r = try coloured(.row)
     method = .reverse
     if 2 * r.count <= lists.forward { return r }
-    let c = try Colouring.make(whole, .column, order: request.order)
+    let c = try coloured(.column)
     if 2 * r.count <= c.count { return r }
     method = .forward
     return c

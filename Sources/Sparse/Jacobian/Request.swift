@@ -43,6 +43,8 @@ package struct Request {
   package var detection = Detection.auto
   package var method = Method.auto, order: Order?, format = Format.csr, triangle = Triangle.full
   package var threads = 0
+  /// For a plan: one order of colouring, elimination without annealing, and of no more operations than these.
+  package var hurried = false, most = Int.max
   /// Of blocks: the sizes of groups of rows and of columns.
   package var rowGroups: [Int] = [], columnGroups: [Int] = []
   /// The host's own pattern, in rows; nil: found.

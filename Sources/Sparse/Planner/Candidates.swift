@@ -9,7 +9,11 @@ extension SparseMatrix {
     guard request.pattern == nil, request.rowColours == nil, request.columnColours == nil, request.kind != .combination else {
       throw Failure(.invalid, "\(request.name): method elimination finds its own pattern, and is not for combinations")
     }
-    guard let e = t.eliminate(linear.outputs, linear.variables, .best, name: request.name) else { throw t.failure ?? Failure(.invalid, request.name) }
+    guard let e = t.eliminate(linear.outputs, linear.variables, .best, anneal: !request.hurried, most: request.most, name: request.name) else { throw t.failure ?? Failure(.invalid, request.name) }
+    if e.exceeds {
+      exceeding = e.cost
+      throw Failure(.invalid, "\(request.name): \(e.cost.products + e.cost.sums) operations")
+    }
     var starts = [0], at = 0
     for i in 0 ..< e.rowCount {
       while at < e.rows.count, e.rows[at] <= i { at += 1 }
@@ -58,7 +62,19 @@ extension MethodPlan {
     do throws(Failure) {
       var q = Request(isHessian ? .hessian : .jacobian, outputs: y, variables: x, data: d)
       q.method = method
-      let matrix = try SparseMatrix(t, q), s = try matrix.sourced()
+      q.hurried = !accurate
+      q.most = most
+      // What one method has found is the pattern for the next that wants colours.
+      if method.kind != nil { q.pattern = pattern }
+      let matrix = try SparseMatrix(t, q), s: Sources
+      do throws(Failure) { s = try matrix.sourced() } catch {
+        if let c = matrix.exceeding {
+          e.count(c, machine: Calibration.shared)
+          return nil
+        }
+        throw error
+      }
+      if pattern == nil, method == .accumulate || method.kind != nil { pattern = matrix.whole }
       let entries = matrix.whole.count
       if m == .compressedForward || m == .star, !isSparse, Double(entries) > 0.5 * Double(rowCount) * Double(columnCount) {
         e.reason = "half of the matrix or more is not zero"

@@ -25,6 +25,7 @@ extension MethodPlan {
       }
       s += padded(number(e.flops), 11) + padded(number(e.bytes), 11) + padded("\(e.colours)", 8) + padded("\(e.passes)", 8) + padded(number(e.memory), 11)
       s += padded(time(e.predicted), 11) + padded(e.measured > 0 ? time(e.measured) : "-", 11) + scientific(e.error)
+      if !e.made { s += " (at least, by its counts: not made)" }
       if e.method == .finiteDifferences { s += " (for comparison: never chosen)" }
       s += "\n"
     }
@@ -40,7 +41,7 @@ extension MethodPlan {
     s += "\"chosen\": \(chosen.map { "\"\($0.name)\"" } ?? "null"), \"ground\": \"\(ground.rawValue)\", \"spent\": \(plain(spent)), "
     s += "\"planning\": {\"counting_ns\": \(plain(took.counting)), \"compiling_ns\": \(plain(took.compiling)), \"running_ns\": \(plain(took.running))}, \"methods\": ["
     for (i, e) in table.enumerated() {
-      s += "\(i == 0 ? "" : ", "){\"method\": \"\(e.method.name)\", \"applies\": \(e.applies), \"reason\": \"\(quoted(e.reason))\", \"flops\": \(plain(e.flops)), \"bytes\": \(plain(e.bytes)), "
+      s += "\(i == 0 ? "" : ", "){\"method\": \"\(e.method.name)\", \"applies\": \(e.applies), \"made\": \(e.made), \"reason\": \"\(quoted(e.reason))\", \"flops\": \(plain(e.flops)), \"bytes\": \(plain(e.bytes)), "
       s += "\"colors\": \(e.colours), \"passes\": \(e.passes), \"memory\": \(plain(e.memory)), \"predicted_ns\": \(plain(e.predicted)), \"measured_ns\": \(e.measured > 0 ? plain(e.measured) : "null"), "
       s += "\"error\": \(plain(e.error))}"
     }
@@ -93,6 +94,7 @@ extension Tape {
     switch m {
     case .forward, .reverse: return jacobian(y, inputs, mode: m == .forward ? .forward : .reverse, name: name)
     case .elimination: return eliminatedBlocks(y, inputs, .best, name: name)
+    case .preaccumulate: return jacobian(preaccumulate(y, inputs), inputs, mode: .auto, name: name)
     case .stagewise: return stagedBlocks(y, inputs, name: name)
     case .compressedForward, .compressedReverse, .starBicolouring, .star, .edgePushing:
       guard let method = m.sparse, hessian || m != .star && m != .edgePushing, !hessian || m != .starBicolouring else { break }

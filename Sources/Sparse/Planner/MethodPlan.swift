@@ -4,7 +4,7 @@ package import Tape
 
 /// Ways to compute a Jacobian or Hessian.
 package enum PlanMethod: Int32, CaseIterable, Sendable {
-  case forward, reverse, compressedForward, compressedReverse, starBicolouring, acyclicBicolouring, star, acyclic, accumulate, elimination, stagewise, finiteDifferences, edgePushing
+  case forward, reverse, compressedForward, compressedReverse, starBicolouring, acyclicBicolouring, star, acyclic, accumulate, elimination, stagewise, finiteDifferences, edgePushing, preaccumulate
   package var name: String {
     switch self {
     case .forward: "forward"
@@ -20,6 +20,7 @@ package enum PlanMethod: Int32, CaseIterable, Sendable {
     case .stagewise: "stagewise"
     case .finiteDifferences: "finite_differences"
     case .edgePushing: "edge_pushing"
+    case .preaccumulate: "preaccumulate"
     }
   }
 }
@@ -38,7 +39,16 @@ package struct PlanEntry: Sendable {
   /// A bound on the relative rounding error, as far as nothing cancels.
   package var error = 0.0
   package var applies: Bool { reason.isEmpty }
+  /// Its nodes were made and counted; else its counts alone, or bounds of them, left it behind.
+  package var made = false
   init(_ m: PlanMethod) { method = m }
+
+  /// Counted by what an elimination takes.
+  mutating func count(_ c: EliminationCost, machine: Calibration) {
+    flops = Double(c.products + c.sums)
+    passes = 1
+    predicted = machine.call + flops * machine.scalar * 1.25
+  }
 }
 
 /// The table of all methods for one derivative, and the choice among them.
@@ -63,8 +73,12 @@ package final class MethodPlan {
   package let hash: UInt64
   var isSparse: Bool { kind == .sparseJacobian || kind == .sparseHessian }
   var isHessian: Bool { kind == .hessian || kind == .sparseHessian }
-  private(set) var pattern: (entries: Int, colours: Int) = (0, 0)
-  private var nodes = 0
+  private var lanes = 0
+  /// The matrix's entries, once a method has found them.
+  var pattern: Pattern?
+  /// Operations that an elimination may take to be worth its nodes.
+  var most = Int.max
+  private var nodes = 0, loops = false
   /// Methods' nodes by entry, until they are tasted.
   private var ready: [Int: Made] = [:]
 
@@ -113,8 +127,8 @@ package final class MethodPlan {
 
   var methods: [PlanMethod] {
     switch kind {
-    case .jacobian: [.forward, .reverse, .compressedForward, .compressedReverse, .starBicolouring, .elimination, .stagewise, .finiteDifferences]
-    case .hessian: [.forward, .reverse, .star, .elimination, .edgePushing, .finiteDifferences]
+    case .jacobian: [.forward, .reverse, .compressedForward, .compressedReverse, .starBicolouring, .elimination, .stagewise, .preaccumulate, .finiteDifferences]
+    case .hessian: [.forward, .reverse, .star, .elimination, .edgePushing, .preaccumulate, .finiteDifferences]
     case .sparseJacobian: [.compressedForward, .compressedReverse, .starBicolouring, .acyclicBicolouring, .accumulate, .elimination, .finiteDifferences]
     case .sparseHessian: [.compressedForward, .star, .acyclic, .accumulate, .elimination, .edgePushing, .finiteDifferences]
     }
@@ -129,6 +143,10 @@ package final class MethodPlan {
     }
     let function = isHessian ? t.grad(y[0], x) : y
     guard t.failure == nil else { return refused() }
+    if loops, m == .elimination || m == .edgePushing {
+      e.reason = "there are loops or branches, whose bodies it does not enter"
+      return nil
+    }
     let large = Double(rowCount) * Double(columnCount) > 64e6
     switch m {
     case .forward, .reverse:
@@ -140,17 +158,32 @@ package final class MethodPlan {
       guard nodes <= 100_000, let s = Stages(t, function, x), s.count > 1 else { e.reason = "no place where fewer values cross makes a stage worth its product"; return nil }
       let b = s.blocks(t, function, x, name: "plan")
       return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: t.simplify(b), passes: s.count) : refused()
+    case .preaccumulate:
+      if large { e.reason = "a dense matrix of \(rowCount) x \(columnCount)"; return nil }
+      guard loops else { e.reason = "there is no loop or branch whose body could have its local Jacobian"; return nil }
+      let local = t.preaccumulate(function, x), b = t.jacobian(local, x, mode: .auto, name: "plan")
+      return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: t.simplify(b), passes: min(rowCount, columnCount)) : refused()
     case .edgePushing:
+      if let other = entries.first(where: { $0.method == .elimination }), other.applies, !other.made {
+        // Elimination of the gradient's graph was left behind by its count; symmetry halves that at the most.
+        (e.flops, e.passes, e.predicted) = (other.flops / 2, 1, other.predicted / 2)
+        return nil
+      }
       guard nodes <= 4096 else { e.reason = "more than 4096 scalars are computed"; return nil }
       return sparse(m, &e)
     case .elimination:
       guard nodes <= 4096 else { e.reason = "more than 4096 scalars are computed"; return nil }
       if isSparse { return sparse(m, &e) }
-      let b = t.eliminatedBlocks(function, x, .best, name: "plan")
+      guard let found = t.eliminate(function, x, .best, anneal: false, most: most, name: "plan") else { return refused() }
+      if found.exceeds {
+        e.count(found.cost, machine: Calibration.shared)
+        return nil
+      }
+      let b = t.blocks(found, function, x, "plan")
       return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: t.simplify(b), passes: 1) : refused()
     case .finiteDifferences:
       // For comparison only: forward differences, a call of the function for each column (colour) and one more.
-      let f = t.simplify(function), lanes = pattern.colours > 0 ? min(pattern.colours, columnCount) : columnCount
+      let f = t.simplify(function), lanes = self.lanes > 0 ? min(self.lanes, columnCount) : columnCount
       return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: f, colours: lanes, passes: lanes + 1) : refused()
     default: return sparse(m, &e)
     }
@@ -161,14 +194,33 @@ package final class MethodPlan {
     let machine = Calibration.shared, begin = Calibration.now()
     defer { took.counting += Calibration.now() - begin }
     if let o = tape.order(outputs) {
+      for k in 0 ..< o.count {
+        let s = tape.structural(o[k])
+        if s == .scan || s == .whileLoop || s == .cond { loops = true }
+      }
       for k in 0 ..< o.count where tape.arity(o[k]) > 0 { nodes += tape.isTuple(o[k]) ? 1 : tape.type(o[k]).count }
     }
     let unit = tape.dtype(outputs[0]) == .f64 ? 0x1p-53 : tape.dtype(outputs[0]) == .f32 ? 0x1p-24 : 0x1p-11
-    var order = methods
-    // Differences use the colours that compression finds.
-    if let i = order.firstIndex(of: .finiteDifferences) { order.append(order.remove(at: i)) }
+    var own = Work(tape, outputs)
+    if isHessian, let (t, y, x, _) = copied() { own = Work(t, t.grad(y[0], x)) }
+    // First what is cheap to make; differences use the colours that compression finds.
+    let early: [PlanMethod] = [.accumulate, .compressedForward, .compressedReverse, .star, .forward, .reverse]
+    let order = early.filter(methods.contains) + methods.filter { !early.contains($0) }
     for m in order {
       var e = PlanEntry(m)
+      if !accurate, let least = best(of: { $0.predicted }) {
+        most = Int(min((2.5 * least + 1000) / machine.scalar, 1e15))
+        let (passes, bound) = self.bound(m, own, machine)
+        if bound > 2.5 * least + 1000 {
+          // What its passes take at the least is too much already.
+          e.flops = own.flops * Double(passes)
+          e.bytes = own.bytes * Double(passes)
+          (e.colours, e.passes, e.predicted, e.memory, e.error) = (passes, passes, bound, own.live, unit * max(own.roundings, 1))
+          if m == .compressedForward || m == .star { lanes = passes }
+          entries.append(e)
+          continue
+        }
+      }
       if let made = make(m, &e) {
         var w = Work(made.tape, made.outputs)
         if m == .finiteDifferences {
@@ -189,18 +241,40 @@ package final class MethodPlan {
         e.memory = w.live
         e.predicted = machine.predicted(w) + made.extra * machine.flop * 2
         if m != .finiteDifferences, taste, !accurate { ready[entries.count] = made }
-        if m == .compressedForward || m == .star { pattern.colours = made.colours }
+        e.made = true
+        if m == .compressedForward || m == .star { lanes = made.colours }
+      } else if e.applies {
+        e.error = unit * max(own.roundings, 1)
       }
       entries.append(e)
     }
   }
 
+  /// Passes of a method at the least, and what they take: an operation of an array for each element that the function computes.
+  private func bound(_ m: PlanMethod, _ own: Work, _ machine: Calibration) -> (Int, Double) {
+    let passes: Int
+    switch m {
+    case .forward: passes = columnCount
+    case .reverse: passes = rowCount
+    case .compressedForward: passes = pattern?.longestRow ?? 1
+    case .compressedReverse: passes = pattern?.transposed.longestRow ?? 1
+    case .star, .acyclic, .starBicolouring, .acyclicBicolouring: passes = 2
+    default: return (1, 0)
+    }
+    return (passes, machine.call + Double(passes) * (own.bytes / 24 * machine.flop + own.scalars * machine.scalar))
+  }
+
   // MARK: choice
 
+  private func best(of key: (PlanEntry) -> Double) -> Double? {
+    var found: Double?
+    for e in entries where e.applies && e.made && e.method != .finiteDifferences { found = min(found ?? .infinity, key(e)) }
+    return found
+  }
   private var best: PlanMethod? {
     var found: PlanEntry?
-    for e in entries where e.applies && e.method != .finiteDifferences {
-      guard let f = found else { found = e; continue }
+    for e in entries where e.applies && (e.made || found == nil) && e.method != .finiteDifferences {
+      guard let f = found, f.made else { found = e; continue }
       if accurate ? (e.error, e.predicted) < (f.error, f.predicted) : e.predicted < f.predicted { found = e }
     }
     return found?.method
@@ -215,6 +289,7 @@ package final class MethodPlan {
       (chosen, ground) = (m, .remembered)
       return
     }
+    if accurate, entries.contains(where: { $0.applies && !$0.made }) { entries = [] }
     analyse()
     guard let first = best else {
       let why = entries.first { !$0.applies }?.reason ?? "there is none"
@@ -228,8 +303,8 @@ package final class MethodPlan {
   /// Interleaved runs; what is clearly slower drops out; medians decide.
   private func tasted(_ point: [UnsafeRawPointer?]) throws(Failure) {
     var least = Double.infinity
-    for e in entries where e.applies && e.method != .finiteDifferences { least = min(least, e.predicted) }
-    let near = entries.indices.filter { entries[$0].applies && entries[$0].method != .finiteDifferences && entries[$0].predicted <= 4 * least + 2000 }
+    for e in entries where e.applies && e.made && e.method != .finiteDifferences { least = min(least, e.predicted) }
+    let near = entries.indices.filter { entries[$0].applies && entries[$0].made && entries[$0].method != .finiteDifferences && entries[$0].predicted <= 4 * least + 2000 }
       .sorted { entries[$0].predicted < entries[$1].predicted }.prefix(5)
     guard near.count > 1 else {
       PlanMemory.keep(hash, entries[near[0]].method)
@@ -249,7 +324,7 @@ package final class MethodPlan {
     guard !runners.isEmpty else { return }
     var total = 0.0
     // The first run loads code and memory: it says nothing.
-    for k in runners.indices { _ = runners[k].runner.run() }
+    for k in runners.indices { total += runners[k].runner.run() ?? 0 }
     func median(_ v: [Double]) -> Double {
       let s = v.sorted()
       return s.isEmpty ? .infinity : s[s.count / 2]
@@ -263,8 +338,8 @@ package final class MethodPlan {
       }
       fastest = left.map { median(runners[$0].times) }.min() ?? fastest
       left = left.filter { median(runners[$0].times) <= fastest * (round < 4 ? 1.8 : 1.15) }
-      // No more than ten evaluations of the one chosen; of short ones as many as make two milliseconds.
-      if round >= 1, total + Double(left.count) * fastest > max(10 * fastest, 2_000_000) { break }
+      // No more than ten evaluations of the one chosen; of short ones as many as make half a millisecond.
+      if round >= 1, total + Double(left.count) * fastest > max(10 * fastest, 500_000) { break }
     }
     var winner: (Int, Double)?
     for r in runners {

@@ -21,7 +21,7 @@ from ._trace import Argnums, Placed, as_argnums, on_tape
 from .function import Function, leaf_key
 from .program import input_array, pointers
 
-METHODS = ("forward", "reverse", "compressed_forward", "compressed_reverse", "star_bicoloring", "star", "elimination", "edge_pushing", "stagewise")
+METHODS = ("forward", "reverse", "compressed_forward", "compressed_reverse", "star_bicoloring", "star", "elimination", "edge_pushing", "stagewise", "preaccumulate")
 
 
 class Plan:
