@@ -184,7 +184,7 @@ camber_status camber_preaccumulate(camber_tape *tape, const camber_node *outputs
  * and stands with these bounds.
  * Times are predicted with figures of this machine, measured once a process in some milliseconds. Where methods are near each other, and a
  * point is given, they are compiled and run there, in turns; medians decide. Runs take no more than ten evaluations of the method
- * that is chosen, or two milliseconds where that is more, beside one first run of each. The verdict is remembered by the function's fingerprint and the machine.
+ * that is chosen, or a millisecond where that is more, beside one first run of each. The verdict is remembered by the function's fingerprint and the machine.
  * Methods by name, for kind "jacobian" and "hessian" (dense results): "forward", "reverse", "compressed_forward", "compressed_reverse",
  * "star_bicoloring", "star" (Hessians), "elimination", "edge_pushing" (Hessians), "stagewise", "preaccumulate" (where there are loops or branches: camber_preaccumulate); for "sparse_jacobian" and "sparse_hessian": "compressed_forward",
  * "compressed_reverse", "star_bicoloring", "acyclic_bicoloring", "star", "acyclic", "accumulate", "elimination", "edge_pushing". "finite_differences" stands

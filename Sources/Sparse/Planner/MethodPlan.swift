@@ -324,7 +324,8 @@ package final class MethodPlan {
     guard !runners.isEmpty else { return }
     var total = 0.0
     // The first run loads code and memory: it says nothing.
-    for k in runners.indices { total += runners[k].runner.run() ?? 0 }
+    var cold = 0.0
+    for k in runners.indices { cold += runners[k].runner.run() ?? 0 }
     func median(_ v: [Double]) -> Double {
       let s = v.sorted()
       return s.isEmpty ? .infinity : s[s.count / 2]
@@ -338,8 +339,8 @@ package final class MethodPlan {
       }
       fastest = left.map { median(runners[$0].times) }.min() ?? fastest
       left = left.filter { median(runners[$0].times) <= fastest * (round < 4 ? 1.8 : 1.15) }
-      // No more than ten evaluations of the one chosen; of short ones as many as make half a millisecond.
-      if round >= 1, total + Double(left.count) * fastest > max(10 * fastest, 500_000) { break }
+      // No more than ten evaluations of the one chosen; of short ones as many as make a millisecond.
+      if round >= 1, total + Double(left.count) * fastest > max(10 * fastest, 1_000_000) { break }
     }
     var winner: (Int, Double)?
     for r in runners {
@@ -349,7 +350,7 @@ package final class MethodPlan {
     }
     guard let (i, time) = winner else { return }
     (chosen, ground) = (entries[i].method, .tasted)
-    spent = total / max(time, 1)
+    spent = (total + cold) / max(time, 1)
     PlanMemory.keep(hash, entries[i].method)
   }
 
