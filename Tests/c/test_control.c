@@ -85,6 +85,15 @@ static void loops(void) {
     double y[4], v = 9;
     STATUS(at(&a, 1, out, 4, &v, y), CAMBER_OK);
     NEAR(y[0], 3, 1e-15); NEAR(y[1], 1.0 / 6, 1e-12); NEAR(y[2], -1.0 / 108, 1e-11); NEAR(y[3], 5, 0);
+    if (slots == 2) {
+      /* What goes wrong on a body after it was taken is that tape's own affair. */
+      CHECK(camber_add(b, x, CAMBER_NONE) == CAMBER_NONE);
+      camber_node again;
+      STATUS(camber_grad(t, out[0], &a, 1, &again), CAMBER_OK);
+      STATUS(camber_jvp(t, &out[3], 1, &a, &a, 1, &again), CAMBER_OK);
+      STATUS(camber_tape_status(b), CAMBER_ENODE);
+      CHECK(strstr(camber_tape_message(b), "add: operand 1 is not a node of this tape") != NULL);
+    }
     if (slots == 3) {
       camber_node low = camber_cast(b, next, CAMBER_F32);
       refused(camber_while(t, b, &x, go, &low, 1, &a, -1, 0, out), CAMBER_EDTYPE, "while: carry 0 is f64[], the body gives f32[]; a carry keeps its type");

@@ -2,9 +2,9 @@ import CKernels
 
 /// Rebuilding: outputs made again from other operands, on this tape or another.
 extension Tape {
-  /// Memory that was refused on a body is this tape's failure.
+  /// Memory that was refused on a body is this tape's failure; what a host's call got wrong on it stays where it is.
   func adopt(_ source: Tape) {
-    guard source !== self, let f = source.failure else { return }
+    guard source !== self, let f = source.failure, f.code == .memory else { return }
     source.failure = nil
     fail(f.code, f.message)
   }

@@ -134,8 +134,7 @@ extension Tape {
   private func own(_ inner: Tape, _ b: Backward) -> Body? {
     let tape = Tape(), inputs = b.inputs.map { tape.input(inner.type($0)) }
     let outputs = tape.rewrite(inner, b.outputs, Dictionary(uniqueKeysWithValues: zip(b.inputs, inputs))) { _, _ in nil }
-    adopt(inner)
-    if let f = tape.failure { fail(f.code, f.message) }
+    if let f = inner.failure ?? tape.failure { fail(f.code, f.message) }
     return failure == nil ? Body(tape: tape, inputs: inputs, outputs: outputs) : nil
   }
 
