@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds and runs the C and C++ tests against a library: Tests/run-native.sh [folder of libcamber.so] [test ...]
 # Each test's closing line is printed after its name; the exit status is non-zero when one fails. Tests: headers, api, easy,
-# bad_input, regressions, solve, curvature, rounding, archive, threads, noalloc, host, cpp, generic, eigen, adbench, quickstart, linalg, fit, custom, checkpoint, taylor, saved, package, opf, fashion, sick. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
+# bad_input, regressions, solve, curvature, rounding, archive, threads, noalloc, host, cpp, generic, eigen, adbench, quickstart, linalg, fit, custom, checkpoint, taylor, health_example, saved, package, opf, fashion, sick. CC, CXX, CFLAGS and WRAP (valgrind, say) are taken from the environment.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 lib=$(cd "${1:-$root/build}" && pwd) || exit 2
@@ -233,6 +233,7 @@ for t in $tests; do
     headers) headers ;;
     quickstart | linalg | fit | custom | checkpoint | taylor) alike $t ;;
     sparse_example) alike sparse ;;
+    health_example) alike health ;;
     saved) saved ;;
     control_example) control_example ;;
     package) package ;;

@@ -18,6 +18,8 @@ let package = Package(
                       exclude: ["main.c", "main.cpp", "main.py", "expected.txt"], swiftSettings: swift),
     .executableTarget(name: "sparse", dependencies: [camber], path: "sparse",
                       exclude: ["main.c", "main.cpp", "main.py", "expected.txt"], swiftSettings: swift),
+    .executableTarget(name: "health", dependencies: [camber], path: "health",
+                      exclude: ["main.c", "main.cpp", "main.py", "expected.txt"], swiftSettings: swift),
     .executableTarget(name: "taylor", dependencies: [camber], path: "taylor",
                       exclude: ["main.c", "main.cpp", "main.py", "expected.txt"], swiftSettings: swift),
     .executableTarget(name: "fit", dependencies: [camber], path: "fit",

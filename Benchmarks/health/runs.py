@@ -4,7 +4,8 @@
 
 Every sick run has a twin without the fault: same data, seed, steps. A fault that does no harm (the sick run's final loss within 1.2 of the twin's) is
 drawn again with another seed: it is no sickness. A run is judged from what `findings()` says after its last step; the cure is the remedy of the first
-finding, applied by one call to fresh parameters of the same fault, then trained as long.
+finding, applied by one call to fresh parameters of the same fault, then trained as long. --dump appends each run as a line of JSON when it is done; what
+is in the file already is not run again, so that a run that was broken off goes on.
 """
 
 from __future__ import annotations
@@ -217,6 +218,7 @@ def main() -> int:
     ask.add_argument("--workers", type=int, default=2)
     ask.add_argument("--first-seed", type=int, default=1000)
     ask.add_argument("--json", type=Path)
+    ask.add_argument("--dump", type=Path)
     o = ask.parse_args()
     begin = time.time()
     pairs = [(a.name, k) for k in KINDS for a in ARCHITECTURES.values() if applies(k, a)]
@@ -225,9 +227,17 @@ def main() -> int:
     names = list(ARCHITECTURES)
     jobs += [(names[i % len(names)], o.first_seed + i // len(names), "") for i in range(o.healthy)]
     harmless = 0
+    known = {}
+    if o.dump and o.dump.exists():
+        known = {(r["architecture"], r["seed"], r["kind"]): r for r in map(json.loads, o.dump.read_text().splitlines())}
     with Pool(o.workers) as pool:
         for _ in range(8):
-            done = pool.map(judge, jobs, chunksize=4)
+            done = [known[j] for j in jobs if j in known]
+            for r in pool.imap(judge, [j for j in jobs if j not in known]):
+                done.append(r)
+                if o.dump:
+                    with open(o.dump, "a") as file:
+                        file.write(json.dumps(r) + "\n")
             rows += [r for r in done if not r["kind"] or r["sick"]]
             again = [r for r in done if r["kind"] and not r["sick"]]
             harmless += len(again)

@@ -14,7 +14,7 @@ demo() {
   [ $((SECONDS - begin)) -le 90 ]
 }
 accuracy() { awk '/^test accuracy:/ {right = $3 >= 88} END {exit !right}' "$work/demo"; }
-Tests/run-native.sh build quickstart linalg fit custom checkpoint taylor sparse_example saved control_example opf fashion sick || broken=1
+Tests/run-native.sh build quickstart linalg fit custom checkpoint taylor sparse_example health_example saved control_example opf fashion sick || broken=1
 if [ -z "${CAMBER_BRIEF:-}" ]; then
   ok "the demo trains in at most 90 s" demo
   cp "$work/.out" "$work/demo"
