@@ -118,6 +118,12 @@ public func lyapunovExponents(_ output: Node, of input: Node, at point: UnsafeRa
   }
 }
 
+/// Mean field of a wide network of "tanh", "relu", "erf" or "linear": see camber_mean_field.
+public func meanField(_ activation: String, weight: Double, bias: Double = 0) throws -> (q: Double, chi: Double, depth: Double) {
+  guard let m = Health.meanField(named: activation, weight: weight, bias: bias) else { throw CamberError(Failure(.invalid, "meanField: takes tanh, relu, erf or linear, and finite numbers")) }
+  return m
+}
+
 /// Extreme singular values of d output / d input, each with a bound: one lies within it.
 public func singularValues(_ output: Node, of input: Node, at point: UnsafeRawPointer, steps: Int = 40, data: [Node] = [], arrays: [UnsafeRawPointer?] = []) throws
   -> (largest: Double, largestError: Double, smallest: Double, smallestError: Double) {

@@ -60,20 +60,10 @@ import Tape
   guard let j = products(h, output, input, data, data_count) else { return h.status }
   return singular(h, j, point, given(arrays, data_count), steps, values)
 }
-@inline(never) private func field(_ name: String, _ w: Double, _ b: Double) -> (q: Double, chi: Double, depth: Double)? {
-  guard w.isFinite, b.isFinite else { return nil }
-  switch name {
-  case "tanh": return meanField({ x in let y = tanh(x); return (y, 1 - y * y) }, weight: w, bias: b)
-  case "relu": return meanField({ x in x > 0 ? (x, 1) : (0, x == 0 ? 0.5.squareRoot() : 0) }, weight: w, bias: b)
-  case "erf": return meanField({ x in (erf(x), 1.1283791670955126 * exp(-x * x)) }, weight: w, bias: b)
-  case "linear": return meanField({ x in (x, 1) }, weight: w, bias: b)
-  default: return nil
-  }
-}
 @_cdecl("camber_mean_field") @implementation public func camber_mean_field(
   _ activation: UnsafePointer<CChar>!, _ weight: Double, _ bias: Double, _ q: UnsafeMutablePointer<Double>!, _ chi: UnsafeMutablePointer<Double>!, _ depth: UnsafeMutablePointer<Double>!
 ) -> camber_status {
-  guard let activation, let f = field(String(cString: activation), weight, bias) else { return CAMBER_EINVAL.raw }
+  guard let activation, let f = meanField(named: String(cString: activation), weight: weight, bias: bias) else { return CAMBER_EINVAL.raw }
   q?.pointee = f.q
   chi?.pointee = f.chi
   depth?.pointee = f.depth

@@ -78,6 +78,8 @@ def test_the_c_example(files):
     subprocess.run(["gcc", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include", str(ROOT / "examples/doctor/main.c"), str(library), f"-Wl,-rpath,{library.parent}", "-o", str(folder / "doctor")], check=True)
     done = subprocess.run([str(folder / "doctor"), str(folder / "g.camber"), str(folder / "in.safetensors"), str(folder / "c.html")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    for part in ("Births of NaN and infinity", "Rounding error", "Derivative check"):
+        assert part in done.stdout, part
     assert "Spectrum of the Hessian" in done.stdout and (folder / "c.html").stat().st_size < 1_000_000
     assert subprocess.run([str(folder / "doctor")], capture_output=True).returncode == 64
 

@@ -57,7 +57,23 @@ int main(int argc, char **argv) {
   if (status < 0) return fail(name, camber_workspace_message(space));
 
   camber_report *report = camber_report_new(name);
-  if (status == CAMBER_NONFINITE) camber_report_add_finding(report, "nonfinite", 3, "", camber_workspace_message(space), "Ask where the first NaN was born.");
+  /* Where NaNs were born; of finite results what rounding did to them, and whether the derivatives are right. */
+  camber_nonfinite *births = camber_nonfinite_new(tape, inputs, in, outputs, out);
+  if (!births || camber_nonfinite_run(births, data) < 0) return fail(name, births ? camber_nonfinite_message(births) : camber_tape_message(tape));
+  camber_report_add_nonfinite(report, births);
+  camber_nonfinite_free(births);
+  if (status == CAMBER_OK && camber_node_dtype(tape, outputs[0]) <= CAMBER_BF16) {
+    camber_rounding *rounding = camber_rounding_new(tape, outputs, 1, inputs, in);
+    if (!rounding || camber_rounding_run(rounding, data) < 0 || camber_rounding_at(rounding, 0, 0) < 0 || camber_report_add_rounding(report, rounding) < 0)
+      camber_report_add_text(report, rounding ? camber_rounding_message(rounding) : camber_tape_message(tape));
+    camber_rounding_free(rounding);
+    camber_tape_clear(tape);
+    camber_check *check = camber_check_new(tape, outputs, 1, inputs, in);
+    if (!check || camber_check_run(check, data) < 0 || camber_report_add_check(report, check) < 0)
+      camber_report_add_text(report, check ? camber_check_message(check) : camber_tape_message(tape));
+    camber_check_free(check);
+    camber_tape_clear(tape);
+  }
 
   /* A scalar of floats: its curvature. */
   camber_node x[64], d[64];

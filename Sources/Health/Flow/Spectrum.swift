@@ -193,3 +193,15 @@ package func meanField(_ f: (Double) -> (value: Double, slope: Double), weight: 
   let chi = weight * weight * mean(q) { f($0).slope * f($0).slope }
   return (q, chi, chi == 1 ? .infinity : 1 / abs(log(chi)))
 }
+
+/// Of tanh, relu, erf or linear; nil for another, or numbers that are not finite.
+package func meanField(named name: String, weight w: Double, bias b: Double) -> (q: Double, chi: Double, depth: Double)? {
+  guard w.isFinite, b.isFinite else { return nil }
+  switch name {
+  case "tanh": return meanField({ x in let y = tanh(x); return (y, 1 - y * y) }, weight: w, bias: b)
+  case "relu": return meanField({ x in x > 0 ? (x, 1) : (0, x == 0 ? 0.5.squareRoot() : 0) }, weight: w, bias: b)
+  case "erf": return meanField({ x in (erf(x), 1.1283791670955126 * exp(-x * x)) }, weight: w, bias: b)
+  case "linear": return meanField({ x in (x, 1) }, weight: w, bias: b)
+  default: return nil
+  }
+}

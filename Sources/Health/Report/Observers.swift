@@ -6,11 +6,16 @@ package import Tape
 extension Report {
   package func add(_ f: Finding) { add(Notice(kind: f.kind, severity: f.severity.rawValue, place: f.place, evidence: f.evidence, advice: f.advice)) }
 
-  /// Values by name, beneath each other.
-  func bars(_ title: String, _ names: [String], _ series: [Series], unit: String, log: Bool) {
+  /// Values by name, beneath each other; many are curves over their numbers, and a table beside has the names.
+  func bars(_ title: String, _ names: [String], _ series: [Series], unit: String, log: Bool, _ what: String = "number") {
+    if series.isEmpty { return }
     var c = Chart(title)
     (c.kind, c.names, c.y, c.logY, c.series) = (.rows, names, unit, log, series)
-    if !series.isEmpty { chart(c) }
+    if names.count > 16 {
+      (c.kind, c.names, c.x) = (.line, [], what + ", counted from 1")
+      c.series = series.map { Series($0.name, $0.y.indices.map { Double($0 + 1) }, $0.y) }
+    }
+    chart(c)
   }
   /// One curve over 0, 1, ...
   package func curve(_ title: String, x: String, _ unit: String, _ name: String, _ y: [Double], from: Int = 0, log: Bool = false) {
@@ -105,10 +110,10 @@ extension Trace {
       let behind = deep && b.behind >= 0 && b.behind < births.count ? births[b.behind] : nil
       for (k, o) in b.operands.prefix(8).enumerated() {
         if let behind, !o.value.isFinite, !from.contains(where: { labels[$0] == behind.op.name }) { from.append(grown(behind, false)) } else {
-          from.append(node(o.input >= 0 ? "input \(o.input)" : o.op.name, "operand \(k): \(o.value)"))
+          from.append(node(o.input >= 0 ? "input \(o.input)" : o.op.name, "operand \(k): \(brief(o.value))"))
         }
       }
-      let me = node(b.op.name, "\(b.kind.name): \(b.value)")
+      let me = node(b.op.name, "\(b.kind.name): \(brief(b.value))")
       for f in from { edges.append((f, me)) }
       return me
     }
@@ -141,24 +146,24 @@ extension Flow {
     r.section("Gradient flow", "Medians over the last runs, layer by layer from the input to the loss." + (s.isFinite ? " On the way back gradients change by a factor of \(digits6(exp(s))) a layer." : ""))
     guard seen > 0 else { return r.text("Nothing has run.") }
     r.curve("Loss", x: "run", "loss", "loss", losses, from: runs - losses.count, log: (losses.min() ?? 0) > 0 && (losses.max() ?? 0) > 100 * (losses.min() ?? 0))
-    func rows(_ title: String, _ names: [String], _ list: [String], _ unit: String, _ log: Bool) {
+    func rows(_ title: String, _ what: String, _ names: [String], _ list: [String], _ unit: String, _ log: Bool) {
       var all: [Report.Series] = []
       for name in list {
         if let v = statistic(name), v.contains(where: \.isFinite) { all.append(Report.Series(name, [], v)) }
       }
-      r.bars(title, names, all, unit: unit, log: log)
+      r.bars(title, names, all, unit: unit, log: log, what)
     }
     func table(_ title: String, _ what: String, _ names: [String], _ list: [String]) {
       let columns = list.map { statistic($0) ?? [] }
       r.table(title, [what] + list, names.indices.map { i in [.text(names[i])] + columns.map { i < $0.count ? .number($0[i]) : .none } })
     }
     if levelCount > 0 {
-      rows("Gradient and value by layer", levelNames, ["gradient_rms", "value_rms"], "root mean square", true)
-      rows("Shares by layer", levelNames, ["value_zeros", "gradient_zeros", "gradient_low", "saturated", "dead"], "share of elements (0 to 1)", false)
+      rows("Gradient and value by layer", "layer", levelNames, ["gradient_rms", "value_rms"], "root mean square", true)
+      rows("Shares by layer", "layer", levelNames, ["value_zeros", "gradient_zeros", "gradient_low", "saturated", "dead"], "share of elements (0 to 1)", false)
       table("Layers", "layer", levelNames, ["value_rms", "value_max", "gradient_rms", "gradient_max", "gradient_zeros", "gradient_low"])
     }
     let names = parameters.map(\.name)
-    rows("Updates by parameter", names, ["update_ratio", "stalled"], "share of the weights", true)
+    rows("Updates by parameter", "parameter", names, ["update_ratio", "stalled"], "share of the weights", true)
     table("Parameters", "parameter", names, ["weight_rms", "weight_gain", "weight_gradient_rms", "update_ratio", "stalled"])
     for (title, slot) in [("Gradients of parameters", 1), ("Parameters' values", 0)] {
       var all: [Double] = []

@@ -154,6 +154,17 @@ inline SingularValues singular_values(const Node &output, const Node &input, con
   return {v[0], v[1], v[2], v[3]};
 }
 
+/* Mean field of a wide network of "tanh", "relu", "erf" or "linear": see camber_mean_field. */
+struct MeanField {
+  double q, chi, depth;
+};
+inline MeanField mean_field(const char *activation, double weight, double bias = 0) {
+  MeanField m{};
+  camber_status s = camber_mean_field(activation, weight, bias, &m.q, &m.chi, &m.depth);
+  if (s < 0) throw error(s, "mean_field: takes tanh, relu, erf or linear, and finite numbers");
+  return m;
+}
+
 /* Initial weights in place: "he", "lecun", "xavier", "orthogonal", "zeros". */
 inline void initialize(const char *method, DType dtype, const Shape &shape, void *data, double gain = 0, std::int64_t seed = 0) {
   camber_status s = camber_initialize(method, raw(dtype), shape.data(), shape.size(), gain, seed, data);
