@@ -2,8 +2,9 @@
 
     python compare.py [--sizes 32 128 256] [--hessian 1000000] [--seconds 1] [--engines camber asdex casadi cppad colpack]
 
-Each engine is a process of its own. Camber runs in .venv (or the python that runs this), asdex and CasADi in .venv-bench (ASDEX: a folder with asdex, where it is not installed
-there), CppAD and ColPack are compiled (headers of PyPI's cmeel-cppad; Debian's libcolpack-dev). What cannot run is said.
+Each engine is a process of its own. Camber runs in .venv (or the python that runs this), asdex and CasADi in .venv-bench, which `Benchmarks/run` makes (asdex is
+fetched into it where it is missing, by pip, without what it needs, which is there), CppAD and ColPack are compiled (headers of PyPI's cmeel-cppad; Debian's libcolpack-dev). What
+cannot run is said.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BENCH = ROOT / ".venv-bench"
+ASDEX = ("asdex==0.5.1", "numba", "llvmlite")
 
 
 def median(call, seconds):
@@ -61,8 +63,16 @@ def camber(problem, n, seconds):
     report(setup, values, base, entries=out.size, primal_ms=median(lambda: g(x), seconds / 2), sum=float(out.sum()))
 
 
+def fetch_asdex():
+    """asdex into a folder of .venv-bench, where its python does not find it."""
+    python, folder = str(BENCH / "bin/python"), BENCH / "asdex"
+    found = subprocess.run([python, "-c", "import importlib.util as u, sys; sys.exit(not u.find_spec('asdex'))"], capture_output=True)
+    if found.returncode and not (folder / "asdex").is_dir() and BENCH.exists():
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", str(folder), *ASDEX], check=False)
+
+
 def asdex(problem, n, seconds):
-    sys.path.append(os.environ.get("ASDEX", ""))
+    sys.path.append(str(BENCH / "asdex"))
     import jax
 
     jax.config.update("jax_enable_x64", True)
@@ -168,6 +178,8 @@ def main():
     if args.one:
         name, problem, n, seconds = args.one
         return {"camber": camber, "asdex": asdex, "casadi": casadi}[name](problem, int(n), float(seconds))
+    if "asdex" in args.engines:
+        fetch_asdex()
     with tempfile.TemporaryDirectory() as scratch:
         for problem, sizes in (("jacobian", args.sizes), ("hessian", args.hessian)):
             for n in sizes:

@@ -77,6 +77,47 @@ def test_choices_that_are_clear():
     assert cb.plan(lambda x: np.tanh(a.T[:300] @ np.sin(a[:, :300] @ x)), np.ones(300)).method == "stagewise"
 
 
+def test_mixed_modes_are_chosen():
+    """By counts alone: a bicoloring, an elimination, stages, local Jacobians of a loop's steps."""
+    def arrow(x):
+        c = np.linalg.cholesky((2 + x * x).reshape(-1, 1, 1)).ravel()
+        return np.concatenate([np.sum(c * x)[None], x[1:] * x[0] + c[1:]])
+
+    plan = cb.plan(arrow, np.ones(3000), sparse=True, taste=False)
+    assert plan.method.endswith("bicoloring") and {e["method"]: e for e in plan.table}[plan.method]["colors"] <= 6
+    scalars = lambda x: np.stack([np.sin(x[0] * x[1]) * x[2], np.exp(x[0] * x[1]) / x[2], x[2] ** 3 * x[0] * x[1]])  # noqa: E731
+    assert cb.plan(scalars, np.ones(3), taste=False).method == "elimination"
+    a = np.linspace(-1, 1, 1200).reshape(4, 300)
+    assert cb.plan(lambda x: np.tanh(a.T @ np.sin(a @ x)), np.ones(300), taste=False).method == "stagewise"
+
+    def recurrent(x):
+        def step(c, u):
+            p, q = c
+            for _ in range(6):
+                p, q = np.sin(p * q + u) * 0.5 + q * 0.1, np.cos(p - q) * np.tanh(p) + 0.01 * u
+            return (p, q), p
+
+        return cb.scan(step, (x[0], x[1]), x)[1]
+
+    x = np.linspace(0.1, 1, 60)
+    assert cb.plan(recurrent, x, taste=False).method == "preaccumulate"
+    assert np.allclose(cb.jacobian(recurrent, method="preaccumulate")(x), cb.jacobian(recurrent, mode="forward")(x), rtol=1e-12, atol=1e-14)
+    last = lambda x: recurrent(x)[-1]  # noqa: E731
+    assert np.allclose(cb.hessian(last, method="preaccumulate")(x), cb.hessian(last)(x), rtol=1e-10, atol=1e-12)
+
+
+def test_what_bounds_leave_behind_is_not_made():
+    cb.forget_plans()
+    a = np.linspace(-1, 1, 2000).reshape(1000, 2)
+    p = cb.plan(lambda x: np.exp(-((a @ x) ** 2)), np.ones(2))
+    table, whole = {e["method"]: e for e in p.table}, json.loads(p.to_json())
+    assert table[p.method]["made"] and not all(e["made"] for e in p.table if e["applies"])
+    assert all(e["predicted_ns"] > 2 * table[p.method]["predicted_ns"] for e in p.table if e["applies"] and not e["made"])
+    assert whole["planning"]["counting_ns"] > 0 and "planning took" in str(p) and "not made" in str(p)
+    accurate = cb.plan(banded, np.ones(40), accurate=True)
+    assert all(e["made"] for e in accurate.table if e["applies"])
+
+
 def test_verdicts(tmp_path):
     cb.forget_plans()
     x = np.ones(30)

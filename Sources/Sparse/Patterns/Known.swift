@@ -92,8 +92,7 @@ func moveNumbers(_ t: Tape, _ n: NodeID, _ x: [NodeID], _ ids: [IDs?], index: (s
   try move(t, n, x, ids.map { $0.map { UnsafeRawPointer($0.p) } }, .i32, index, result.p)
   return result
 }
-func moveMarks(_ t: Tape, _ n: NodeID, _ x: [NodeID], _ marks: [Marks?], index: (slot: Int, data: UnsafeRawPointer)? = nil) throws(Failure) -> Marks {
-  let result = try Marks(t.type(n).count)
+func moveMarks(_ t: Tape, _ n: NodeID, _ x: [NodeID], _ marks: [Marks?], index: (slot: Int, data: UnsafeRawPointer)? = nil, into result: Marks) throws(Failure) -> Marks {
   try move(t, n, x, marks.map { $0.map { UnsafeRawPointer($0.p) } }, .i64, index, result.p)
   return result
 }

@@ -16,6 +16,12 @@ final class Propagation {
 
   private struct Passage: Hashable { let tape: ObjectIdentifier, node: NodeID, slot: Int }
   private var passages: [Passage: Lists?] = [:]
+  /// Arrays that nothing reads any more, by size: a pass after the first makes few new ones.
+  private var spare: [Int: [Marks]] = [:]
+  private func fresh(_ n: Int) throws(Failure) -> Marks {
+    if let m = spare[n]?.popLast() { return m }
+    return try Marks(n)
+  }
 
   init(_ sets: Sets) { self.sets = sets }
 
@@ -60,7 +66,7 @@ final class Propagation {
         let x = t.input(of: r, slot)
         if let k = left[x.index] {
           left[x.index] = k - 1
-          if k == 1 { sets[x.index] = nil }
+          if k == 1, var m = sets.removeValue(forKey: x.index), isKnownUniquelyReferenced(&m), m.count >= 64, spare[m.count, default: []].count < 16 { spare[m.count]?.append(m) }
         }
       }
     }
@@ -125,7 +131,7 @@ final class Propagation {
   func joined(_ a: Marks?, _ b: Marks?) throws(Failure) -> Marks? {
     guard let a else { return b }
     guard let b, a !== b else { return a }
-    let out = try Marks(a.count)
+    let out = try fresh(a.count)
     try charge(a.count)
     if sets.isWords {
       let x = a.p, y = b.p, z = out.p
@@ -208,7 +214,7 @@ final class Propagation {
     }
     guard any else { return nil }
     try charge(t.type(n).count)
-    return try moveMarks(t, n, x, ids, index: index)
+    return try moveMarks(t, n, x, ids, index: index, into: fresh(t.type(n).count))
   }
 
   /// Groups of elements: [outer, n, inner] around an axis.
@@ -219,7 +225,7 @@ final class Propagation {
 
   /// Along an axis, each element depends on all.
   private func along(_ type: TensorType, _ axis: Int, _ a: Marks) throws(Failure) -> Marks {
-    let (outer, n, inner) = around(type.shape, axis), out = try Marks(a.count)
+    let (outer, n, inner) = around(type.shape, axis), out = try fresh(a.count)
     try charge(a.count)
     for o in 0 ..< outer {
       for i in 0 ..< inner {
@@ -231,7 +237,7 @@ final class Propagation {
   }
 
   private func running(_ type: TensorType, _ axis: Int, backwards: Bool, _ a: Marks) throws(Failure) -> Marks {
-    let (outer, n, inner) = around(type.shape, axis), out = try Marks(a.count)
+    let (outer, n, inner) = around(type.shape, axis), out = try fresh(a.count)
     try charge(a.count)
     for o in 0 ..< outer {
       for i in 0 ..< inner {
@@ -249,7 +255,7 @@ final class Propagation {
   private func reduced(_ type: TensorType, _ axes: [Int], _ a: Marks, _ count: Int) throws(Failure) -> Marks {
     if axes.isEmpty { return a }
     try charge(a.count)
-    let gone = axes.map { type.rank + $0 }, out = try Marks(count)
+    let gone = axes.map { type.rank + $0 }, out = try fresh(count)
     if gone[gone.count - 1] - gone[0] == gone.count - 1 {
       let outer = type.shape[..<gone[0]].reduce(1, &*), n = gone.reduce(1) { $0 &* type.shape[$1] }, inner = type.shape[(gone[gone.count - 1] + 1)...].reduce(1, &*)
       for o in 0 ..< outer { for i in 0 ..< inner { out[o * inner + i] = sets.union(of: a.p + (o * n * inner + i), stride: inner, count: n) } }
@@ -294,7 +300,7 @@ final class Propagation {
     let spread = try along(t.type(x[0]), t.attrs(n)[0], a)
     // With every element along the axis the same, the first one stands for all.
     let zeros = try Cells<UInt8>(t.type(x[1]).bytes, filling: 0)
-    return try moveMarks(t, n, x, [spread, nil], index: (1, UnsafeRawPointer(zeros.p)))
+    return try moveMarks(t, n, x, [spread, nil], index: (1, UnsafeRawPointer(zeros.p)), into: fresh(t.type(n).count))
   }
 
   private func everything(_ t: Tape, _ n: NodeID, _ parts: [Marks]) throws(Failure) -> Marks? {
