@@ -85,8 +85,8 @@ double camber_flow_slope(camber_flow *flow);
  *     estimate         y - the wide run's y, off by at most the remainder: the same weighted sum over the roundings of the wide run
  *     statistical      3 sqrt(sum (w_i e_i)^2): roundings as if independent; no bound
  * `bound` is the smallest of these that holds: never below the error. CAMBER_UNBOUNDED_ERROR says that none can be given: the result is no number, the
- * weights change by more than a quarter between the rounded and the exact point and the wide run does not help, or an operator has no wide form
- * (LAPACK's factorisations other than Cholesky and solving, in f64; functions of the host) and its own error is not known.
+ * weights change by more than a quarter between the rounded and the exact point and the wide run does not help, or an operator has no wide result
+ * (functions of the host; in f64 singular matrices whose root or equation is asked for) and its own error is not known.
  *
  * This is not for inner loops: some microseconds an operator and element. camber_rounding_bound is: it records the weighted bound as nodes.
  *
@@ -115,10 +115,16 @@ int32_t camber_rounding_level(const camber_rounding *rounding);
 double camber_rounding_figure(const camber_rounding *rounding, const char *name);
 /* The operators that contribute, those first without which the error would be smallest: the node (of a loop or branch where it lies in one), the operator's
  * name, its signed part of the first-order error, its part of the weighted bound, that part's share of all, and the largest condition number
- * |x f'(x) / f(x)| in one operand (NaN: none; 64 and more is noteworthy). Any pointer may be NULL. */
+ * |x f'(x) / f(x)| in one operand (NaN: none; 64 and more is noteworthy). Any pointer may be NULL. The first is to blame: without its rounding the error would be half or
+ * less. Where roundings meet in a cancellation and no single one is, it stands for several, counted as one: all that one operator and its derivatives make, all
+ * operators of one kind, or two of these. */
 size_t camber_rounding_contributions(const camber_rounding *rounding);
 camber_status camber_rounding_contribution(camber_rounding *rounding, size_t i, camber_node *node, const char **op, double *error, double *bound, double *share,
                                            double *condition);
+/* Member k of contribution i, the largest first (most have one): node, operator, its part of the error, and the label of the node or of the one that it was derived from
+ * (camber_label; "" and 0 where there is none; texts live until the next question). CAMBER_EINVAL past the last. Any pointer may be NULL. */
+camber_status camber_rounding_member(const camber_rounding *rounding, size_t i, size_t k, camber_node *node, const char **op, double *error, const char **text,
+                                     const char **file, int32_t *line);
 /* Comparisons whose outcome rounding turns (`turns` is 1) or may turn: the difference of the operands is within twice its error. `other`: the result if they
  * went the other way, NaN where it was not computed. */
 size_t camber_rounding_unstables(const camber_rounding *rounding);
@@ -299,8 +305,9 @@ camber_nonfinite *camber_optimizer_nonfinite(camber_optimizer *optimizer, void *
  * by logsumexp, differences of square roots by a quotient, ... (57 patterns: docs/health.md; after Herbie's, Panchekha et al. 2015, and the literature
  * named there). Patterns are found as they were recorded: commuted, associated otherwise, with differences for sums, quotients for products,
  * through broadcasts. A rule is made where the first-order bound of its expression's own rounding loses more than "threshold" bits less at a sample of the
- * inputs (or its value or derivative becomes a number), some always; none where it would lose more than "slack" bits at any sample. Bodies of loops and branches stay as
- * they are. Before derivatives are taken: those of what is put in are stable, too. Results change in their last digits: that is what it is for. */
+ * inputs (or its value or derivative becomes a number), some always; none where it would lose more than "slack" bits at any sample. Rules with reductions are
+ * measured by camber_rounding's weighted bound at the first four samples. Bodies of loops and branches are rewritten, too, at the points that reach them. Before
+ * derivatives are taken: those of what is put in are stable, too. Results change in their last digits: that is what it is for. */
 typedef struct camber_stabilizer camber_stabilizer;
 /* NULL on failure, with the tape's message. */
 camber_stabilizer *camber_stabilizer_new(camber_tape *tape, const camber_node *inputs, size_t input_count, const camber_node *outputs, size_t output_count);
@@ -313,7 +320,7 @@ camber_status camber_stabilizer_sample(camber_stabilizer *stabilizer, const void
 camber_status camber_stabilizer_range(camber_stabilizer *stabilizer, size_t input, double low, double high);
 /* The outputs with what was put in: nodes of the tape; the old ones stand. */
 camber_status camber_stabilizer_run(camber_stabilizer *stabilizer, camber_node *outputs);
-/* The journal of the last run: what was found, made or not. Entry i: the rule's number, the node, the bits lost before and after (the worst sample; NaN: not
+/* The journal of the last run: what was found, made or not. Entry i: the rule's number, the node (of the loop or branch that it is within), the bits lost before and after (the worst sample; NaN: not
  * measured, infinite: no number or no derivative), whether it was made. Any place may be NULL. */
 size_t camber_stabilizer_count(const camber_stabilizer *stabilizer);
 camber_status camber_stabilizer_entry(const camber_stabilizer *stabilizer, size_t i, int32_t *rule, camber_node *node, double *before, double *after, int32_t *made);

@@ -2,26 +2,19 @@
  * arithmetic comes from the compiler's support library, functions from libm's f128 family. Slow: some 50 ns an operation, 1 us a function.
  * The rows' own text is expanded once more, over this type. Functions that libm lacks are summed here, to some 95 bits or better. */
 #include <math.h>
-#include "private.h"
+#include "quad.h"
 #pragma clang fp contract(off)
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)   /* its arithmetic is calls */
 #pragma clang diagnostic ignored "-Wunused-parameter"
 
-#if defined __x86_64__
-typedef __float128 quad;
-#else
-typedef long double quad;
-#endif
-_Static_assert(sizeof(quad) == 16, "binary128");
 quad expf128(quad), exp2f128(quad), expm1f128(quad), logf128(quad), log2f128(quad), log10f128(quad), log1pf128(quad), sinf128(quad), cosf128(quad), tanf128(quad),
   asinf128(quad), acosf128(quad), atanf128(quad), sinhf128(quad), coshf128(quad), tanhf128(quad), asinhf128(quad), acoshf128(quad), atanhf128(quad), cbrtf128(quad),
-  sqrtf128(quad), erff128(quad), erfcf128(quad), tgammaf128(quad), floorf128(quad), ceilf128(quad), rintf128(quad), truncf128(quad), fmodf128(quad, quad),
+  erff128(quad), erfcf128(quad), tgammaf128(quad), floorf128(quad), ceilf128(quad), rintf128(quad), truncf128(quad), fmodf128(quad, quad),
   powf128(quad, quad), atan2f128(quad, quad), hypotf128(quad, quad), fmaf128(quad, quad, quad), ldexpf128(quad, int), lgammaf128_r(quad, int *);
 
-#define Q(c) ((quad)(c))
 static quad pi_(void) { return Q(0x1.921fb54442d18p+1) + Q(0x1.1a62633145c07p-53) + Q(-0x1.f1976b7ed8fbcp-109); }
 static quad infinity_(void) { return Q(__builtin_inf()); }
 static quad nan_(void) { return Q(__builtin_nan("")); }
-static quad absolute(quad x) { return x < 0 ? -x : x == 0 ? Q(0) : x; }
 static quad larger(quad x, quad y) { return x != x ? x : x != y ? (x > y ? x : y) : x; }
 static quad smaller(quad x, quad y) { return x != x ? x : x != y ? (x < y ? x : y) : x; }
 static quad fmax_(quad x, quad y) { return x != x ? y : y != y ? x : x > y ? x : y; }
@@ -500,7 +493,7 @@ void ck_quad_matmul(bool ta, bool tb, size_t m, size_t n, size_t k, const void *
   }
 }
 /* LU with partial pivoting in place; the sign of the permutation, 0 where a pivot is. */
-static int factor(size_t n, quad *a, quad *b, size_t m) {
+int ck_quad_factor(size_t n, quad *a, quad *b, size_t m) {
   int sign = 1;
   for (size_t k = 0; k < n; k++) {
     size_t p = k;
@@ -537,7 +530,7 @@ void ck_quad_solve(bool transposed, size_t n, size_t m, const void *a, const voi
   quad *lu = scratch;
   for (size_t i = 0; i < n; i++) for (size_t j = 0; j < n; j++) lu[i * n + j] = ((const quad *)a)[transposed ? j * n + i : i * n + j];
   memcpy(x, b, n * m * sizeof(quad));
-  factor(n, lu, x, m);
+  ck_quad_factor(n, lu, x, m);
   back(false, false, false, n, m, lu, x);
 }
 void ck_quad_triangular(bool lower, bool transposed, bool unit, size_t n, size_t m, const void *a, const void *b, void *x) {
@@ -560,7 +553,7 @@ void ck_quad_cholesky(bool lower, size_t n, const void *pa, void *pl) {
 void ck_quad_det(size_t n, bool logarithm, const void *a, void *out, void *scratch) {
   quad *lu = scratch, *r = out;
   memcpy(lu, a, n * n * sizeof(quad));
-  quad sign = factor(n, lu, NULL, 0), sum = 0, product = sign;
+  quad sign = ck_quad_factor(n, lu, NULL, 0), sum = 0, product = sign;
   for (size_t i = 0; i < n; i++) {
     product *= lu[i * n + i];
     if (lu[i * n + i] < 0) sign = -sign;
@@ -569,3 +562,4 @@ void ck_quad_det(size_t n, bool logarithm, const void *a, void *out, void *scrat
   if (logarithm) r[0] = sign, r[1] = sum;
   else r[0] = product;
 }
+#pragma clang attribute pop

@@ -233,6 +233,19 @@ bool ck_all_finite(int dtype, const void *x, size_t n) {
   return dtype > CK_BF16 || ck_current()->finite[dtype](x, n);
 }
 
+typedef struct look { int dtype; const char *x; size_t n, pieces; bool bad; } look;
+static void look_at(void *context, size_t i) {
+  look *l = context;
+  const size_t from = l->n * i / l->pieces, to = l->n * (i + 1) / l->pieces;
+  if (!ck_all_finite(l->dtype, l->x + from * ck_sizes[l->dtype], to - from)) __atomic_store_n(&l->bad, true, __ATOMIC_RELAXED);
+}
+bool ck_all_finite_shared(int dtype, const void *x, size_t n, size_t threads) {
+  if (threads < 2 || dtype > CK_BF16) return ck_all_finite(dtype, x, n);
+  look l = {dtype, x, n, threads, false};
+  ck_parallel(threads, threads, look_at, &l);
+  return !l.bad;
+}
+
 /* ---- Softmax --------------------------------------------------------------------------------------------------------- */
 /* out[i] = exp(x[i] - largest[i]) / sum[i] over at most STRIP elements. */
 static void normalise(const ck_table *t, int dtype, int as, const void *x, const void *largest, const void *sum, void *out, size_t n) {

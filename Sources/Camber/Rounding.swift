@@ -4,7 +4,9 @@ import Tape
 /// How far outputs lie from what exact arithmetic would give from the same inputs. Figures and options stand in camber_health.h at camber_rounding_new.
 public final class Rounding {
   public enum Level: Int32, Sendable { case exact, weightedBound, measured, unbounded }
-  public struct Contribution: Sendable { public let node: Int, op: String, error, bound, share, condition: Double }
+  public struct Contribution: Sendable { public let node: Int, op: String, error, bound, share, condition: Double, members: [Member] }
+  /// One operator of a contribution, with the host's label; several where only together they are to blame.
+  public struct Member: Sendable { public let node: Int, op: String, error: Double, text: String, file: String, line: Int }
   public struct Unstable: Sendable { public let node: Int, op: String, elements: Int, turns: Bool, other: Double }
   let core: Health.Rounding
 
@@ -42,7 +44,9 @@ public final class Rounding {
   /// By the names of camber_rounding_figure.
   public subscript(_ name: String) -> Double { core.figure(name) }
   public var contributions: [Contribution] {
-    core.contributions.map { Contribution(node: $0.node.i, op: $0.op.name, error: $0.error, bound: $0.bound, share: $0.share, condition: $0.condition) }
+    core.contributions.map { Contribution(node: $0.node.i, op: $0.op.name, error: $0.error, bound: $0.bound, share: $0.share, condition: $0.condition, members: $0.members.map {
+      Member(node: $0.node.i, op: $0.op.name, error: $0.error, text: $0.label?.text ?? "", file: $0.label?.file ?? "", line: Int($0.label?.line ?? 0))
+    }) }
   }
   public var unstable: [Unstable] { core.unstable.map { Unstable(node: $0.node.i, op: $0.op.name, elements: $0.elements, turns: $0.turns, other: $0.other) } }
   public var report: String { core.report { "node \($0.index)" } }

@@ -1,4 +1,5 @@
 public import CCamber
+import Glibc
 import Health
 import Runtime
 import Tape
@@ -10,6 +11,21 @@ final class RoundingHandle: Handled {
     rounding = r
     serial = tape.serial
   }
+  /// Labels of the last answer, freed with the next.
+  private var texts: [UnsafeMutablePointer<CChar>?] = []
+  private(set) var places: [Label: (text: UnsafePointer<CChar>, file: UnsafePointer<CChar>)] = [:]
+  private func keep(_ s: String) -> UnsafePointer<CChar> {
+    guard let p = strdup(s) else { return empty }
+    texts.append(p)
+    return UnsafePointer(p)
+  }
+  func settle() {
+    for t in texts { free(t) }
+    texts = []
+    places = [:]
+    for c in rounding.contributions { for m in c.members { if let l = m.label, places[l] == nil { places[l] = (keep(l.text), keep(l.file)) } } }
+  }
+  deinit { for t in texts { free(t) } }
   func pack(_ n: NodeID) -> camber_node { n.isNone ? -1 : Int64(serial) << 32 | Int64(n.index) }
 }
 private func handle(_ h: OpaquePointer?) -> RoundingHandle? { roundingHandle(h) }
@@ -28,6 +44,7 @@ private func handle(_ h: OpaquePointer?) -> RoundingHandle? { roundingHandle(h) 
   return h.rounding.set(String(cString: name), value).map(h.fail) ?? 0
 }
 @inline(never) private func guarded(_ h: RoundingHandle, _ body: () throws(Failure) -> Void) -> camber_status {
+  defer { h.settle() }
   do { try body() } catch { return h.fail(error) }
   return 0
 }
@@ -66,6 +83,22 @@ private func handle(_ h: OpaquePointer?) -> RoundingHandle? { roundingHandle(h) 
   bound?.pointee = c.bound
   share?.pointee = c.share
   condition?.pointee = c.condition
+  return 0
+}
+@_cdecl("camber_rounding_member") @implementation public func camber_rounding_member(
+  _ rounding: OpaquePointer!, _ i: Int, _ k: Int, _ node: MutableNodes!, _ op: UnsafeMutablePointer<UnsafePointer<CChar>?>!, _ error: UnsafeMutablePointer<Double>!,
+  _ text: UnsafeMutablePointer<UnsafePointer<CChar>?>!, _ file: UnsafeMutablePointer<UnsafePointer<CChar>?>!, _ line: UnsafeMutablePointer<Int32>!
+) -> camber_status {
+  guard let h = handle(rounding) else { return CAMBER_EHANDLE.raw }
+  let list = h.rounding.contributions
+  guard list.indices.contains(i), list[i].members.indices.contains(k) else { return CAMBER_EINVAL.raw }
+  let m = list[i].members[k], at = m.label.flatMap { h.places[$0] }
+  node?.pointee = h.pack(m.node)
+  op?.pointee = opName(m.op)
+  error?.pointee = m.error
+  text?.pointee = at?.text ?? empty
+  file?.pointee = at?.file ?? empty
+  line?.pointee = m.label?.line ?? 0
   return 0
 }
 @_cdecl("camber_rounding_unstables") @implementation public func camber_rounding_unstables(_ rounding: OpaquePointer!) -> Int { handle(rounding)?.rounding.unstable.count ?? 0 }

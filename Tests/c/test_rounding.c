@@ -6,6 +6,7 @@
 static void cancellation(void) {
   camber_tape *t = camber_tape_new();
   camber_node x = camber_input(t, CAMBER_F64, NULL, 0), one = camber_constant(t, CAMBER_F64, 1);
+  CHECK(camber_label_from(t, NULL, "roots.c", 7) == CAMBER_OK);
   camber_node y = camber_sub(t, camber_sqrt(t, camber_add(t, x, one)), camber_sqrt(t, x)), g;
   CHECK(camber_grad(t, y, &x, 1, &g) == CAMBER_OK);
   camber_node out[2] = {y, g};
@@ -31,6 +32,14 @@ static void cancellation(void) {
     CHECK(camber_rounding_contributions(r) > 0 && camber_rounding_contribution(r, 0, NULL, &op, &error, &bound, &share, &condition) == CAMBER_OK);
     CHECK(op && strcmp(op, k == 0 ? "sqrt" : op) == 0 && fabs(error) <= bound && share > 0 && share <= 1);
     CHECK(strlen(camber_rounding_report(r)) > 40);
+    const char *text, *file;
+    int32_t line = -1;
+    double part = 0, all = 0;
+    size_t members = 0;
+    for (; camber_rounding_member(r, 0, members, NULL, &op, &part, &text, &file, &line) == CAMBER_OK; members++) all += part;
+    CHECK(members >= 1 && fabs(all - error) <= 1e-12 * fabs(error));
+    CHECK(k > 0 || (strcmp(file, "roots.c") == 0 && line == 7 && strstr(camber_rounding_report(r), "roots.c:7")));
+    CHECK(camber_rounding_member(r, 0, members, NULL, NULL, NULL, NULL, NULL, NULL) == CAMBER_EINVAL && camber_rounding_member(r, 99, 0, NULL, NULL, NULL, NULL, NULL, NULL) == CAMBER_EINVAL);
   }
   CHECK(camber_rounding_at(r, 2, 0) == CAMBER_EINVAL && camber_rounding_at(r, 0, 1) == CAMBER_EINVAL);
   CHECK(camber_rounding_contribution(r, 99, NULL, NULL, NULL, NULL, NULL, NULL) == CAMBER_EINVAL && strstr(camber_rounding_message(r), "99"));

@@ -1235,6 +1235,9 @@ static void diagnose(void) {
     size_t elements;
     int32_t turns;
     if (camber_rounding_contribution(r, below(4), &n, &op, &a, &b, &c, &d) == CAMBER_OK) touch(op);
+    const char *text = "", *file = "";
+    int32_t line;
+    if (camber_rounding_member(r, below(4), below(3), &n, &op, &a, &text, &file, &line) == CAMBER_OK) touch(op), touch(text), touch(file);
     if (camber_rounding_unstable(r, below(2), &n, &op, &elements, &turns, &a) == CAMBER_OK) touch(op);
   } else {
     camber_check *c = PICK(checks, FEW);

@@ -55,6 +55,7 @@ CASES = [
     (18, [lambda a, b: nx.sqrt(a) - nx.sqrt(b)], lambda a, b: mp.sqrt(a) - mp.sqrt(b), [logs(0, 8), logs(0, 8) * (1 + logs(-14, -6, seed=1))]),
     (19, [lambda a, b: a * a - b * b, lambda a, b: a**2 - b**2], lambda a, b: (a - b) * (a + b), [logs(0, 200), logs(0, 200) * (1 + logs(-14, -6, seed=1))]),
     (20, [lambda x: 1 - nx.cos(x), lambda x: -nx.cos(x) + 1], lambda x: 2 * mp.sin(x / 2) ** 2, [logs(-9, -1, sign=True)]),
+    (20, [lambda x: (1 - nx.cos(x)) / x**2, lambda x: (1 - nx.cos(x)) / (x * x), lambda x: (1 - nx.cos(x)) / x / x], lambda x: 2 * (mp.sin(x / 2) / x) ** 2, [logs(-7, 1, sign=True)]),
     (21, [lambda x: (1 - nx.cos(x)) / nx.sin(x)], lambda x: mp.tan(x / 2), [logs(-9, 0, sign=True)]),
     (22, [lambda x, e: nx.sin(x + e) - nx.sin(x)], lambda x, e: 2 * mp.cos(x + e / 2) * mp.sin(e / 2), [uniform(0.1, 1.2), logs(-14, -4, seed=1)]),
     (23, [lambda x: nx.arctan(x + 1) - nx.arctan(x)], lambda x: mp.atan(1 / (1 + x * (x + 1))), [logs(1, 7)]),
@@ -63,6 +64,7 @@ CASES = [
     (26, [lambda x: (nx.exp(x) - 1) / x, lambda x: nx.expm1(x) / x], lambda x: mp.expm1(x) / x, [logs(-14, 1, sign=True)]),
     (27, [lambda x: nx.log(1 + x) / x, lambda x: nx.log1p(x) / x], lambda x: mp.log1p(x) / x, [logs(-14, 1)]),
     (28, [lambda x, y: nx.sqrt(x**2 + y**2), lambda x, y: nx.sqrt(y * y + x * x)], lambda x, y: mp.sqrt(x * x + y * y), [logs(-200, 300), logs(-200, 300) * logs(-6, 4, seed=1)]),
+    (28, [lambda x: nx.sqrt(x**2 + 1e300), lambda x: nx.sqrt(1e300 + x * x)], lambda x: mp.sqrt(x * x + mp.mpf(1e300)), [logs(140, 300)]),
     (29, [lambda x: nx.log(x + nx.sqrt(x**2 + 1))], lambda x: mp.asinh(x), [logs(-10, 200, sign=True)]),
     (30, [lambda x: nx.log(x + nx.sqrt(x * x - 1))], lambda x: mp.acosh(x), [1 + logs(-10, 200)]),
     (31, [lambda x: 0.5 * nx.log((1 + x) / (1 - x)), lambda x: nx.log((x + 1) / (1 - x)) / 2, lambda x: (nx.log(1 + x) - nx.log(1 - x)) / 2], lambda x: mp.atanh(x), [logs(-10, -0.3, sign=True)]),
@@ -207,6 +209,61 @@ def test_tensors():
     near = u * (1 + 1e-10 * v)
     g = cb.stabilize(lambda u, v: np.arccos(np.sum(u * v) / (np.linalg.norm(u) * np.linalg.norm(v))), u, near)
     assert 42 in [r.rule for r in g.log]
+
+
+def test_angles_distances_and_cross_entropy():
+    """Rules on tensors that lose digits: an angle near 0 (42), distances of near points (53), cross-entropy of large logits (52): values and derivatives against mpmath."""
+    rng = np.random.default_rng(3)
+    u = rng.normal(size=6)
+    v = u * (1 + 1e-9 * rng.normal(size=6))
+
+    def exact(f, *args):
+        with mpmath.workprec(600):
+            p = [[mpmath.mpf(float(t)) for t in a] for a in args]
+            h, slopes = mpmath.mpf(2) ** -200, []
+            for i in range(len(p[0])):
+                up, down = list(p[0]), list(p[0])
+                up[i] += h
+                down[i] -= h
+                slopes.append((f(up, *p[1:]) - f(down, *p[1:])) / (2 * h))
+            return float(f(*p)), np.array([float(s) for s in slopes])
+
+    def angle(u, v):
+        dot = lambda a, b: mpmath.fsum(x * y for x, y in zip(a, b))
+        return mpmath.acos(dot(u, v) / mpmath.sqrt(dot(u, u) * dot(v, v)))
+
+    g = cb.stabilize(lambda u, v: np.arccos(np.sum(u * v) / (np.linalg.norm(u) * np.linalg.norm(v))), u, v)
+    value, slope = exact(angle, u, v)
+    assert 42 in _made(g) and abs(g(u, v) - value) <= 1e-6 * value and np.allclose(cb.grad(g)(u, v), slope, rtol=1e-6)
+    a, b = 1e8 + rng.normal(size=6), 1e8 + rng.normal(size=6)
+    for f in (lambda x, y: np.sum(x * x) + np.sum(y * y) - 2 * np.sum(x * y), lambda x, y: np.sum(x**2) - 2 * np.sum(x * y) + np.sum(y**2)):
+        g = cb.stabilize(f, a, b)
+        value, slope = exact(lambda x, y: mpmath.fsum((p - q) ** 2 for p, q in zip(x, y)), a, b)
+        assert 53 in _made(g) and abs(g(a, b) - value) <= 1e-14 * value and np.allclose(cb.grad(g)(a, b), slope, rtol=1e-14)
+    logits, one = np.array([[800.0, -3.0, 2.0], [1.0, 900.0, -900.0]]), np.eye(3)[[1, 0]]
+    g = cb.stabilize(lambda x: -np.sum(one * np.log(np.exp(x) / np.sum(np.exp(x), axis=1, keepdims=True))), logits)
+    want = np.sum(sp.logsumexp(logits, axis=1)) - np.sum(one * logits)
+    assert 45 in _made(g) and np.isclose(g(logits), want, rtol=1e-15) and np.allclose(cb.grad(g)(logits), sp.softmax(logits, axis=1) - one, atol=1e-15)
+
+
+def test_bodies_of_loops_and_branches():
+    """Measured at the points that reach them; nested too."""
+    f = lambda x: cb.scan(lambda c, _: (np.sqrt(c + 1) - np.sqrt(c) + 1e10, c), x, None, length=5)[0]
+    g = cb.stabilize(f, 1e12)
+    (r,) = [r for r in g.log if r.made]
+    assert r.rule == 17 and r.before > 30 and r.after < 3 and "in the scan" in str(r) and __file__ in str(r)
+    # Where nothing is lost nothing is done.
+    near = lambda x: cb.scan(lambda c, _: (np.sqrt(c + 1) - np.sqrt(c) + 1, c), x, None, length=5)[0]
+    g = cb.stabilize(near, 0.5)
+    assert not _made(g) and g(0.5) == near(0.5)
+    g = cb.stabilize(lambda x: cb.while_loop(lambda c: c > 1e-30, lambda c: np.log(1 + c) * 0.1, x), 1e-17)
+    assert _made(g) == {1} and abs(g(1e-17) / 1e-31 - 1) < 1e-14
+    g = cb.stabilize(lambda x: cb.cond(x > 0, lambda v: np.exp(v) - 1, lambda v: 1 - np.cos(v), x), 1e-9)
+    assert _made(g) == {2, 20} and g(-1e-9) == 5e-19 and abs(g(1e-9) / np.expm1(1e-9) - 1) < 1e-15
+    assert np.isclose(cb.grad(g)(-1e-9), np.sin(-1e-9), rtol=1e-15)
+    inner = lambda c: cb.scan(lambda d, _: (np.exp(d) - 1, d), c, None, length=2)[0]
+    g = cb.stabilize(lambda x: cb.scan(lambda c, _: (inner(c), c), x, None, length=2)[0], 1e-18)
+    assert g(1e-18) == 1e-18 and cb.grad(g)(1e-18) == 1 and np.array_equal(cb.vmap(g)(np.array([1e-18, 2e-18])), [1e-18, 2e-18])
 
 
 def test_logistic_losses():

@@ -99,6 +99,7 @@ size_t ck_line_parts(int dtype, size_t n);
 void ck_reduce_part(Reduction op, int dtype, const void *x, size_t n, size_t part, void *parts);
 void ck_reduce_join(Reduction op, int dtype, size_t n, void *parts, void *out);
 bool ck_all_finite(int dtype, const void *x, size_t n);
+bool ck_all_finite_shared(int dtype, const void *x, size_t n, size_t threads);   /* the same, by threads */
 double ck_sum_squares(int dtype, const void *x, size_t n);   /* f64 accumulation in the fixed tree */
 /* What one pass over an array tells, in f64: sum of squares and largest magnitude of the finite elements; counts of zeros, of magnitudes in (0, low) and of those in
  * [edge, inf) or, where `lower` is set, also of values <= 1 - edge; of elements that are not finite. Adds to `s`. */
@@ -275,6 +276,17 @@ void ck_quad_solve(bool transposed, size_t n, size_t m, const void *a, const voi
 void ck_quad_triangular(bool lower, bool transposed, bool unit, size_t n, size_t m, const void *a, const void *b, void *x);
 void ck_quad_cholesky(bool lower, size_t n, const void *a, void *l);
 void ck_quad_det(size_t n, bool logarithm, const void *a, void *out, void *scratch);           /* scratch: n * n */
+void ck_quad_conv(const int64_t *geometry, const void *x, const uint8_t *mask_x, const void *w, const uint8_t *mask_w, void *y);
+/* Factorisations and functions of one matrix; what LAPACK chose in f64 (an order, vectors) is given and becomes exact. False: it did not settle. Scratch in numbers. */
+void ck_quad_lu(size_t m, size_t n, const void *a, const double *order, void *out);
+void ck_quad_qr(size_t m, size_t n, size_t q, const void *a, void *out, void *scratch);        /* m n + m */
+bool ck_quad_eigh(size_t n, bool lower, const void *a, void *w, void *v, void *scratch);        /* 2 n n */
+bool ck_quad_svd(size_t m, size_t n, size_t p, size_t q, const void *a, void *u, void *s, void *vt, void *scratch);   /* m n + k k + max(m p, q n), k = min(m, n) */
+void ck_quad_pinv(size_t m, size_t n, double cut, const void *u, const void *s, const void *vt, void *out);
+void ck_quad_cofactor(size_t n, const void *u, const void *s, const void *vt, void *out, void *scratch);   /* n n + n */
+bool ck_quad_expm(size_t n, size_t order, const void *const *x, void *out, void *scratch);      /* (3 2^order + 1) n n */
+bool ck_quad_sqrtm(size_t n, const void *a, void *out, void *scratch);                          /* 5 n n */
+void ck_quad_banded(bool transposed, size_t n, size_t m, size_t l, size_t u, const void *ab, const void *x, const void *b, void *out);   /* b - op(A) x */
 
 /* ---- Threads ------------------------------------------------------------------------------------------------------------ */
 int ck_processors(void);   /* those that this process may use (its affinity); at least 1 */

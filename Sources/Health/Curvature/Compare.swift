@@ -128,7 +128,7 @@ extension Curvature {
       return Figure(k, k - 8 * unit * k * k, k + 8 * unit * k * k)
     case "angle":
       let k = min(max(Int(option("top")), 1), n)
-      return try angle(k, h.frobenius, { top(h, $0) }, { top(b, $0) }, 0)
+      return try angle(k, h.frobenius, { top(h, $0) }, { top(b, $0) }, [0, 0])
     case "covariance":
       let x = try Lines(n, n), y = try Lines(n, n)
       for (d, out) in [(h, x), (b, y)] {
@@ -164,20 +164,21 @@ extension Curvature {
     return i < n ? (d.vectors[order[i]], abs(d.values.p[order[i]])) : (d.vectors[0], 0)
   }
   /// The largest angle between the spans of both sides' leading k vectors, in radians; within residual over gap (Davis & Kahan).
-  private func angle(_ k: Int, _ size: Double, _ u: (Int) -> (Vector, Double), _ v: (Int) -> (Vector, Double), _ residual: Double) throws(Failure) -> Figure {
-    let m = try Lines(k, k), g = try Lines(k, k), values = try Lines(1, k)
-    for i in 0 ..< k { for j in 0 ..< k { m[i][j] = dot(u(i).0, v(j).0, n) } }
-    // The sine by what of v lies outside span(u): the cosine alone is blind to small angles.
+  private func angle(_ k: Int, _ size: Double, _ u: (Int) -> (Vector, Double), _ v: (Int) -> (Vector, Double), _ residuals: [Double]) throws(Failure) -> Figure {
+    let outside = try Lines(k, n), g = try Lines(k, k), values = try Lines(1, k)
+    // The sine by what of v lies outside span(u): the cosine is blind to small angles, and so are differences of squares.
     for a in 0 ..< k {
-      for b in 0 ..< k {
-        var s = dot(v(a).0, v(b).0, n)
-        for i in 0 ..< k { s -= m[i][a] * m[i][b] }
-        g[a][b] = s
-      }
+      copy(v(a).0, outside[a], n)
+      for _ in 0 ..< 2 { for i in 0 ..< k { add(-dot(u(i).0, outside[a], n), u(i).0, to: outside[a], n) } }
     }
+    for a in 0 ..< k { for b in 0 ..< k { g[a][b] = dot(outside[a], outside[b], n) } }
     try symmetricEigen(g.p, k, values.p, nil)
     let sine = min(max(values.p[k - 1], 0).squareRoot(), 1), gaps = [u(k - 1).1 - (k < n ? u(k).1 : 0), v(k - 1).1 - (k < n ? v(k).1 : 0)]
-    let doubt = gaps.reduce(0.0) { $0 + ($1 > 0 ? (residual + 8 * unit * size) / $1 : .infinity) }, a = asin(sine)
+    // The next Ritz value may be off by as much as these.
+    let doubt = zip(gaps, residuals).reduce(0.0) { s, x in
+      let gap = x.0 - 2 * x.1, r = x.1 + 8 * unit * size
+      return s + (gap > r ? asin(r / gap) : .infinity)
+    }, a = asin(sine)
     return Figure(a, max(a - doubt, 0), min(a + doubt, Double.pi / 2))
   }
 
@@ -225,7 +226,9 @@ extension Curvature {
       let a = try extremes(op), l = try self.figure("smallest"), u = try self.figure("largest"), size = try self.figure("norm")
       func gap(_ x: Figure, _ y: Figure) -> Figure { Figure(abs(x.value - y.value), max(x.low - y.high, y.low - x.high, 0), max(x.high - y.low, y.high - x.low)) }
       let p = gap(a.0, l), q = gap(a.1, u)
-      return ratio(Figure(max(p.value, q.value), max(p.low, q.low), max(p.high, q.high)), size)
+      // What lies between the ends is no farther apart than ||B - H|| (Weyl).
+      let all = try d.spectralNorm(steps, seed, level, unit: unit)
+      return ratio(Figure(max(p.value, q.value), max(p.low, q.low), max(p.high, q.high, all.high)), size)
     case "newton_step":
       let a = Inverse(hessian, shift: shift, steps: 2 * steps, unit: unit), b = Inverse(op, shift: shift, steps: 2 * steps, unit: unit), x = try Lines(2, n)
       try a.apply(gradient.p, x[0])
@@ -239,14 +242,16 @@ extension Curvature {
     case "angle":
       let k = min(Int(option("top")), 32), a = try leading(hessian, k), b = try leading(op, k)
       guard a.sizes.count > k - 1, b.sizes.count > k - 1 else { return .unknown }
-      return try angle(k, a.sizes[0], { (a.vectors[min($0, k - 1)], $0 < a.sizes.count ? a.sizes[$0] : 0) }, { (b.vectors[min($0, k - 1)], $0 < b.sizes.count ? b.sizes[$0] : 0) }, max(a.residual, b.residual))
+      return try angle(k, a.sizes[0], { (a.vectors[min($0, k - 1)], $0 < a.sizes.count ? a.sizes[$0] : 0) }, { (b.vectors[min($0, k - 1)], $0 < b.sizes.count ? b.sizes[$0] : 0) }, [a.residual, b.residual])
     case "covariance":
       let a = Inverse(hessian, shift: shift, steps: 2 * steps, unit: unit), b = Inverse(op, shift: shift, steps: 2 * steps, unit: unit)
       let e = try Difference(b, a).frobenius(max(probes / 4, 12), seed, level), s = try a.frobenius(max(probes / 4, 12), seed, level)
       return spread(e, s)
     default:
-      let x = try evidence(op), y = try self.figure("evidence")
-      return Figure(x.value - y.value, x.low - y.high, x.high - y.low)
+      // Of the same probes on both sides, whose scatter cancels.
+      let x = try quadrature(op), y = try quadrature(hessian)
+      func mean(_ r: (values: [Double], weights: [Double])) -> Double { (0 ..< r.values.count).reduce(0) { $0 + r.weights[$1] * log(max(r.values[$1] + shift, 1e-300)) } }
+      return meanInterval(zip(x, y).map { (mean($1) - mean($0)) * Double(n) / 2 }, level, inflation: 1.25)
     }
   }
   /// a / b of two independent estimates.
@@ -260,8 +265,8 @@ extension Curvature {
     let l = try a.lanczos(Int(option("steps")), seed, 0, unit: unit), order = (0 ..< l.count).sorted { abs(l.values[$0]) > abs(l.values[$1]) }
     let v = try Lines(k, n)
     var r = 0.0
-    for (i, o) in order.prefix(k).enumerated() {
-      l.vector(o, v[i])
+    for (i, o) in order.prefix(k + 1).enumerated() {
+      if i < k { l.vector(o, v[i]) }
       r = max(r, l.residuals[o])
     }
     return (v, order.prefix(k + 1).map { abs(l.values[$0]) }, r)

@@ -147,7 +147,22 @@ extension Curvature {
   /// The mean of f over the spectrum of A + shift by stochastic Lanczos quadrature (Ubaru, Chen & Saad 2017).
   func spectralMean(_ a: Operator, shift: Double, _ f: (Double) -> Double) throws(Failure) -> Figure {
     let runs = try quadrature(a)
-    return meanInterval(runs.map { r in (0 ..< r.values.count).reduce(0) { $0 + r.weights[$1] * f(r.values[$1] + shift) } }, level, inflation: Inflation.density)
+    return spectralInterval(runs, level) { f($0 + shift) }
+  }
+  /// The variance also by the mean of f²: 2 / (n + 2) (mean f² - (mean f)²) over the sphere.
+  private func spectralInterval(_ runs: [(values: [Double], weights: [Double])], _ level: Double, _ f: (Double) -> Double) -> Figure {
+    var each: [Double] = [], mean = 0.0, squares = 0.0
+    for r in runs {
+      var s = 0.0
+      for i in 0 ..< r.values.count {
+        let v = f(r.values[i])
+        s += r.weights[i] * v
+        squares += r.weights[i] * v * v / Double(runs.count)
+      }
+      each.append(s)
+      mean += s / Double(runs.count)
+    }
+    return meanInterval(each, level, inflation: Inflation.density, variance: 2 / Double(n + 2) * max(squares - mean * mean, 0))
   }
 
   /// The density of eigenvalues (its integral is 1), smoothed by a Gaussian of `smoothing` of the spread, at `count` places that cover it.
@@ -168,14 +183,11 @@ extension Curvature {
     (a, b) = (a - 4 * s, b + 4 * s)
     for k in 0 ..< count {
       let x = a + (b - a) * Double(k) / Double(count - 1)
-      let each = measures.map { m in
-        (0 ..< m.values.count).reduce(0.0) { sum, i in
-          let u = (x - m.values[i]) / s
-          return sum + m.weights[i] * exp(-u * u / 2)
-        } / (s * (2 * Double.pi).squareRoot())
+      let f = spectralInterval(measures, level) { v in
+        let u = (x - v) / s
+        return exp(-u * u / 2) / (s * (2 * Double.pi).squareRoot())
       }
-      let f = each.count > 1 ? meanInterval(each, level, inflation: Inflation.density) : Figure(each[0], 0)
-      (grid[k], out[k], low[k], high[k]) = (x, f.value, max(f.low, 0), f.high)
+      (grid[k], out[k], low[k], high[k]) = (x, f.value, measures.count > 1 ? max(f.low, 0) : f.value, measures.count > 1 ? f.high : f.value)
     }
   }
 

@@ -110,10 +110,10 @@ func studentCritical(_ level: Double, _ dof: Int) -> Double {
   return Double(n).squareRoot() * tan(high)
 }
 /// The mean with Student's interval, as wide as `inflation` says.
-func meanInterval(_ x: [Double], _ level: Double, inflation: Double = 1) -> Figure {
+func meanInterval(_ x: [Double], _ level: Double, inflation: Double = 1, variance: Double = 0) -> Figure {
   let k = Double(x.count), m = x.reduce(0, +) / k
   guard x.count > 1 else { return Figure(m, -.infinity, .infinity) }
   var s = 0.0
   for v in x { s += (v - m) * (v - m) }
-  return Figure(m, inflation * studentCritical(level, x.count - 1) * (s / (k - 1) / k).squareRoot())
+  return Figure(m, inflation * studentCritical(level, x.count - 1) * (max(s / (k - 1), variance) / k).squareRoot())
 }

@@ -8,6 +8,12 @@ protocol Observer: AnyObject {
   func made(_ t: Tape, _ n: NodeID, _ y: Value, _ x: [Value], _ steps: [Int]) throws(Failure)
   /// `n` is a leaf: an input (its number), or a constant (-1).
   func leaf(_ t: Tape, _ n: NodeID, _ y: Value, _ input: Int, _ steps: [Int]) throws(Failure)
+  func entered(_ b: Body, _ x: [Value])
+}
+
+extension Observer {
+  /// A loop's or branch's body is run on `x`.
+  func entered(_ b: Body, _ x: [Value]) {}
 }
 
 /// Runs a tape node by node with the rows' own kernels: slowly, seeing every value, and keeping each until its last reader. Kernels give
@@ -168,6 +174,7 @@ final class Interpreter {
       layouts[id] = layout
       kept.append(b)   // its identity stays its own
     }
+    observer.entered(b, x)
     return try evaluate(b.tape, layout, b.inputs, x, b.outputs, isOuter: false)
   }
 

@@ -1,5 +1,9 @@
 package import Tape
 
+extension Label {
+  package var words: String { text + (file.isEmpty ? "" : (text.isEmpty ? "" : ", ") + file + (line > 0 ? ":\(line)" : "")) }
+}
+
 /// A birth in words.
 extension Birth {
   package func sentence(_ all: [Birth]) -> String {
@@ -10,12 +14,7 @@ extension Birth {
     return text
   }
 
-  package var place: String {
-    guard let l = origin.label else { return "" }
-    var s = l.text
-    if !l.file.isEmpty { s += (s.isEmpty ? "" : ", ") + l.file + (l.line > 0 ? ":\(l.line)" : "") }
-    return s
-  }
+  package var place: String { origin.label?.words ?? "" }
 
   private func what(isFirst: Bool) -> String {
     var s = ""

@@ -97,6 +97,7 @@ struct Builder {
     case .exp_slope: return expSlope(x[0])
     case .log_slope: return logSlope(x[0])
     case .sine_defect: return sineDefect(x[0])
+    case .cosine_slope: return cosineSlope(x[0])
     case .quadratic_upper: return quadratic(x[0], x[1], x[2], upper: true)
     case .quadratic_lower: return quadratic(x[0], x[1], x[2], upper: false)
     }
@@ -137,6 +138,15 @@ struct Builder {
     for k in 1 ..< 14 { c.append(-c[k - 1] / Double((2 * k + 2) * (2 * k + 3))) }
     let inside = done(t.mul(done(t.mul(q, z), 1), polynomial(q, c)), 1)
     return t.select(near, inside, done(t.sub(x, done(t.unary(.sin, x), 2)), 1))
+  }
+
+  /// (1 - cos x)/x^2: its series where |x| < 2, whose derivative loses nothing at 0.
+  private mutating func cosineSlope(_ x: NodeID) -> NodeID {
+    let two = t.like(x, 2), near = t.binary(.lt, t.unary(.abs, x), two), z = t.ternary(.clamp, x, t.like(x, -2), two), safe = t.select(near, two, x)
+    var c: [Double] = [0.5]
+    for k in 1 ..< 14 { c.append(-c[k - 1] / Double((2 * k + 1) * (2 * k + 2))) }
+    let r = done(t.div(done(t.unary(.sin, t.scale(safe, 0.5)), 2), safe), 1)
+    return t.select(near, polynomial(done(t.mul(z, z), 1), c), t.scale(done(t.mul(r, r), 1), 2))
   }
 
   /// A root of a x^2 + b x + c: the discriminant by Kahan's fma, the other root by Vieta where b has the sign that cancels.

@@ -11,7 +11,7 @@ indirect enum Pattern {
   case named(Named, [Pattern])
 
   /// What is made of several rows.
-  enum Named: UInt8 { case spread, inverse, logdet, logabsdet, exp_slope, log_slope, sine_defect, quadratic_upper, quadratic_lower, cross_difference }
+  enum Named: UInt8 { case spread, inverse, logdet, logabsdet, exp_slope, log_slope, sine_defect, cosine_slope, quadratic_upper, quadratic_lower, cross_difference }
 
   var isVariable: Bool { if case .variable = self { return true } else { return false } }
   var negated: Pattern {
@@ -84,6 +84,7 @@ struct PatternReader {
     case "exp_slope": return .named(.exp_slope, x)
     case "log_slope": return .named(.log_slope, x)
     case "sine_defect": return .named(.sine_defect, x)
+    case "cosine_slope": return .named(.cosine_slope, x)
     case "quadratic_upper": return .named(.quadratic_upper, x)
     case "quadratic_lower": return .named(.quadratic_lower, x)
     case "cross_difference": return .named(.cross_difference, x)

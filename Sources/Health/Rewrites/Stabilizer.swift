@@ -14,7 +14,16 @@ package struct Rewrite {
   package let reason: String
 }
 
+/// Looks at nothing but what reaches the bodies of loops: the first points, then fewer and fewer.
 private final class Silent: Observer {
+  var points: [ObjectIdentifier: (seen: Int, list: [[Value]])] = [:], collects = false
+  func entered(_ b: Body, _ x: [Value]) {
+    guard collects else { return }
+    var p = points[ObjectIdentifier(b)] ?? (0, [])
+    p.seen += 1
+    if p.seen <= 16 || p.seen & (p.seen - 1) == 0 || p.seen % 37 == 0, p.list.count < 64 { p.list.append(x) }
+    points[ObjectIdentifier(b)] = p
+  }
   func made(_ t: Tape, _ n: NodeID, _ y: Value, _ x: [Value], _ steps: [Int]) throws(Failure) {}
   func leaf(_ t: Tape, _ n: NodeID, _ y: Value, _ input: Int, _ steps: [Int]) throws(Failure) {}
 }
@@ -101,7 +110,7 @@ package final class Stabilizer {
   package func run() throws(Failure) -> [NodeID] {
     journal = []
     if samples.isEmpty, !ranges.isEmpty { try draw() }
-    var outs = outputs
+    var outs = try inside(outputs)
     for _ in 0 ..< rounds {
       let (next, made) = try once(outs)
       outs = next
@@ -110,6 +119,41 @@ package final class Stabilizer {
     if let f = tape.failure { throw f }
     return outs
   }
+
+  /// The same within the bodies of loops and branches, at the points that reach them from the first samples.
+  private func inside(_ outs: [NodeID]) throws(Failure) -> [NodeID] {
+    let l = try Layout(tape, outs, cut: inputs), loops = (0 ..< l.nodes.count).map { l.nodes[$0] }.filter { !tape.bodies(of: $0).isEmpty }
+    if loops.isEmpty || depth > 8 { return outs }
+    silent.points = [:]
+    silent.collects = true
+    defer { (silent.collects, silent.points) = (false, [:]) }
+    for s in samples.prefix(8) {
+      // Outputs that read more than the inputs listed cannot be run.
+      do throws(Failure) { _ = try Interpreter(silent).run(tape, inputs, s, outs) } catch { if error.code != .invalid { throw error } }
+    }
+    var made: [ObjectIdentifier: Body] = [:]
+    for n in loops {
+      for b in tape.bodies(of: n) where made[ObjectIdentifier(b)] == nil {
+        let inner = Tape(), ins = b.inputs.map { inner.input(b.tape.type($0)) }
+        let same = inner.rewrite(b.tape, b.outputs, Dictionary(uniqueKeysWithValues: zip(b.inputs, ins))) { _, _ in nil }
+        if let f = inner.failure { throw f }
+        let own = try Stabilizer(inner, inputs: ins, outputs: same)
+        (own.threshold, own.slack, own.rounds, own.depth, own.samples) = (threshold, slack, rounds, depth + 1, silent.points[ObjectIdentifier(b)]?.list ?? [])
+        let next = try own.run()
+        for r in own.journal {
+          let label = r.label ?? tape.origin(n).label
+          journal.append(Rewrite(number: r.number, rule: r.rule, node: n, label: label, before: r.before, after: r.after, isMade: r.isMade, reason: r.reason + ", in the \(tape.op(n).name)"))
+        }
+        if next != same { made[ObjectIdentifier(b)] = Body(tape: inner, inputs: ins, outputs: next) }
+      }
+    }
+    if made.isEmpty { return outs }
+    return tape.rewrite(tape, outs, Dictionary(uniqueKeysWithValues: inputs.map { ($0, $0) })) { n, x in
+      if self.tape.bodies(of: n).contains(where: { made[ObjectIdentifier($0)] != nil }) { return self.tape.tupleAgain(n, from: self.tape, x) { made[ObjectIdentifier($0)] ?? $0 } }
+      return x.indices.allSatisfy { x[$0] == self.tape.input(n, $0) } ? n : nil
+    }
+  }
+  private var depth = 0
 
   private func once(_ outs: [NodeID]) throws(Failure) -> ([NodeID], Bool) {
     let nodes = try Layout(tape, outs, cut: inputs), matcher = Matcher(t: tape)
@@ -219,6 +263,8 @@ package final class Stabilizer {
   private func isSound(_ r: Rewriting, _ b: Bindings) -> Bool {
     // Softmax has one axis; the mean's square has the mean's factor twice.
     if r.text.number == 46 || r.text.number == 45 { return (b.axes?.count ?? 0) == 1 }
+    // A root of x x + k with k > 0 only.
+    if r.text.number == 28, r.variables == 2, b.terms.count == 2, case .constant(let k)? = b.terms[1] { return k > 0 && k.isFinite }
     if r.text.number == 40, case .constant(let k)? = b.terms[0], case .constant(let kk)? = b.terms[2] { return abs(kk - k * k) <= 1e-12 * kk }
     return true
   }
@@ -288,6 +334,7 @@ package final class Stabilizer {
   private func judge(_ c: Candidate, _ r: Rewriting, _ values: [[Double]], _ place: [NodeID: Int]) throws(Failure) -> (Double, Double, Bool, String) {
     let always = r.text.always
     guard r.isElementwise, !samples.isEmpty else {
+      if !always, !samples.isEmpty, let found = try bounded(c, r) { return found }
       return (.nan, .nan, always, always ? "always" : samples.isEmpty ? "no samples to measure at" : "not measured")
     }
     var x: [[Double]] = []
@@ -322,6 +369,50 @@ package final class Stabilizer {
     if gain > threshold { return (before, after, true, "gains \(shown(gain)) bits") }
     return (before, after, false, "gains \(shown(gain)) bits, less than \(shown(threshold))")
   }
+  /// Expressions with reductions: the weighted bounds (`Rounding`) of what was found and of what would be put in, from its variables on, at the first samples.
+  private func bounded(_ c: Candidate, _ r: Rewriting) throws(Failure) -> (Double, Double, Bool, String)? {
+    let y = replaced(c, c.variables, c.rest)
+    var from: [NodeID] = []
+    for v in c.variables + (c.rest.isNone ? [] : [c.rest]) where !from.contains(v) && tape.uniformConstant(v) == nil { from.append(v) }
+    guard tape.failure == nil, tape.contains(y), tape.typeID(y) == tape.typeID(c.node), !from.isEmpty, from.allSatisfy({ tape.type($0).count <= 1 << 16 }) else { return nil }
+    let count = tape.type(y).count, bounds = try Rounding(tape, outputs: [c.node, y], inputs: from)
+    var worst = [0.0, 0.0], gain = -Double.infinity, loss = -Double.infinity
+    for s in samples.prefix(4) {
+      let values: [Value]
+      do throws(Failure) {
+        values = try Interpreter(silent).run(tape, inputs, s, from)
+        try bounds.run { UnsafeRawPointer(values[$0].data) }
+      } catch {
+        if error.code == .memory { throw error }
+        return nil
+      }
+      for k in 0 ..< min(count, 4) {
+        var bits = [0.0, 0.0]
+        for side in 0 ..< 2 {
+          try bounds.at(output: side, element: k * (count - 1) / max(min(count, 4) - 1, 1))
+          let f = bounds.figures, b = f.adjoint / (f.unit * abs(f.corrected))
+          bits[side] = !f.value.isFinite && f.corrected.isFinite ? .infinity : f.adjoint == 0 ? 0 : b.isNaN ? 53 : max(0, log2(min(b, 0x1p1000)))
+          worst[side] = max(worst[side], bits[side])
+        }
+        if bits[0] == bits[1] { bits = [0, 0] }
+        gain = max(gain, bits[0] - bits[1])
+        loss = max(loss, bits[1] - bits[0])
+      }
+    }
+    if count == 0 { return nil }
+    if loss > slack { return (worst[0], worst[1], false, "it would lose \(shown(loss)) bits at a sample") }
+    return (worst[0], worst[1], gain > threshold, gain > threshold ? "gains \(shown(gain)) bits" : "gains \(shown(gain)) bits, less than \(shown(threshold))")
+  }
+
+  /// What stands for a candidate, of these variables.
+  private func replaced(_ c: Candidate, _ variables: [NodeID], _ rest: NodeID) -> NodeID {
+    var b = Builder(tape, variables, like: c.node)
+    b.axes = c.bindings.axes ?? []
+    var y = b.make(rewritings[c.rule].replacement)
+    if c.bindings.negative { y = tape.neg(y) }
+    return rest.isNone ? y : tape.mul(rest, y)
+  }
+
   private func shown(_ v: Double) -> String { v.isInfinite ? "all" : "\((v * 10).rounded() / 10)" }
 
   private struct Losses { var value: [Double], error: [Double], isSmooth: [Bool] }
@@ -406,12 +497,7 @@ package final class Stabilizer {
         map[n.index] = level[0]
       } else if let c {
         tape.label(from: tape.origin(n).label)
-        var b = Builder(tape, Array(x.prefix(c.variables.count)), like: n)
-        b.axes = c.bindings.axes ?? []
-        var y = b.make(rewritings[c.rule].replacement)
-        if c.bindings.negative { y = tape.neg(y) }
-        if !c.rest.isNone, let r = x.last { y = tape.mul(r, y) }
-        map[n.index] = y
+        map[n.index] = replaced(c, Array(x.prefix(c.variables.count)), c.rest.isNone ? .none : x[x.count - 1])
       } else if zip(x, needs).allSatisfy({ $0 == $1 }) {
         map[n.index] = n
       } else {

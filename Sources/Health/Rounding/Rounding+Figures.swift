@@ -67,7 +67,7 @@ extension Rounding {
       return .infinity
     }
     var total = 0.0, squares = 0.0, signed = 0.0, shadow = 0.0, changed = 0.0, shadowTotal = 0.0, meant = 0.0
-    var spots: [Int32: Int] = [:], list: [(place: Int32, signed: Double, bound: Double, node: NodeID)] = []
+    var spots: [Int32: Int] = [:], list: [Site] = []
     f.condition = 0
     f.sensitivity = 0
     for (n, w) in s.pairs {
@@ -112,7 +112,7 @@ extension Rounding {
           list[k].bound += p.bound
         } else {
           spots[place] = list.count
-          list.append((place, p.signed, p.bound, n))
+          list.append(Site(place: place, node: n, signed: p.signed, bound: p.bound))
         }
       }
     }
@@ -130,7 +130,7 @@ extension Rounding {
   }
 
   func isSummed(_ op: OpCode) -> Bool {
-    guard op.isElementwise else { return false }
+    guard op.isElementwise else { return op.structural.map(isLapack) ?? false }
     switch op.elementwise {
     case .unary(let u):
       switch u {
@@ -146,19 +146,58 @@ extension Rounding {
     }
   }
 
-  /// Operators by how much smaller the error would be without theirs.
-  func rank(_ list: [(place: Int32, signed: Double, bound: Double, node: NodeID)], _ signed: Double, _ total: Double, _ t: Unrolled) {
-    let keyed = list.map { (c: $0, key: abs(signed) - abs(signed - $0.signed)) }
-    let sorted = keyed.sorted { $0.key != $1.key ? $0.key > $1.key : $0.c.bound > $1.c.bound }
-    contributions = sorted.prefix(top).map { k in
-      var place = t.places[Int(k.c.place)], inLoop = false
-      let op = place.op
-      while place.outer >= 0 {
-        place = t.places[Int(place.outer)]
-        inLoop = true
+  /// Operators by how much smaller the error would be without theirs; those first that are to blame together.
+  func rank(_ list: [Site], _ signed: Double, _ total: Double, _ t: Unrolled) {
+    let first = culprits(list, signed, t), joined = Set(first)
+    let sorted = descending(list.map { abs(signed) - abs(signed - $0.signed) }, list.map(\.bound)).filter { !joined.contains($0) }
+    contributions = []
+    let largest = first.map { abs(list[$0].signed) }
+    for group in (first.isEmpty ? [] : [descending(largest, largest).map { first[$0] }]) + sorted.prefix(top).map({ [$0] }) where contributions.count < top {
+      var members: [Member] = [], error = 0.0, bound = 0.0, inLoop = false
+      for k in group {
+        var place = t.places[Int(list[k].place)]
+        let (op, label) = (place.op, place.label)
+        while place.outer >= 0 {
+          place = t.places[Int(place.outer)]
+          inLoop = true
+        }
+        members.append(Member(node: place.node, op: op, error: list[k].signed, label: label))
+        error += list[k].signed
+        bound += list[k].bound
       }
-      return Contribution(node: place.node, op: op, inLoop: inLoop, error: k.c.signed, bound: k.c.bound, share: total > 0 ? k.c.bound / total : 0, condition: condition(t, k.c.node))
+      contributions.append(Contribution(node: members[0].node, op: members[0].op, inLoop: inLoop, error: error, bound: bound, share: total > 0 ? bound / total : 0,
+                                        condition: condition(t, list[group[0]].node), members: members))
     }
+  }
+  struct Site { let place: Int32, node: NodeID; var signed: Double, bound: Double }
+
+  /// The fewest without which the error is at most half: one node; all that one operator of the host's makes, with its derivatives; all of one kind; two of these.
+  func culprits(_ list: [Site], _ total: Double, _ t: Unrolled) -> [Int] {
+    func rest(_ s: Double) -> Double { abs(total - s) }
+    let half = abs(total) * 0.4999
+    guard total != 0, half.isFinite, let one = list.indices.min(by: { rest(list[$0].signed) < rest(list[$1].signed) }) else { return [] }
+    if rest(list[one].signed) <= half || list.count > 1 << 20 { return [one] }
+    var groups: [(sum: Double, members: [Int])] = [], index: [UInt64: Int] = [:]
+    for k in list.indices {
+      let p = t.places[Int(list[k].place)]
+      for key in [UInt64(p.op.raw) | 1 << 63, UInt64(UInt32(bitPattern: p.outer &+ 1)) << 32 | UInt64(UInt32(bitPattern: p.origin.index))] {
+        let at = index[key] ?? groups.count
+        index[key] = at
+        if at == groups.count { groups.append((0, [])) }
+        groups[at].sum += list[k].signed
+        groups[at].members.append(k)
+      }
+    }
+    if let g = groups.filter({ rest($0.sum) <= half }).min(by: { ($0.members.count, rest($0.sum)) < ($1.members.count, rest($1.sum)) }) { return g.members }
+    groups += list.indices.map { (list[$0].signed, [$0]) }
+    let sizes = groups.map { abs($0.sum) }
+    groups = descending(sizes, sizes).prefix(96).map { groups[$0] }
+    var best: [Int] = [one], least = Int.max
+    for (i, a) in groups.enumerated() { for b in groups[..<i] where a.members.count + b.members.count < least && rest(a.sum + b.sum) <= half && Set(a.members).isDisjoint(with: b.members) {
+      best = a.members + b.members
+      least = best.count
+    } }
+    return best
   }
 
   func condition(_ t: Unrolled, _ n: NodeID) -> Double {
@@ -224,10 +263,10 @@ extension Rounding {
         // The branch that the wide run takes is the exact one: then the other is the rounded one.
         if turned(t, c.node) { other = f.corrected }
       }
-      var place = t.sites[c.node.i] >= 0 ? t.places[Int(t.sites[c.node.i])] : (outer: -1, node: NodeID.none, op: t.tape.op(c.node))
-      let op = place.op
+      var place = t.sites[c.node.i] >= 0 ? t.places[Int(t.sites[c.node.i])] : Unrolled.Place(outer: -1, node: .none, op: t.tape.op(c.node), origin: .none, label: nil)
+      let (op, label) = (place.op, place.label)
       while place.outer >= 0 { place = t.places[Int(place.outer)] }
-      unstable.append(Unstable(node: place.node, op: op, elements: c.elements, turns: turned(t, c.node), other: other))
+      unstable.append(Unstable(node: place.node, op: op, elements: c.elements, turns: turned(t, c.node), label: label, other: other))
     }
   }
 
@@ -294,6 +333,28 @@ private final class Sums {
       }
     }
   }
+}
+
+/// Places by falling key, then falling second key, then as they stand. Heapsort: a sort by closure is a kilobyte each.
+func descending(_ a: [Double], _ b: [Double]) -> [Int] {
+  var p = Array(a.indices)
+  func before(_ i: Int, _ j: Int) -> Bool { a[i] != a[j] ? a[i] > a[j] : b[i] != b[j] ? b[i] > b[j] : i < j }
+  func sink(_ from: Int, _ end: Int) {
+    var i = from
+    while 2 * i + 1 < end {
+      var c = 2 * i + 1
+      if c + 1 < end, before(p[c], p[c + 1]) { c += 1 }
+      if !before(p[i], p[c]) { return }
+      p.swapAt(i, c)
+      i = c
+    }
+  }
+  for i in stride(from: p.count / 2 - 1, through: 0, by: -1) { sink(i, p.count) }
+  for end in stride(from: p.count - 1, to: 0, by: -1) {
+    p.swapAt(0, end)
+    sink(0, end)
+  }
+  return p
 }
 
 func log2_(_ x: Double) -> Double {

@@ -40,9 +40,12 @@ package final class Rounding {
     package let error: Double, bound: Double, share: Double
     /// The largest condition number in one operand, NaN where it is not looked at.
     package let condition: Double
+    /// More than one where only together they are to blame; the largest first.
+    package let members: [Member]
   }
+  package struct Member { package let node: NodeID, op: OpCode, error: Double, label: Label? }
   package struct Unstable {
-    package let node: NodeID, op: OpCode, elements: Int, turns: Bool
+    package let node: NodeID, op: OpCode, elements: Int, turns: Bool, label: Label?
     package let other: Double
   }
 

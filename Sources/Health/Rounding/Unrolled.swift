@@ -12,8 +12,9 @@ final class Unrolled {
   /// By node of `tape`.
   private(set) var values: [UnsafeMutableRawPointer?] = [], truths: [UnsafeMutableRawPointer?] = []
   private(set) var sites: [Int32] = []
-  /// Where nodes were recorded: the site of the loop or branch that they are in (-1: none), the node there, a name.
-  private(set) var places: [(outer: Int32, node: NodeID, op: OpCode)] = []
+  /// Where nodes were recorded: the site of the loop or branch that they are in (-1: none), the node there, what it was derived from, what the host calls it.
+  struct Place { let outer: Int32, node: NodeID, op: OpCode, origin: NodeID, label: Label? }
+  private(set) var places: [Place] = []
   private var placeIndex: [UInt64: Int32] = [:]
   /// Comparisons that rounding may turn: node, and how many elements.
   private(set) var close: [(node: NodeID, elements: Int)] = []
@@ -77,11 +78,12 @@ final class Unrolled {
   }
   private func known(_ n: NodeID) -> Bool { n.i < values.count && truths[n.i] != nil }
 
-  private func place(_ outer: Int32, _ n: NodeID, _ op: OpCode) -> Int32 {
+  private func place(_ source: Tape, _ outer: Int32, _ n: NodeID) -> Int32 {
     let key = UInt64(UInt32(bitPattern: outer)) << 32 | UInt64(UInt32(bitPattern: n.index))
     if let k = placeIndex[key] { return k }
     placeIndex[key] = Int32(places.count)
-    places.append((outer, n, op))
+    let o = source.origin(n)
+    places.append(Place(outer: outer, node: n, op: source.op(n), origin: o.node, label: o.label ?? (outer < 0 ? nil : places[Int(outer)].label)))
     return Int32(places.count - 1)
   }
 
@@ -109,7 +111,7 @@ final class Unrolled {
       for slot in 0 ..< Int(r.arity) { x.append(NodeID(map[source.input(of: r, slot)])) }
       if x.contains(where: \.isNone) { continue }
       if r.type <= -2 {
-        tuples[n] = tuple(source, n, x, place(outer, n, OpCode(raw: r.op)))
+        tuples[n] = tuple(source, n, x, place(source, outer, n))
       } else if r.op == Structural.input.rawValue || r.op == Structural.capture.rawValue {
         continue
       } else if r.op == Structural.after.rawValue || r.op == OpCode(Unary.stop_gradient).raw {
@@ -117,7 +119,7 @@ final class Unrolled {
       } else {
         let m = tape.again(n, from: source, x)
         if tape.failure != nil { _ = adopt(); return none }
-        if !known(m) { settle(r.arity == 0 ? -1 : place(outer, n, OpCode(raw: r.op))) }
+        if !known(m) { settle(r.arity == 0 ? -1 : place(source, outer, n)) }
         map[n] = m.index
       }
       if failure != nil { return none }

@@ -200,7 +200,13 @@ struct Evaluator {
       convert(type.dtype, p, type.dtype, out, type.count)
       return nil
     case .broadcast, .transpose, .slice, .pad, .concat, .roll, .gather, .dynamicSlice, .dynamicUpdate, .scatterSet, .sort: return moved(s, types, type, a, x, out)
-    default: return "\(row(s).name) has no wide form"
+    case .conv:
+      let g = ConvAttrs(a).geometry(types[0], types[1], type), mx = a[5] != 0 ? x[2] : nil, mw = a[6] != 0 ? x[2 + a[5]] : nil
+      g.withUnsafeBytes { p in
+        if let p = p.baseAddress { ck_quad_conv(p.assumingMemoryBound(to: Int64.self), x[0], mx?.assumingMemoryBound(to: UInt8.self), x[1], mw?.assumingMemoryBound(to: UInt8.self), out) }
+      }
+      return nil
+    default: return isLapack(s) ? matrix(s, types, type, a, x, out) : "\(row(s).name) has no wide form"
     }
   }
 
@@ -243,7 +249,7 @@ struct Evaluator {
     return nil
   }
 
-  private func narrowed(_ t: TensorType, _ x: UnsafeRawPointer) -> UnsafeRawPointer? {
+  func narrowed(_ t: TensorType, _ x: UnsafeRawPointer) -> UnsafeRawPointer? {
     if !t.dtype.isFloat { return x }
     guard let p = scratch.take(t.count * 8) else { return nil }
     ck_quad_to(x, p.assumingMemoryBound(to: Double.self), t.count)

@@ -71,12 +71,14 @@ extension Rounding {
     if f.condition == f.condition { s += "  condition number \(brief(f.condition)): inputs rounded once would cost \(brief(f.sensitivity))\n" }
     for (k, c) in contributions.prefix(5).enumerated() where c.bound > 0 || c.error != 0 {
       if k == 0 { s += "  by operator:\n" }
-      s += "    \(c.op.name) \(name(c.node))\(c.inLoop ? " (in a loop)" : ""): error \(brief(c.error)), \(brief(c.share * 100)) % of the bound"
+      s += "    " + c.members.prefix(4).map { "\($0.op.name) \(called($0.node, $0.label, name))" }.joined(separator: " and ") + (c.members.count > 4 ? " and \(c.members.count - 4) more" : "")
+      s += "\(c.inLoop ? " (in a loop)" : ""): error \(brief(c.error)), \(brief(c.share * 100)) % of the bound"
       s += c.condition >= 64 ? ", condition \(brief(c.condition))\n" : "\n"
     }
-    for u in unstable { s += "  \(u.op.name) \(name(u.node)): rounding \(u.turns ? "turns" : "may turn") this comparison\(u.elements > 1 ? " in \(u.elements) elements" : ""); on the other side the result is \(u.other)\n" }
+    for u in unstable { s += "  \(u.op.name) \(called(u.node, u.label, name)): rounding \(u.turns ? "turns" : "may turn") this comparison\(u.elements > 1 ? " in \(u.elements) elements" : ""); on the other side the result is \(u.other)\n" }
     return s
   }
+  private func called(_ n: NodeID, _ l: Label?, _ name: (NodeID) -> String) -> String { l.map { "at " + $0.words } ?? name(n) }
   private func digits(_ f: Figures) -> String {
     let d = (f.digits * 10).rounded(.down) / 10
     return d <= 0 ? "no digit is sure" : "\(brief(d)) digits are sure"

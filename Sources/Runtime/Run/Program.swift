@@ -13,7 +13,7 @@ package final class Program {
   let watch: Watch
   package private(set) var checkFinite = false, checkGuards = true
   private(set) var backend = Backend.auto
-  private var threads = 0
+  private(set) var threads = 0
   private var aliases: [Alias] = []
   /// Options: slots of all loops (0: as recorded), and bytes of the arena at most (0: any); and the slots that were chosen to keep to that.
   private var slots = 0, limit = 0

@@ -155,9 +155,11 @@ package final class Workspace {
   }
 
   private func firstNonfinite(_ stage: Int, _ outputs: UnsafePointer<UnsafeMutableRawPointer?>) -> Int {
-    let types = program.outputTypes[stage]
+    let types = program.outputTypes[stage], most = program.threads == 0 ? Threads.available : program.threads
     for i in 0 ..< types.count where types[i].dtype.isFloat {
-      if let p = outputs[i], !ck_all_finite(types[i].dtype.rawValue, p, types[i].count) { return i }
+      // Bound by memory: some 12 bytes a nanosecond and thread.
+      let lanes = Threads.lanes(Double(types[i].bytes) / 12, pieces: most, threads: most)
+      if let p = outputs[i], !ck_all_finite_shared(types[i].dtype.rawValue, p, types[i].count, lanes) { return i }
     }
     return -1
   }

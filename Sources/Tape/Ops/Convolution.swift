@@ -26,7 +26,7 @@ struct ConvLayout: Equatable {
 }
 
 /// attrs: [spatial axes, groups, layouts of x, w, y, x masked, w masked, then s, d, b, low, p of each axis].
-struct ConvAttrs {
+package struct ConvAttrs {
   var groups: Int
   var x: ConvLayout, w: ConvLayout, y: ConvLayout
   var maskX = false, maskW = false
@@ -36,7 +36,7 @@ struct ConvAttrs {
   init(groups: Int, x: ConvLayout, w: ConvLayout, y: ConvLayout, axes: [ConvAxis]) {
     (self.groups, self.x, self.w, self.y, self.axes) = (groups, x, w, y, axes)
   }
-  init(_ a: [Int]) {
+  package init(_ a: [Int]) {
     func layout(_ n: Int) -> ConvLayout { ConvLayout(swapped: n & 1 != 0, groupsLast: n & 2 != 0) }
     groups = a[1]
     (x, w, y) = (layout(a[2]), layout(a[3]), layout(a[4]))
@@ -60,7 +60,7 @@ struct ConvAttrs {
   }
 
   /// What the kernels read: see ckernels.h.
-  func geometry(_ x: TensorType, _ w: TensorType, _ y: TensorType) -> [Int] {
+  package func geometry(_ x: TensorType, _ w: TensorType, _ y: TensorType) -> [Int] {
     func inner(_ t: TensorType) -> Int { t.shape.suffix(rank).reduce(1, &*) }
     /// Strides by batch, group and the two axes of the layout.
     func strides(_ t: TensorType, _ l: ConvLayout) -> [Int] {

@@ -25,7 +25,7 @@ func lapack(_ x: TensorType, square: Bool = false, times: Int = 1) -> Inferred? 
 }
 
 /// The batch in front, rows, columns.
-func matrixSize(_ x: TensorType) -> (count: Int, m: Int, n: Int) {
+package func matrixSize(_ x: TensorType) -> (count: Int, m: Int, n: Int) {
   (x.shape.dropLast(2).reduce(1, &*), x.shape[x.rank - 2], x.shape[x.rank - 1])
 }
 

@@ -11,10 +11,18 @@ enum class Verdict : std::int32_t { right = CAMBER_RIGHT, wrong = CAMBER_WRONG, 
 
 class Rounding {
  public:
+  struct Member {
+    camber_node node;
+    std::string op;
+    double error;
+    std::string text, file;
+    std::int32_t line;
+  };
   struct Contribution {
     camber_node node;
     std::string op;
     double error, bound, share, condition;
+    std::vector<Member> members;   /* one; more where only together they are to blame */
   };
   struct Unstable {
     camber_node node;
@@ -59,6 +67,12 @@ class Rounding {
       const char *op = "";
       check(camber_rounding_contribution(handle(), i, &list[i].node, &op, &list[i].error, &list[i].bound, &list[i].share, &list[i].condition));
       list[i].op = op;
+      Member m{};
+      const char *text = "", *file = "";
+      for (std::size_t k = 0; camber_rounding_member(handle(), i, k, &m.node, &op, &m.error, &text, &file, &m.line) == CAMBER_OK; k++) {
+        m.op = op, m.text = text, m.file = file;
+        list[i].members.push_back(m);
+      }
     }
     return list;
   }

@@ -31,9 +31,22 @@ _FIGURES = ("value", "bound", "weighted_bound", "statistical", "estimate", "rema
 
 
 @dataclass(frozen=True)
+class Member:
+    """One operator of a contribution: its part of the error, and its place, or that of the operator that it is a derivative of."""
+
+    op: str
+    node: int
+    error: float
+    text: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
 class Contribution:
     """What one recorded operator contributes: `error`, its signed part of the first-order error; `bound`, its part of the weighted bound; `share` of
-    all; `condition`, the largest condition number in one operand (NaN: none).
+    all; `condition`, the largest condition number in one operand (NaN: none). `members` has more than one where roundings cancel and only together they are
+    to blame: all of one operator with its derivatives, all of one kind, or two of these.
     """
 
     op: str
@@ -42,6 +55,13 @@ class Contribution:
     bound: float
     share: float
     condition: float
+    members: tuple[Member, ...]
+
+    @property
+    def place(self) -> str:
+        """What the largest member is called, and where it stands in the program: "layer 3, model.py:12"."""
+        m = self.members[0]
+        return ", ".join(s for s in (m.text, f"{m.file}:{m.line}" if m.file else "") if s)
 
 
 @dataclass(frozen=True)
@@ -206,8 +226,16 @@ def _ranking(h: _Handle) -> list[Contribution]:
     found = []
     for i in range(lib.rounding_contributions(h.handle)):
         h.check(lib.rounding_contribution(h.handle, i, ctypes.byref(node), ctypes.byref(op), *places))
-        found.append(Contribution((op.value or b"").decode(), node.value, *numbers))
+        found.append(Contribution((op.value or b"").decode(), node.value, *numbers, members=_members(h, i)))
     return found
+
+
+def _members(h: _Handle, i: int) -> tuple[Member, ...]:
+    node, op, part, text, file, line = ctypes.c_int64(), ctypes.c_char_p(), ctypes.c_double(), ctypes.c_char_p(), ctypes.c_char_p(), ctypes.c_int32()
+    found: list[Member] = []
+    while lib.rounding_member(h.handle, i, len(found), *[ctypes.byref(p) for p in (node, op, part, text, file, line)]) == 0:
+        found.append(Member((op.value or b"").decode(), node.value, part.value, (text.value or b"").decode(), (file.value or b"").decode(), line.value))
+    return tuple(found)
 
 
 def _unstable(h: _Handle) -> list[Unstable]:
