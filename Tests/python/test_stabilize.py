@@ -301,6 +301,19 @@ def test_ranges_and_options():
     g = cb.stabilize(f, ranges={0: (0.5, 3.0)})
     g(1.0)
     assert not _made(g)
+    # What ranges allow though no sample showed it: a nearly equal to b; a product of exponentials that overflows only in a corner; and what they do not.
+    g = cb.stabilize(lambda a, b: a * a - b * b, ranges={0: (1.0, 10.0), 1: (1.0, 10.0)})
+    g(2.0, 3.0)
+    assert _made(g) == {19} and [r.before for r in g.log if r.made][0] > 25
+    g = cb.stabilize(lambda a, b: a * a - b * b, ranges={0: (5.0, 10.0), 1: (1.0, 2.0)})
+    g(6.0, 1.5)
+    assert not _made(g)
+    g = cb.stabilize(lambda x: np.sqrt(np.exp(x) + 1) - np.sqrt(np.exp(x)), ranges={0: (-1.0, 30.0)})
+    g(1.0)
+    assert 17 in _made(g)
+    g = cb.stabilize(lambda x: np.sqrt(np.exp(-x * x) + 1) - np.sqrt(np.exp(-x * x)), ranges={0: (-1.0, 1.0)})
+    g(1.0)
+    assert not _made(g)
     g = cb.stabilize(f, 1e3, threshold=40)
     assert not _made(g) and g.log[0].before > 8
     with pytest.raises(cb.InvalidError, match="there are rounds"):

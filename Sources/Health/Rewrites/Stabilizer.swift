@@ -196,6 +196,7 @@ package final class Stabilizer {
       samples = []
       values = []
     }
+    let lie = ranges.isEmpty ? nil : Ranges(tape, try Layout(tape, wanted, cut: inputs), ranges.map { (node: inputs[$0.key], low: $0.value.low, high: $0.value.high) })
     // From the outputs down: what a rewriting swallows is not looked at.
     var chosen: [Int32: Candidate] = [:], refused: Set<Int32> = []
     var stack = outs, visited: Set<Int32> = Set(inputs.map(\.index))
@@ -213,7 +214,7 @@ package final class Stabilizer {
           guard fits(c, r) else { continue }
           // A logarithm that becomes another function is no logarithm of x log y.
           if r.text.number == 54, tape.inputs(n).contains(where: { found[$0.index] != nil }) { continue }
-          let (before, after, good, why) = try judge(c, r, values, place)
+          let (before, after, good, why) = try judge(c, r, values, place, lie)
           if good || !refused.contains(n.index) {
             journal.append(Rewrite(number: r.text.number, rule: "\(r.text.pattern) -> \(r.text.replacement)", node: n, label: tape.origin(n).label, before: before, after: after, isMade: good, reason: why))
           }
@@ -331,7 +332,7 @@ package final class Stabilizer {
 
   // MARK: is it worth it?
 
-  private func judge(_ c: Candidate, _ r: Rewriting, _ values: [[Double]], _ place: [NodeID: Int]) throws(Failure) -> (Double, Double, Bool, String) {
+  private func judge(_ c: Candidate, _ r: Rewriting, _ values: [[Double]], _ place: [NodeID: Int], _ lie: Ranges?) throws(Failure) -> (Double, Double, Bool, String) {
     let always = r.text.always
     guard r.isElementwise, !samples.isEmpty else {
       if !always, !samples.isEmpty, let found = try bounded(c, r) { return found }
@@ -339,8 +340,14 @@ package final class Stabilizer {
     }
     var x: [[Double]] = []
     for v in c.variables { x.append(place[v].map { values[$0] } ?? []) }
-    let n = x.map(\.count).max() ?? 0
+    var n = x.map(\.count).max() ?? 0
+    let real = n
     if n == 0 { return (.nan, .nan, always, always ? "always" : "no elements") }
+    // What the ranges allow says whether it is worth it; whether it does harm only points that there are.
+    if !always, let more = lie?.points(c.variables), more.count == x.count, let m = more.first?.count {
+      for k in x.indices { x[k] += [Double](repeating: x[k].last ?? 0, count: n - x[k].count) + more[k] }
+      n += m
+    }
     let old = try losses(r.pattern, r, x, n, tape.dtype(c.node)), new = try losses(r.replacement, r, x, n, tape.dtype(c.node))
     var before = -Double.infinity, after = -Double.infinity, gain = -Double.infinity, worst = -Double.infinity
     for i in 0 ..< n {
@@ -361,7 +368,7 @@ package final class Stabilizer {
       after = max(after, q)
       if p == q { gain = max(gain, 0); worst = max(worst, 0); continue }
       gain = max(gain, p - q)
-      worst = max(worst, q - p)
+      if i < real { worst = max(worst, q - p) }
     }
     if before == -.infinity { return (.nan, .nan, false, "not a number at the samples either way") }
     if worst > slack { return (before, after, false, "it would lose \(shown(worst)) bits at a sample") }
