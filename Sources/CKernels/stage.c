@@ -54,11 +54,17 @@ void ck_stage(size_t element_size, const int64_t *map, const void *x, size_t sta
 }
 
 /* ---- Columns into rows ---------------------------------------------------------------------------------------------------- */
-enum { WIDEST = 16 };
-/* Tiles of L x L, all columns of a few rows before the next rows, so that a line of memory is written at once. The lines that the next
- * block will write are asked for ahead: their order is none that the processor would guess. */
+enum { WIDEST = 256, NARROW = 16 };
+/* Tiles of L x L, all columns of a few rows before the next rows, so that a line of memory is written at once. Where rows are written in parts, the lines
+ * that the next block will write are asked for ahead: their order is none that the processor would guess. A column that stands L times side by side
+ * (the zeros of a Jacobian) is not turned. */
 #define INTERLEAVE(name, U, V, L, TARGET, TURN)                                                             \
   TARGET static void weave_##name(size_t columns, const U *const *x, size_t n, U *out, size_t pitch, bool ahead) {    \
+    bool same[WIDEST / L];                                                                                  \
+    for (size_t c = 0; c + L <= columns; c += L) {                                                          \
+      same[c / L] = true;                                                                                   \
+      for (size_t k = 1; k < L; k++) same[c / L] &= x[c + k] == x[c];                                       \
+    }                                                                                                       \
     size_t i = 0;                                                                                           \
     for (; i + L <= n; i += L) {                                                                            \
       U *const to = out + i * pitch;                                                                        \
@@ -67,6 +73,10 @@ enum { WIDEST = 16 };
       size_t c = 0;                                                                                         \
       for (; c + L <= columns; c += L) {                                                                    \
         V v[L];                                                                                             \
+        if (same[c / L]) {                                                                                  \
+          for (size_t r = 0; r < L; r++) { const V all = (V)x[c][i + r]; memcpy(to + r * pitch + c, &all, sizeof(V)); }   \
+          continue;                                                                                         \
+        }                                                                                                   \
         for (int k = 0; k < L; k++) memcpy(&v[k], x[c + (size_t)k] + i, sizeof(V));                         \
         TURN                                                                                                \
         for (int r = 0; r < L; r++) memcpy(to + (size_t)r * pitch + c, &v[r], sizeof(V));                   \
@@ -139,7 +149,7 @@ void ck_interleave(size_t element_size, size_t columns, void *const *table, cons
   for (size_t first = 0; first < columns; first += WIDEST) {
     const size_t count = columns - first < WIDEST ? columns - first : WIDEST;
     for (size_t c = 0; c < count; c++) x[c] = table[entries[first + c]];
-    weave(element_size, count, x, n, (char *)out + first * element_size, pitch, true);
+    weave(element_size, count, x, n, (char *)out + first * element_size, pitch, count <= NARROW);
   }
 }
 

@@ -107,6 +107,26 @@ final class PlaceTests: XCTestCase {
     }
   }
 
+  /// Columns of a few numbers, constants among them, stored as whole rows.
+  func testRowsOfColumns() throws {
+    var r = Random(state: 48)
+    for d in [DType.f64, .f32, .f16] {
+      for (n, width) in [(5, 20), (130, 47), (301, 70), (64, 300)] {
+        let t = Tape(), x = t.input(TensorType(d, [n, 1])), y = t.input(TensorType(d, [n, 1])), w = t.input(TensorType(d, [n, 3]))
+        let a = t.mul(x, y), pool = [t.like(x, 0), t.like(x, 0), t.like(x, 1), a, t.add(a, x), t.sub(t.unary(.sin, a), y), y, t.slice(w, axis: -1, start: 1, count: 1), t.neg(a)]
+        var parts: [NodeID] = []
+        while parts.count < width {
+          let k = r.below(pool.count)
+          for _ in 0 ..< [1, 1, 2, 9, 17][r.below(5)] { parts.append(pool[k]) }
+        }
+        let all = t.concat(parts, axis: -1), back = t.concat(parts.reversed(), axis: -1)
+        let inputs = [x: r.array(t.type(x)), y: r.array(t.type(y)), w: r.array(t.type(w))]
+        try check(t, inputs, [all])
+        try check(t, inputs, [back, t.reshape(t.concat([t.reshape(all, [n, 1, parts.count]), t.reshape(back, [n, 1, parts.count])], axis: -2), [n, 2 * parts.count]), a])
+      }
+    }
+  }
+
   func testStages() throws {
     var r = Random(state: 47)
     let t = Tape(), x = t.input(TensorType(.f64, [4])), y = t.input(TensorType(.f64, []))

@@ -72,7 +72,7 @@ struct BlockCode {
   var instructions: [BlockInstruction] = []
   var fills: [BlockFill] = []
   private(set) var maps: [Int] = []
-  private(set) var stores: [BlockStore] = [], columns: [Int32] = []
+  var stores: [BlockStore] = [], columns: [Int32] = []
   /// Blocks are multiples of it where fills repeat rows.
   private(set) var hoisted = 1
   /// Register through which stretched 16-bit memory is widened.
@@ -140,10 +140,13 @@ struct BlockCode {
     var next = 0
     for m in 0 ..< operations {
       if !items[Int(members[m])].weaves { try emit(g, values, Int(members[m]), Int32(2 * m), s, info.stage, entry, last) }
+      let stored = next
       while next < weaves.count, weaves[next].member == Int32(m) {
-        try store(g, values, weaves[next], s, info.stage, entry, last)
+        try store(g, values, weaves[next], s, info.stage, entry)
         next += 1
       }
+      // Only now: several stores may read one column, and what they load takes registers.
+      for w in weaves[stored ..< next] { release(g, w, s, entry, last) }
     }
     for m in 0 ..< operations {
       let p = Int(members[m]), r = g.record(p)
@@ -201,7 +204,7 @@ struct BlockCode {
   }
 
   private mutating func store(_ g: Graph, _ values: borrowing Values, _ w: Weave, _ s: Int, _ stage: UInt8,
-                              _ entry: UnsafeMutablePointer<Int32>, _ last: UnsafeMutablePointer<Int32>) throws(Failure) {
+                              _ entry: UnsafeMutablePointer<Int32>) throws(Failure) {
     let r = g.record(w.position), node = NodeID(g.items[w.position].node), shape = g.tape.shape(node)
     let (outer, n, inner) = around(shape, axis: g.tape.attrs(node)[0]), width = count / outer
     if entry[w.position] < 0 {
@@ -212,16 +215,23 @@ struct BlockCode {
     let start = columns.count
     for k in w.first ..< w.first + w.count { columns.append(try load(g, values, g.operand(r, k), s, stage, entry)) }
     for k in w.first ..< w.first + w.count {
-      let q = key(g, g.operand(r, k), s), e = columns[start + k - w.first]
+      let e = columns[start + k - w.first]
       if entries[Int(e)].advances { reads(e, Int32(instructions.count)) }
+    }
+    work += 0.06 * Double(w.count) * Double(size(g.dtype(w.position)))
+    instructions.append(BlockInstruction(x: Int32(stores.count), out: 0))
+    stores.append(BlockStore(out: entry[w.position], columns: Int32(start), count: Int32(w.count), width: Int32(width), offset: w.first * width, pitch: n * inner))
+  }
+
+  private mutating func release(_ g: Graph, _ w: Weave, _ s: Int, _ entry: UnsafeMutablePointer<Int32>, _ last: UnsafeMutablePointer<Int32>) {
+    let r = g.record(w.position)
+    for k in w.first ..< w.first + w.count {
+      let q = key(g, g.operand(r, k), s)
       if last[q] == 2 * w.member + 1 {
         last[q] = -2
         release(entry[q])
       }
     }
-    work += 0.06 * Double(w.count) * Double(size(g.dtype(w.position)))
-    instructions.append(BlockInstruction(x: Int32(stores.count), out: 0))
-    stores.append(BlockStore(out: entry[w.position], columns: Int32(start), count: Int32(w.count), width: Int32(width), offset: w.first * width, pitch: n * inner))
   }
 
   private mutating func register(_ size: Int) -> Int32 {

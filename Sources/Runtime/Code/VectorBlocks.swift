@@ -134,12 +134,49 @@ extension BlockCode {
         b.instructions += order[mine].map { instructions[$0] }
       }
       let others = start[2 * l + 1] ..< start[2 * l + 2]
-      for k in others { steps.append(k ..< k + 1) }
-      b.instructions += order[others].map { instructions[$0] }
+      b.join(instructions, others, &order, &steps)
     }
     if b.parts.isEmpty { return nil }
     b.place(self, order, steps)
     return b
+  }
+
+  /// What machine code does not do, in order; but columns that stand side by side in one array are stored at once, so that whole rows are written.
+  private mutating func join(_ old: [BlockInstruction], _ others: Range<Int>, _ order: inout [Int], _ steps: inout [Range<Int>]) {
+    func column(_ k: Int) -> Int {
+      let p = old[order[k]]
+      return p.kernel == nil && p.out == 0 && stores[Int(p.x)].width == 1 ? Int(p.x) : -1
+    }
+    var k = others.lowerBound
+    while k < others.upperBound {
+      var end = k
+      while end < others.upperBound, column(end) >= 0 { end += 1 }
+      if end == k {
+        instructions.append(old[order[k]])
+        steps.append(k ..< k + 1)
+        k += 1
+        continue
+      }
+      order[k ..< end].sort { a, b in
+        let x = stores[Int(old[a].x)], y = stores[Int(old[b].x)]
+        return (x.out, x.offset) < (y.out, y.offset)
+      }
+      while k < end {
+        let first = k
+        var s = stores[column(k)], all = Array(columns[Int(s.columns) ..< Int(s.columns + s.count)])
+        k += 1
+        while k < end, stores[column(k)].out == s.out, stores[column(k)].offset == s.offset + all.count {
+          let n = stores[column(k)]
+          all += columns[Int(n.columns) ..< Int(n.columns + n.count)]
+          k += 1
+        }
+        (s.columns, s.count) = (Int32(columns.count), Int32(all.count))
+        columns += all
+        instructions.append(BlockInstruction(x: Int32(stores.count), out: 0))
+        stores.append(s)
+        steps.append(first ..< k)
+      }
+    }
   }
 
   /// Simple instructions wait for those that read them, where that keeps no more registers alive.
