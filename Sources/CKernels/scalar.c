@@ -6,7 +6,7 @@
 
 enum { CODE_CASTS = CK_ROW_COUNT * CK_DTYPES, CODE_ROUNDS = CODE_CASTS + CK_DTYPES * CK_DTYPES,
        CODE_LOADS = CODE_ROUNDS + CK_DTYPES, CODE_STORES = CODE_LOADS + CK_DTYPES, CODE_FILLS = CODE_STORES + CK_DTYPES,
-       CODES = CODE_FILLS + CK_DTYPES };
+       CODE_PAIRS = CODE_FILLS + CK_DTYPES, CODES = CODE_PAIRS + CK_DTYPES };
 
 int ck_scalar_code_row(int row, int dtype) { return ck_row_kernel(row, dtype) ? row * CK_DTYPES + dtype : -1; }
 int ck_scalar_code_cast(int from, int to) { return ck_cast_kernel(from, to) ? CODE_CASTS + from * CK_DTYPES + to : -1; }
@@ -22,6 +22,7 @@ static inline ck_kernel kernel_of(const ck_table *table, int c) {
 }
 ck_kernel ck_scalar_kernel(int code) { return code >= 0 && code < CODE_LOADS ? kernel_of(ck_current(), code) : NULL; }
 int ck_scalar_code_fill(int dtype) { return dtype >= 0 && dtype < CK_DTYPES && dtype != CK_F16 && dtype != CK_BF16 ? CODE_FILLS + dtype : -1; }
+int ck_scalar_code_pair(int dtype) { return dtype == CK_F64 || dtype == CK_F32 || dtype == CK_I64 || dtype == CK_I32 ? CODE_PAIRS + dtype : -1; }
 
 #define UNARY(name, dtype) (Unary_##name * CK_DTYPES + dtype)
 #define BINARY(name, dtype) ((CK_UNARY_COUNT + Binary_##name) * CK_DTYPES + dtype)
@@ -147,6 +148,14 @@ TRANSFERS(1, uint8_t)
 FILL(8, uint64_t)
 FILL(4, uint32_t)
 FILL(1, uint8_t)
+#define PAIR(DT, E)                                                                             \
+  STEP(pair_##DT) {                                                                             \
+    const E v[2] = {(E)slots[p->x], (E)slots[p->z]};                                            \
+    memcpy(place(outside, p->y), v, sizeof v);                                                  \
+    NEXT;                                                                                       \
+  }
+PAIR(8, uint64_t)
+PAIR(4, uint32_t)
 STEP(load_half) { outside->table->casts[p->code - CODE_LOADS][CK_F32](place(outside, p->x), 0, 0, slots + p->out, 1); NEXT; }
 STEP(store_half) { outside->table->casts[CK_F32][p->code - CODE_STORES](slots + p->x, 0, 0, place(outside, p->y), 1); NEXT; }
 
@@ -168,6 +177,7 @@ static const step steps[CODES] = {
   [code + CK_BOOL] = what##_1, [code + CK_F16] = what##_half, [code + CK_BF16] = what##_half,
   [CODE_FILLS + CK_F64] = fill_8, [CODE_FILLS + CK_I64] = fill_8, [CODE_FILLS + CK_F32] = fill_4, [CODE_FILLS + CK_I32] = fill_4,
   [CODE_FILLS + CK_BOOL] = fill_1,
+  [CODE_PAIRS + CK_F64] = pair_8, [CODE_PAIRS + CK_I64] = pair_8, [CODE_PAIRS + CK_F32] = pair_4, [CODE_PAIRS + CK_I32] = pair_4,
   MOVES(load, CODE_LOADS) MOVES(store, CODE_STORES)
 };
 

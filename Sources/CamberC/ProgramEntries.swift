@@ -51,7 +51,7 @@ final class ProgramHandle: Handled {
   }
 
   func lane(_ w: Workspace) -> ck_lane {
-    ck_lane(gate: ck_gate(), direct: w.direct, slots: w.slots, program: identity,
+    ck_lane(gate: ck_gate(), direct: w.direct, silent: w.silent, slots: w.slots, program: identity,
             bytes: bytes, inputs: UInt32(inputBytes.count), outputs: UInt32(outputBytes.count))
   }
 

@@ -84,6 +84,14 @@ extension ARM64: Target {
   }
 
   mutating func spread(_ r: Int, _ kind: Kind, into t: Int) {}
+  mutating func store(_ r: Int, _ s: Int, _ both: Int, _ kind: Kind, to t: ck_transfer) {
+    var behind = t
+    behind.offset += kind == .f32 ? 4 : 8
+    store(r, kind, to: t)
+    store(s, kind, to: behind)
+  }
+  static var takesSilence: Bool { false }
+  static func takesSilence(_ o: Op) -> Bool { false }
   mutating func fill(_ r: Int, _ spread: Int, _ kind: Kind, _ t: ck_transfer, count: Int) {
     var t = t
     for _ in 0 ..< count {
@@ -191,7 +199,7 @@ extension ARM64: Target {
     case .fromMask:
       one(d, f32: f32)
       and(d, d, x)
-    case .fromI64, .fromI32, .call, .load, .store, .fill: break
+    case .fromI64, .fromI32, .call, .load, .store, .fill, .pair: break
     }
   }
 

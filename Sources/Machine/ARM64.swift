@@ -7,6 +7,7 @@ struct ARM64 {
   enum Size: UInt32 { case byte, half, word, double }
 
   var buffer: CodeBuffer
+  var silent = false
   init(_ buffer: CodeBuffer) { self.buffer = buffer }
   /// Which pointer each of x9 to x15 holds (-1: none), and when it was used last.
   var pointed = SIMD8<Int64>(repeating: -1), used = SIMD8<Int64>(repeating: 0)

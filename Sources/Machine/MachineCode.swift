@@ -27,6 +27,8 @@ package final class MachineCode {
   /// By part, as long as this lives.
   package let entries: UnsafePointer<Function>
   package let bytes: Int
+  /// One part that reads nothing of the floating-point environment but whether small numbers are kept (`ck_gradual`), and leaves no trace in it.
+  package let silent: Bool
 
   /// Numbers that one fill writes at most.
   package static let mostFilled = 64
@@ -74,6 +76,7 @@ package final class MachineCode {
       at[n] = start
     }
     bytes = t.target.buffer.count
+    silent = parts == 1 && t.silent
     guard let pages = t.target.buffer.seal() else {
       ck_free(offsets)
       return nil

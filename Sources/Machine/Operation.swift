@@ -12,7 +12,7 @@ enum Op: UInt8 {
   case eq, ne, lt, le, gt, ge, and, or, xor
   case select, gate, clamp
   case toF64, toF32, fromMask, toMask, fromI64, fromI32
-  case load, store, fill
+  case load, store, fill, pair
 }
 
 /// A code of scalar programs. `kind` is the arithmetic's, `from` that of a cast's operand; a call is found again by its row
@@ -74,6 +74,7 @@ enum Operations {
       set(ck_scalar_code_load(Int32(d)), Operation(op: .load, x: carrier(d), out: carrier(d), arity: 1, source: half ? .load : .none, a: Int16(d)))
       set(ck_scalar_code_store(Int32(d)), Operation(op: .store, x: carrier(d), out: carrier(d), arity: 1, source: half ? .store : .none, a: Int16(d)))
       set(ck_scalar_code_fill(Int32(d)), Operation(op: .fill, x: carrier(d), out: carrier(d), arity: 1, a: Int16(d)))
+      set(ck_scalar_code_pair(Int32(d)), Operation(op: .pair, x: carrier(d), z: carrier(d), out: carrier(d), arity: 1, a: Int16(d)))
     }
     return t
   }()

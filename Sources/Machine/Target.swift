@@ -33,6 +33,13 @@ protocol Target {
   mutating func store(_ r: Int, _ kind: Kind, to t: ck_transfer)
   /// `count` numbers from t on become what r holds; register `spread` holds it as often as it fits, since the function of that name.
   mutating func fill(_ r: Int, _ spread: Int, _ kind: Kind, _ t: ck_transfer, count: Int)
+  /// r and s to t and the place behind it; `both` is a register for the two.
+  mutating func store(_ r: Int, _ s: Int, _ both: Int, _ kind: Kind, to t: ck_transfer)
+  /// The part that comes reads nothing of the floating-point environment but whether small numbers are kept, and leaves no trace in it. Where `takesSilence`, and
+  /// for operations that do.
+  var silent: Bool { get set }
+  static var takesSilence: Bool { get }
+  static func takesSilence(_ o: Op) -> Bool
   mutating func spread(_ r: Int, _ kind: Kind, into t: Int)
   /// Every vector register is lost. Operands beyond the arity are not looked at.
   mutating func call(_ kernel: UInt, arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, _ out: Spot)

@@ -22,6 +22,9 @@ struct Translator<T: Target> {
   private let demands: UnsafeMutablePointer<Demand>
   /// Whether the part calls kernels.
   private var calls = false
+  /// Whether the last part was made silent; parts of more instructions are not, since theirs would be longer.
+  private(set) var silent = false
+  private static var mostSilent: Int { 1000 }
   private var eager = false
   /// Between fills with one number: its slot and the register that holds it many times.
   private var filling: (slot: Int32, register: Int) = (-1, 0)
@@ -94,6 +97,9 @@ struct Translator<T: Target> {
     guard room() else { return nil }
     target.align()
     let start = target.buffer.count
+    silent = T.takesSilence && !calls && count <= Self.mostSilent
+    if silent { for k in 0 ..< count where uses[k].w != Self.never && !T.takesSilence(table[Int(code[k].code)].op) { silent = false } }
+    target.silent = silent
     target.enter(calls: calls, near: near)
     for k in 0 ..< count {
       let u = uses[k]
@@ -106,6 +112,7 @@ struct Translator<T: Target> {
       case .load: load(i, o, u, Int32(count))
       case .store: store(i, o, u, Int32(count))
       case .fill: fill(i, o, u, Int32(count))
+      case .pair: pair(i, o, u, Int32(count))
       default: inline(i, o, u, Int32(count))
       }
     }
@@ -119,7 +126,9 @@ struct Translator<T: Target> {
         continue
       }
       next[Int(i.x)] = Self.never
-      if table[Int(i.code)].op == .store || table[Int(i.code)].op == .fill { continue }
+      let op = table[Int(i.code)].op
+      if op == .pair { next[Int(i.z)] = Self.never }
+      if op == .store || op == .fill || op == .pair { continue }
       next[Int(i.y)] = Self.never
       next[Int(i.z)] = Self.never
       next[Int(i.out)] = Self.never
@@ -142,7 +151,7 @@ struct Translator<T: Target> {
       let i = code[k]
       guard Int(i.code) < known else { return false }
       let op = table[Int(i.code)].op
-      if op == .load || op == .store || op == .fill {
+      if op == .load || op == .store || op == .fill || op == .pair {
         guard look(i, op, Int32(k), n) else { return false }
         continue
       }
@@ -169,6 +178,13 @@ struct Translator<T: Target> {
     guard number >= 0, Int(number) < transfers.count, UInt32(bitPattern: slot) < n, op != .fill || 0 ... MachineCode.mostFilled ~= Int(i.z) else { return false }
     if table[Int(i.code)].calls { calls = true }
     let after = next[Int(slot)]
+    if op == .pair {
+      guard UInt32(bitPattern: i.z) < n else { return false }
+      uses[Int(k)] = SIMD4(after, Self.never, next[Int(i.z)], 0)
+      next[Int(i.z)] = k
+      next[Int(slot)] = k
+      return true
+    }
     if op == .load {
       next[Int(slot)] = Self.never
       uses[Int(k)] = SIMD4(Self.never, Self.never, Self.never, after)
@@ -366,6 +382,15 @@ struct Translator<T: Target> {
     let r = hold(i.x, o.pointee.x, -1)
     target.store(r, o.pointee.x, to: t)
     settle(i.x, u.x, end)
+  }
+
+  private mutating func pair(_ i: ck_instr, _ o: UnsafePointer<Operation>, _ u: SIMD4<Int32>, _ end: Int32) {
+    pinned = 0
+    let x = hold(i.x, o.pointee.x, -1), z = hold(i.z, o.pointee.z, -1), both = take()
+    target.store(x, z, both, o.pointee.x, to: transfers[Int(i.y)])
+    free |= bit(both)
+    settle(i.x, u.x, end)
+    settle(i.z, u.z, end)
   }
 
   private mutating func fill(_ i: ck_instr, _ o: UnsafePointer<Operation>, _ u: SIMD4<Int32>, _ end: Int32) {

@@ -8,7 +8,7 @@ extension X86: Target {
   static func demand(_ o: Operation) -> Demand {
     switch o.op {
     case .call, .copy, .neg, .abs, .round, .floor, .ceil, .trunc, .square, .sqrt, .isnan, .not, .and, .or, .xor: Demand()
-    case .select, .toF64, .toF32, .fromMask, .isfinite, .load, .store, .fill: Demand()
+    case .select, .toF64, .toF32, .fromMask, .isfinite, .load, .store, .fill, .pair: Demand()
     case .fromI64, .fromI32: Demand()
     case .add, .sub, .mul, .div: Demand(folds: 1)
     case .eq, .ne, .lt, .le, .gt, .ge: Demand(folds: 1)
@@ -61,6 +61,19 @@ extension X86: Target {
   mutating func load(_ r: Int, _ kind: Kind, from t: ck_transfer) { load(r, kind, outside(t)) }
   mutating func store(_ r: Int, _ kind: Kind, to t: ck_transfer) { store(r, kind, outside(t)) }
 
+  mutating func store(_ r: Int, _ s: Int, _ both: Int, _ kind: Kind, to t: ck_transfer) {
+    let m = outside(t)
+    join(both, r, s, f32: kind == .f32)
+    if kind == .f32 { store(both, m, f32: false) } else { storeHalf(both, m) }
+  }
+  static var takesSilence: Bool { ck_level() >= 2 }
+  static func takesSilence(_ o: Op) -> Bool {
+    switch o {
+    case .copy, .neg, .abs, .square, .reciprocal, .sqrt, .add, .sub, .mul, .div, .not, .and, .or, .xor, .select, .gate, .fromMask, .load, .store, .fill, .pair: true
+    default: false
+    }
+  }
+
   mutating func spread(_ r: Int, _ kind: Kind, into t: Int) {
     if kind != .mask { broadcast(t, r, f32: kind == .f32) }
   }
@@ -76,6 +89,13 @@ extension X86: Target {
     // Vectors, the last of which may lie over the one before.
     let bytes = count * (kind == .f32 ? 4 : 8)
     var done = 0
+    if wide {
+      while bytes - done >= 64 {
+        storeWidest(spread, at(done))
+        done += 64
+      }
+      if bytes - done > 32, bytes >= 64 { return storeWidest(spread, at(bytes - 64)) }
+    }
     while bytes - done >= 32 {
       storeWide(spread, at(done))
       done += 32
@@ -203,7 +223,7 @@ extension X86: Target {
     case .fromI64, .fromI32:
       bits(0x57, d, d, .register(d))
       fromInteger(d, place(x), wide: o.op == .fromI64, f32: f32)
-    case .call, .load, .store, .fill: break
+    case .call, .load, .store, .fill, .pair: break
     }
   }
 

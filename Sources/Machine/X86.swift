@@ -1,6 +1,9 @@
+import CKernels
+
 /// The instructions of x86-64 with AVX that straight-line arithmetic needs. Slots are addressed from rdi, in parts that call
 /// from rbx, which stands `origin` bytes above slot 0. The host's inputs and outputs are listed at rsi and
-/// rdx, in parts that call at rbp and r14. Only 128-bit forms, fills apart: upper halves are clean outside.
+/// rdx, in parts that call at rbp and r14. Only 128-bit forms, fills apart: upper halves are clean outside. Where the machine has AVX-512, fills are of 64 bytes,
+/// and short parts without calls are `silent`: their arithmetic names its rounding and raises nothing.
 struct X86 {
   /// Where an operand is: a vector register, the home of a value, a constant before the code, bytes from a pointer (not rsp, r12, whose encoding differs).
   enum Place { case register(Int), home(Int32), literal(Literal), memory(General, Int32) }
@@ -18,6 +21,9 @@ struct X86 {
   var clock: Int64 = 0
   /// Bytes from slot 0 to the base: 32 slots about it are within reach of a displacement of one byte.
   var origin = 128
+  /// AVX-512.
+  var wide = ck_level() >= 2
+  var silent = false
   /// Upper halves hold something.
   var widened = false
   mutating func forget() { pointed = SIMD8(repeating: -1) }
@@ -80,13 +86,54 @@ struct X86 {
   }
   @inline(__always) private func scalar(_ f32: Bool) -> Prefix { f32 ? .pF3 : .pF2 }
 
+  // MARK: EVEX
+
+  /// op reg, v, rm of 64 bytes or, `still`, of one number, rounded to nearest whatever the environment says. `unit`: the bytes that `rm` names, by which short displacements count.
+  mutating func evex(_ map: UInt64, _ prefix: Prefix, _ op: UInt64, _ reg: Int, _ v: Int, _ rm: Place, w: Bool, length: UInt64, still: Bool = false, unit: Int) {
+    var b: UInt64 = 0x20, x: UInt64 = 0x40
+    switch rm {
+    case .register(let r):
+      if r & 8 != 0 { b = 0 }
+      if r & 16 != 0 { x = 0 }
+    case .memory(let p, _): if p.rawValue >= 8 { b = 0 }
+    case .home, .literal: break
+    }
+    let p0 = (reg & 8 == 0 ? 0x80 : 0) | x | b | (reg & 16 == 0 ? 0x10 : 0) | map, p1 = (w ? 0x80 : 0) | UInt64(~v & 15) << 3 | 4 | prefix.rawValue
+    let p2 = length << 5 | (still ? 0x10 : 0) | (v & 16 == 0 ? 8 : 0), field = UInt64(reg & 7) << 3
+    buffer.put(0x62 | p0 << 8 | p1 << 16 | p2 << 24 | op << 32, 5)
+    func reach(_ p: General, _ d: Int) {
+      let near = d % unit == 0 && d / unit == Int(Int8(truncatingIfNeeded: d / unit))
+      buffer.put((near ? 0x40 : 0x80) | p.rawValue & 7 | field, 1)
+      buffer.put(UInt64(truncatingIfNeeded: near ? d / unit : d), near ? 1 : 4)
+    }
+    switch rm {
+    case .register(let r): buffer.put(0xC0 | field | UInt64(r & 7), 1)
+    case .home(let slot): reach(base, Int(slot) * 8 - origin)
+    case .memory(let p, let d): reach(p, Int(d))
+    case .literal(let k):
+      buffer.put(0x05 | field, 1)
+      buffer.put(UInt64(truncatingIfNeeded: k.rawValue * 16 - (buffer.count + 4)), 4)
+    }
+  }
+  /// Arithmetic that neither reads nor writes the environment: of registers; xmm31 is nobody's.
+  mutating func stillArithmetic(_ op: UInt64, _ d: Int, _ a: Int, _ b: Place, f32: Bool) {
+    var b = b
+    if case .register = b {} else {
+      evex(1, scalar(f32), 0x10, 31, 0, b, w: !f32, length: 0, unit: f32 ? 4 : 8)
+      b = .register(31)
+    }
+    evex(1, scalar(f32), op, d, a, b, w: !f32, length: 0, still: true, unit: 1)
+  }
+
   // MARK: vector registers
 
   mutating func load(_ d: Int, _ m: Place, f32: Bool) { vex(1, scalar(f32), 0x10, d, 0, m) }
   mutating func store(_ s: Int, _ m: Place, f32: Bool) { vex(1, scalar(f32), 0x11, s, 0, m) }
   mutating func move(_ d: Int, _ s: Int) { vex(1, .none, 0x28, d, 0, .register(s)) }
   /// add 58, mul 59, sub 5C, min 5D, div 5E, max 5F, sqrt 51.
-  @inline(__always) mutating func arithmetic(_ op: UInt64, _ d: Int, _ a: Int, _ b: Place, f32: Bool) { vex(1, scalar(f32), op, d, a, b) }
+  @inline(__always) mutating func arithmetic(_ op: UInt64, _ d: Int, _ a: Int, _ b: Place, f32: Bool) {
+    if silent { stillArithmetic(op, d, a, b, f32: f32) } else { vex(1, scalar(f32), op, d, a, b) }
+  }
   /// and 54, and-not 55 (not a, and b), or 56, xor 57: of all 128 bits.
   @inline(__always) mutating func bits(_ op: UInt64, _ d: Int, _ a: Int, _ b: Place) { vex(1, .p66, op, d, a, b) }
   mutating func compare(_ c: Comparison, _ d: Int, _ a: Int, _ b: Place, f32: Bool) {
@@ -100,9 +147,12 @@ struct X86 {
     vex(3, .p66, f32 ? 0x4A : 0x4B, d, a, b, immediate: UInt64(mask) << 4, tail: 1)
   }
   mutating func broadcast(_ d: Int, _ a: Int, f32: Bool) {
-    vex(2, .p66, f32 ? 0x18 : 0x19, d, 0, .register(a), long: true)
+    if wide { evex(2, .p66, f32 ? 0x18 : 0x19, d, 0, .register(a), w: !f32, length: 2, unit: 1) } else { vex(2, .p66, f32 ? 0x18 : 0x19, d, 0, .register(a), long: true) }
     widened = true
   }
+  /// d: a's number, then b's.
+  mutating func join(_ d: Int, _ a: Int, _ b: Int, f32: Bool) { vex(1, f32 ? .none : .p66, 0x14, d, a, .register(b)) }
+  mutating func storeWidest(_ s: Int, _ m: Place) { evex(1, .p66, 0x11, s, 0, m, w: true, length: 2, unit: 64) }
   mutating func storeWide(_ s: Int, _ m: Place) { vex(1, .p66, 0x11, s, 0, m, long: true) }
   mutating func storeHalf(_ s: Int, _ m: Place) { vex(1, .p66, 0x11, s, 0, m) }
   /// vzeroupper, where it is needed

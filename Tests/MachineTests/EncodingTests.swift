@@ -27,6 +27,7 @@ final class EncodingTests: XCTestCase {
   func testAgainstObjdump() throws {
     guard FileManager.default.isExecutableFile(atPath: "/usr/bin/objdump") else { throw XCTSkip("no objdump") }
     e = X86(CodeBuffer(bytes: 4096)!)
+    e.wide = false
     let start = e.buffer.count
     let low = [0, 7, 8, 15], homes: [X86.Place] = [.home(0), .home(31), .home(32), .home(1 << 26), .memory(.rcx, 8), .memory(.r9, 0), .memory(.r11, 1 << 29), .memory(.r8, -128)]
     let registers = low.map { X86.Place.register($0) }
@@ -86,6 +87,28 @@ final class EncodingTests: XCTestCase {
       emit("mov \(text(m, "BYTE")),al") { $0.storeAL(m) }
       for r in [X86.General.rcx, .r8, .r11] { emit("mov \(r),\(text(m, "QWORD"))") { $0.pointer(r, m) } }
       for r in [X86.General.rdi, .rsi, .rdx, .rcx, .rax, .r10] { emit("lea \(r),\(text(m, "").dropFirst(5))") { $0.address(r, m) } }
+    }
+    e.wide = true
+    for d in low {
+      for a in low {
+        emit("vbroadcastsd zmm\(d),xmm\(a)") { $0.broadcast(d, a, f32: false) }
+        emit("vbroadcastss zmm\(d),xmm\(a)") { $0.broadcast(d, a, f32: true) }
+        for b in low {
+          emit("vunpcklpd xmm\(d),xmm\(a),xmm\(b)") { $0.join(d, a, b, f32: false) }
+          emit("vunpcklps xmm\(d),xmm\(a),xmm\(b)") { $0.join(d, a, b, f32: true) }
+        }
+        for f32 in [false, true] {
+          let s = f32 ? "ss" : "sd"
+          for (op, name) in [(0x58, "add"), (0x59, "mul"), (0x5C, "sub"), (0x5E, "div"), (0x51, "sqrt")] {
+            for b in low { emit("v\(name)\(s) xmm\(d),xmm\(a),xmm\(b),{rn-sae}") { $0.stillArithmetic(UInt64(op), d, a, .register(b), f32: f32) } }
+            for b in homes + [.memory(.r10, 512), .literal(f32 ? .one32 : .one64)] {
+              expected.append("vmov\(s) xmm31,\(text(b, f32 ? "DWORD" : "QWORD"))")
+              emit("v\(name)\(s) xmm\(d),xmm\(a),xmm31,{rn-sae}") { $0.stillArithmetic(UInt64(op), d, a, b, f32: f32) }
+            }
+          }
+        }
+      }
+      for m in homes + [.memory(.rcx, 64), .memory(.r11, -640), .memory(.r9, 8128)] { emit("vmovupd \(text(m, "ZMMWORD")),zmm\(d)") { $0.storeWidest(d, m) } }
     }
     emit("vzeroupper") { $0.narrow() }
     let count = e.buffer.count

@@ -109,6 +109,21 @@ final class ProgramTests: XCTestCase {
     }
   }
 
+  /// Arithmetic alone, which brings its own rounding: the same in any floating-point environment, of which no trace is left.
+  func testSilentPrograms() {
+    var r = Random(37)
+    let quiet = Code.all.filter { c in c.name.hasSuffix("f64") && ["add ", "sub ", "mul ", "div ", "sqrt ", "square ", "neg ", "reciprocal "].contains { c.name.hasPrefix($0) } }
+    XCTAssertEqual(quiet.count, 8)
+    for round in 0 ..< 200 {
+      let s = Sample(moving: &r, count: 1 + r.below(120), slots: [8, 20, 40][r.below(3)], codes: quiet, kinds: [.f64], halves: false)
+      if let d = s.difference(kept: s.kept) { return XCTFail("program \(round) of \(s.code.count): \(d)") }
+      let made = s.transfers.withUnsafeBufferPointer { MachineCode(s.code, count: s.code.count, slots: s.before.count, kept: [], transfers: $0) }
+      XCTAssertEqual(made?.silent, ck_level() >= 2)
+    }
+    let one = Sample(&r, count: 5, slots: 8, codes: Code.all.filter { $0.name == "maximum f64" })
+    XCTAssertEqual(MachineCode(one.code, count: one.code.count, slots: 8, kept: [one.code[4].out])?.silent, false)
+  }
+
   /// Loads give what kernels see, stores what was computed: not only the same on both back ends.
   func testTransferredValues() throws {
     let load = UInt16(ck_scalar_code_load(0)), store = UInt16(ck_scalar_code_store(0)), add = Code.named("add f64").code

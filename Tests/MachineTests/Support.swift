@@ -144,6 +144,12 @@ struct Sample {
         }
         return
       }
+      let pair = ck_scalar_code_pair(Int32(d.rawValue)), others = (0 ..< slots).filter { now[$0] == now[s] }
+      if pair >= 0, r.below(2) == 0 {
+        let z = Int32(others[r.below(others.count)])
+        all.append(ck_instr(code: UInt16(pair), pad: 0, x: Int32(s), y: room(true, 0x5555_5555_5555_5555, words: 2), z: z, out: 0))
+        return
+      }
       all.append(ck_instr(code: UInt16(ck_scalar_code_store(Int32(d.rawValue))), pad: 0, x: Int32(s), y: room(true, 0x5555_5555_5555_5555), z: 0, out: 0))
     }
     for s in 0 ..< slots where now[s] != .h && now[s] != .b && r.below(8) > 0 {

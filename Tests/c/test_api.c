@@ -617,10 +617,63 @@ static void files(void) {
   CHECK(camber_tensors_open(path, &status) == NULL && status == CAMBER_EIO);
 }
 
+/* ---- The floating-point environment ---- */
+
+#if defined __x86_64__
+#include <xmmintrin.h>
+static unsigned environment(void) { return _mm_getcsr(); }
+static void set_environment(unsigned v) { _mm_setcsr(v); }
+#else
+static unsigned environment(void) { return 0x1F80; }
+static void set_environment(unsigned v) { (void)v; }
+#endif
+
+/* Whatever the host has set (rounding, small numbers flushed, exceptions that trap, flags), results are the same and it stays as it was: for arithmetic alone, with
+ * comparisons, with calls of functions, and with kernels. */
+static void environments(void) {
+  for (int kind = 0; kind < 8; kind++) {
+    camber_tape *tape = camber_tape_new();
+    camber_node x[4], out[6];
+    for (int i = 0; i < 4; i++) x[i] = camber_input(tape, CAMBER_F64, NULL, 0);
+    camber_node product = camber_mul(tape, x[0], x[1]), third = camber_div(tape, x[2], x[3]);
+    out[0] = camber_add(tape, product, third);
+    out[1] = camber_sqrt(tape, camber_sub(tape, product, x[2]));
+    out[2] = camber_mul(tape, camber_mul(tape, x[0], x[0]), camber_square(tape, x[1]));
+    out[3] = camber_reciprocal(tape, camber_sub(tape, third, third));
+    out[4] = kind & 1 ? camber_maximum(tape, product, third) : camber_neg(tape, product);
+    out[5] = kind & 2 ? camber_exp(tape, third) : camber_div(tape, third, camber_add(tape, x[3], x[1]));
+    camber_program *p = camber_program_new(tape, x, 4, out, 6);
+    CHECK(p != NULL);
+    STATUS(camber_program_set(p, "backend", kind & 4 ? 1 : 0), CAMBER_OK);
+    camber_workspace *w = camber_workspace_new(p);
+    const double points[4][4] = {{0.1, 0.3, 1, 3}, {1e-160, -3e-160, 1e-308, 7}, {1e200, 1e200, -1, 0}, {5e-324, 0.75, 5e-324, 3}};
+    for (int k = 0; k < 4; k++) {
+      double want[6], got[6];
+      const void *in[4];
+      void *to[6], *first[6];
+      for (int i = 0; i < 4; i++) in[i] = &points[k][i];
+      for (int i = 0; i < 6; i++) to[i] = &got[i], first[i] = &want[i];
+      STATUS(camber_run(p, w, in, first), CAMBER_OK);
+      const unsigned before = environment();
+      int same = 1;
+      for (unsigned e = 0; e < 64; e++) {   /* rounding, small results flushed, small operands as 0, exceptions that trap, a flag */
+        const unsigned wanted = (e & 3) << 13 | (e & 4 ? 0x8000u : 0) | (e & 8 ? 0x40u : 0) | (e & 16 ? 0 : 0x1F80u) | (e & 32 ? 0x04u : 0);
+        set_environment(wanted);
+        camber_status s = camber_run(p, w, in, to);
+        const unsigned left = environment();
+        set_environment(before);
+        same &= s == CAMBER_OK && (left == wanted || before == left) && !memcmp(want, got, sizeof got);
+      }
+      CHECK(same);
+    }
+    camber_workspace_free(w), camber_program_free(p), camber_tape_free(tape);
+  }
+}
+
 int main(int argc, char **argv) {
   t = camber_tape_new();
   library(argc > 1 ? argv[1] : "include");
-  tapes_and_leaves(), rows(), shapes(), windows(), reductions(), order(), scatters(), associative(), algebra(), randomness(), loops(), derivatives(), programs(), training(), files();
+  tapes_and_leaves(), rows(), shapes(), windows(), reductions(), order(), scatters(), associative(), algebra(), randomness(), loops(), derivatives(), programs(), training(), files(), environments();
   STATUS(camber_tape_status(t), CAMBER_OK);
   if (camber_tape_status(t) < 0) fprintf(stderr, "%s\n", camber_tape_message(t));
   camber_tape_free(t);

@@ -59,11 +59,12 @@ int ck_scalar_code_cast(int from, int to);   /* 16-bit formats: pass CK_F32 and 
 int ck_scalar_code_round(int dtype);
 ck_kernel ck_scalar_kernel(int code);        /* that of such a code, NULL where there is none */
 /* A number in memory: `offset` bytes from slot 0 (base 0), from inputs[host] (base 1) or from outputs[host] (base 2). A load takes transfer x
- * to slot `out`, a store slot x to transfer y, a fill slot x to z numbers from transfer y on. */
+ * to slot `out`, a store slot x to transfer y, a fill slot x to z numbers from transfer y on, a pair slot x to transfer y and slot z behind it. */
 typedef struct ck_transfer { int64_t offset; int32_t host, base; } ck_transfer;
 int ck_scalar_code_load(int dtype);
 int ck_scalar_code_store(int dtype);
 int ck_scalar_code_fill(int dtype);
+int ck_scalar_code_pair(int dtype);
 void ck_scalar_run(const ck_instr *code, size_t count, uint64_t *slots, const ck_transfer *transfers, const void *const *inputs, void *const *outputs);
 /* Instructions were written into [begin, end): before they run. */
 void ck_code_written(void *begin, void *end);

@@ -41,11 +41,12 @@ struct ScalarCode: ~Copyable {
     var any = false
     for s in 0 ..< c.steps.count where c.steps[s].kind == .scalar { any = true }
     if !any { return }
-    // By position: the slot, the number of the last reading member, the first store in a joined array (`same`: the next). They hold for one step.
+    // By position: the slot, the time of the last reading (2 m of member m, 2 m + 1 of a store after it), the first store in a joined array (`same`: the
+    // next; `partner`: the one beside it, which is stored with it). They hold for one step.
     let slot = try Memory<Int32>(g.count, filling: -1), last = try Memory<Int32>(g.count, filling: -1), head = try Memory<Int32>(g.count, filling: -1)
-    let same = try Memory<Int32>(values.places.stores.count, filling: -1)
+    let same = try Memory<Int32>(values.places.stores.count, filling: -1), partner = try Memory<Int32>(values.places.stores.count, filling: -1)
     for t in 0 ..< c.schedule.count where c.steps[Int(c.schedule[t])].kind == .scalar {
-      try step(g, c, values, Int(c.schedule[t]), slot.p, last.p, head.p, same.p)
+      try step(g, c, values, Int(c.schedule[t]), slot.p, last.p, head.p, same.p, partner.p)
     }
   }
 
@@ -63,7 +64,7 @@ struct ScalarCode: ~Copyable {
 
   private mutating func step(_ g: Graph, _ c: borrowing Clusters, _ values: borrowing Values, _ s: Int,
                              _ slot: UnsafeMutablePointer<Int32>, _ last: UnsafeMutablePointer<Int32>, _ head: UnsafeMutablePointer<Int32>,
-                             _ same: UnsafeMutablePointer<Int32>) throws(Failure) {
+                             _ same: UnsafeMutablePointer<Int32>, _ partner: UnsafeMutablePointer<Int32>) throws(Failure) {
     let info = c.steps[s], items = g.items, codes = Rows.codes, exact = Rows.exact, classes = Rows.classes
     let members = c.members.p + Int(info.start)
     var range = ScalarRange(code: code.count)
@@ -74,7 +75,7 @@ struct ScalarCode: ~Copyable {
       let r = g.record(Int(members[m]))
       for k in 0 ..< Int(r.arity) {
         let q = Int(items[g.operand(r, k)].root)
-        last[q] = Int32(m)
+        last[q] = Int32(2 * m)
         try load(g, values, q, s, info.stage, slot, &range)
       }
     }
@@ -87,21 +88,34 @@ struct ScalarCode: ~Copyable {
     }
     range.near = min(top, Int32(slots))
     e = first
-    var known: [(slot: Int32, place: Int)] = [], later: [Target] = []
+    var known: [(slot: Int32, place: Int)] = [], later: [Target] = [], moved: [Target] = []
     while e >= 0 {
       let x = places.stores[e], q = Int(x.source), next = Int(x.next)
       if items[q].step < -1 {
         known.append((-2 - items[q].step, e))
       } else if isOutside(g, q, s) {
-        try store(g, x, slot[q], &range)
+        moved.append(Target(x, e))
       } else {
         same[e] = head[q]
         head[q] = Int32(e)
-        later.append(Target(x))
+        later.append(Target(x, e))
       }
       e = next
     }
+    moved.sort()
+    e = 0
+    while e < moved.count {
+      let x = places.stores[Int(moved[e].store)]
+      if e + 1 < moved.count, moved[e + 1].stands(behind: moved[e]), Rows.pair[Int(g.dtype(Int(x.target)))] >= 0 {
+        try store(g, x, slot[Int(x.source)], and: slot[Int(places.stores[Int(moved[e + 1].store)].source)], &range)
+        e += 2
+      } else {
+        try store(g, x, slot[Int(x.source)], &range)
+        e += 1
+      }
+    }
     try fill(g, places, &known, &later, &range)
+    pair(g, places, members, Int(info.count), later, last, head, same, partner)
     e = first
     while e >= 0 {
       let q = Int(places.stores[e].source)
@@ -121,7 +135,7 @@ struct ScalarCode: ~Copyable {
       }
       for k in 0 ..< min(Int(r.arity), 3) {
         let q = Int(items[g.operand(r, k)].root)
-        if items[q].step < -1 || last[q] != Int32(m) { continue }
+        if items[q].step < -1 || last[q] != Int32(2 * m) { continue }
         last[q] = -1
         try free.add(slot[q])
         if items[q].step != Int32(s) || items[q].kind == .part { slot[q] = -1 }
@@ -143,7 +157,7 @@ struct ScalarCode: ~Copyable {
         range.stores += 1
         range.storing += 1
       }
-      try repeated(g, places, p, out, head, same, &range)
+      try repeated(g, places, p, out, head, same, partner, slot, last, m, &range)
       if last[p] < 0 { try free.add(out) }
     }
     for m in 0 ..< Int(info.count) { slot[Int(members[m])] = -1 }
@@ -174,18 +188,59 @@ struct ScalarCode: ~Copyable {
     range.storing += 1
   }
 
+  /// Two numbers side by side.
+  private mutating func store(_ g: Graph, _ x: Places.Store, _ slot: Int32, and other: Int32, _ range: inout ScalarRange) throws(Failure) {
+    try store(g, x, slot, &range)
+    self.code[self.code.count - 1].code = UInt16(truncatingIfNeeded: Rows.pair[Int(g.dtype(Int(x.target)))])
+    self.code[self.code.count - 1].z = other
+    range.stores += 1
+  }
+
+  /// Members that computed one soon after the other what lies side by side are stored at once, after the second: stores are what such code waits for. The
+  /// first one's slot is kept until then.
+  private func pair(_ g: Graph, _ places: Places, _ members: UnsafeMutablePointer<Int32>, _ count: Int, _ later: [Target], _ last: UnsafeMutablePointer<Int32>,
+                    _ head: UnsafeMutablePointer<Int32>, _ same: UnsafeMutablePointer<Int32>, _ partner: UnsafeMutablePointer<Int32>) {
+    if later.count < 2 { return }
+    // For now, who stores: the member's number; those that are stored often keep to themselves.
+    for m in 0 ..< count {
+      var few = 0, e = head[Int(members[m])]
+      while e >= 0, few < 4 { (few, e) = (few + 1, same[Int(e)]) }
+      e = few < 4 ? head[Int(members[m])] : -1
+      while e >= 0 {
+        partner[Int(e)] = Int32(m)
+        e = same[Int(e)]
+      }
+    }
+    var i = 0
+    while i < later.count {
+      let a = Int(later[i].store), b = i + 1 < later.count && later[i + 1].stands(behind: later[i]) ? Int(later[i + 1].store) : -1
+      if b >= 0, partner[a] >= 0, partner[b] >= 0, abs(partner[a] - partner[b]) <= ScalarCode.soon, Rows.pair[Int(g.dtype(Int(places.stores[a].target)))] >= 0 {
+        let after = 2 * max(partner[a], partner[b]) + 1
+        for q in [places.stores[a].source, places.stores[b].source] { last[Int(q)] = max(last[Int(q)], after) }
+        (partner[a], partner[b]) = (Int32(b), Int32(a))
+        i += 2
+      } else {
+        partner[a] = -1
+        i += 1
+      }
+    }
+  }
+  private static var soon: Int32 { 32 }
+
   /// An element of a joined array.
   private struct Target: Comparable {
-    let array: Int32, offset: Int
-    init(_ s: Places.Store) { (array, offset) = (s.target, s.offset) }
-    init(_ s: Places.Store, plus n: Int) { (array, offset) = (s.target, s.offset + n) }
+    let array: Int32, store: Int32, offset: Int
+    init(_ s: Places.Store, _ number: Int) { (array, store, offset) = (s.target, Int32(truncatingIfNeeded: number), s.offset) }
+    init(_ s: Places.Store, plus n: Int) { (array, store, offset) = (s.target, -1, s.offset + n) }
+    func stands(behind x: Self) -> Bool { array == x.array && offset == x.offset + 1 }
+    func isAt(_ x: Self) -> Bool { array == x.array && offset == x.offset }
     static func < (a: Self, b: Self) -> Bool { (a.array, a.offset) < (b.array, b.offset) }
   }
 
   /// Stores constants, those that lie side by side at once. `later`: what members store afterwards; one or two such elements between equal constants
   /// are written twice, since one wide store costs less than two narrow ones.
   private mutating func fill(_ g: Graph, _ places: Places, _ known: inout [(slot: Int32, place: Int)], _ later: inout [Target], _ range: inout ScalarRange) throws(Failure) {
-    known.sort { a, b in (a.slot, Target(places.stores[a.place])) < (b.slot, Target(places.stores[b.place])) }
+    known.sort { a, b in (a.slot, Target(places.stores[a.place], a.place)) < (b.slot, Target(places.stores[b.place], b.place)) }
     later.sort()
     var i = 0
     while i < known.count {
@@ -210,7 +265,7 @@ struct ScalarCode: ~Copyable {
       let middle = (low + high) / 2
       if list[middle] < first { low = middle + 1 } else { high = middle }
     }
-    return low + count <= list.count && (0 ..< count).allSatisfy { list[low + $0] == Target(x, plus: n + $0) }
+    return low + count <= list.count && (0 ..< count).allSatisfy { list[low + $0].isAt(Target(x, plus: n + $0)) }
   }
 
   /// n numbers from a place on, in one instruction.
@@ -222,23 +277,40 @@ struct ScalarCode: ~Copyable {
     range.stores += numbers - 1
   }
 
-  /// Stores a member wherever it is wanted; four times and more side by side at once.
+  /// Stores a member wherever it is wanted; four times and more side by side at once, and what has a partner with it.
   private mutating func repeated(_ g: Graph, _ places: Places, _ p: Int, _ out: Int32, _ head: UnsafeMutablePointer<Int32>, _ same: UnsafeMutablePointer<Int32>,
+                                 _ partner: UnsafeMutablePointer<Int32>, _ slot: UnsafeMutablePointer<Int32>, _ last: UnsafeMutablePointer<Int32>, _ m: Int,
                                  _ range: inout ScalarRange) throws(Failure) {
+    if head[p] < 0 { return }
     var few = 0, e = head[p]
     while e >= 0, few < 4 { (few, e) = (few + 1, same[Int(e)]) }
-    var all: [Places.Store] = []
+    var all: [Places.Store] = [], done: [Int32] = []
     while head[p] >= 0 {
-      let x = places.stores[Int(head[p])]
-      if few < 4 { try store(g, x, out, &range) } else { all.append(x) }
-      head[p] = same[Int(head[p])]
+      let e = Int(head[p]), x = places.stores[e]
+      head[p] = same[e]
+      if few >= 4 {
+        all.append(x)
+      } else if partner[e] < 0 {
+        try store(g, x, out, &range)
+      } else {
+        // Of two partners the later one stores both.
+        let f = Int(partner[e]), y = places.stores[f], q = Int(y.source)
+        partner[e] = -1
+        if partner[f] >= 0 { continue }
+        if y.offset > x.offset { try store(g, x, out, and: slot[q], &range) } else { try store(g, y, slot[q], and: out, &range) }
+        for v in [p, q] where last[v] == Int32(2 * m + 1) {
+          last[v] = -1
+          if v != p { done.append(slot[v]) }
+        }
+      }
     }
+    for s in done { try free.add(s) }
     if few < 4 { return }
-    all.sort { Target($0) < Target($1) }
+    all.sort { Target($0, 0) < Target($1, 0) }
     var i = 0
     while i < all.count {
       var n = 1
-      while n < MachineCode.mostFilled, i + n < all.count, Target(all[i + n]) == Target(all[i], plus: n) { n += 1 }
+      while n < MachineCode.mostFilled, i + n < all.count, Target(all[i + n], 0).isAt(Target(all[i], plus: n)) { n += 1 }
       if n < 4 || Rows.fill[Int(g.dtype(Int(all[i].target)))] < 0 { n = 1 }
       try fill(g, all[i], out, n, numbers: n, &range)
       i += n

@@ -15,6 +15,7 @@ enum Rows {
   static let round: [Int32] = (0 ..< 7).map { ck_scalar_code_round(Int32($0)) }
   static let load: [Int32] = (0 ..< 7).map { ck_scalar_code_load(Int32($0)) }
   static let store: [Int32] = (0 ..< 7).map { ck_scalar_code_store(Int32($0)) }
+  static let pair: [Int32] = (0 ..< 7).map { ck_scalar_code_pair(Int32($0)) }
   static let fill: [Int32] = (0 ..< 7).map { ck_scalar_code_fill(Int32($0)) }
   static let cast: [Int32] = (0 ..< 49).map { ck_scalar_code_cast(Int32($0 / 7), Int32($0 % 7)) }
 

@@ -210,6 +210,8 @@ final class Instance {
     return entries[Int(s[0].code)]
   }
 
+  var silent: Bool { machine.map(\.silent) ?? false }
+
   /// False with a message when a kernel fails. Pointers are not null, except to arrays without elements.
   func execute(_ stage: Int, _ inputs: HostInputs, _ outputs: HostOutputs, again: Bool = false) -> Bool {
     let s = stages[stage]

@@ -18,6 +18,8 @@ package final class Workspace {
   private let stages: Int
   /// Of a program that is one step of single numbers in machine code: that code, and the slots it wants.
   package let direct: MachineCode.Function?
+  /// Whether that code is silent.
+  package let silent: Bool
   /// Of a program with guards: by stage where its outputs lie, the host's and, behind them, those that it does not see, in memory of their own.
   private let seen: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
   private let hidden: UnsafeMutableRawPointer?
@@ -51,6 +53,7 @@ package final class Workspace {
     do throws(Failure) {
       instance = try Instance(plan, arena: a, program.backend)
       direct = program.watch.isEmpty ? instance.direct : nil
+      silent = instance.silent
     } catch {
       ck_free(a)
       done.deallocate()
