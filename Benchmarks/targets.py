@@ -47,6 +47,8 @@ ROWS: dict[str, list[Target]] = {
     "mlp-hvp": [Target(0.8, "JAX", "JAX")],
     "rnea": [Target(0.5, "CasADi's C", "CasADi, generated C")],
     "quadrotor": [Target(0.7, "CasADi's C", "CasADi, generated C")],
+    "quadrotor-sparse": [Target(0.7, "CasADi's C", "CasADi, generated C")],
+    "quadrotor-sparse-batch": [Target(0.3, "CasADi's C", "CasADi, generated C")],
     "rnea-batch": [Target(0.3, "CasADi's C", "CasADi, generated C")],
     "quadrotor-batch": [Target(0.3, "CasADi's C", "CasADi, generated C")],
     # Adept is not to be had here; PEERS has it at 60 ns where CasADi's virtual machine takes 104.

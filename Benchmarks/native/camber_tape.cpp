@@ -1,5 +1,6 @@
 /* Camber, C++: PROBLEM recorded as a tape of scalars, as operator overloading does, with the templates that CppAD and ADOL-C
- * record. With -DBATCH the program runs at all points of `many` at once. Results: outputs, then gradient, product or Jacobian.
+ * record. With -DBATCH the program runs at all points of `many` at once. Results: outputs, then gradient, product or Jacobian; with
+ * -DSPARSE of the Jacobian the entries of its pattern, row by row.
  */
 #include "camber_engine.hpp"
 #include "problems.hpp"
@@ -89,7 +90,15 @@ int main(int argc, char **argv) {
         Nodes column = camber::jvp(values, {scalars[j]}, {tape.constant(1)});
         for (std::size_t i = 0; i < m; i++) entries[i * n + j] = column[i];
       }
+#ifdef SPARSE
+    Node y = camber::stack(values);
+    auto [rows, columns] = camber::SparseMatrix::jacobian({y}, {x}).prepare().pattern(camber::SparseFormat::coo);
+    Nodes known;
+    for (std::size_t k = 0; k < rows.size(); k++) known.push_back(entries[std::size_t(rows[k]) * n + std::size_t(columns[k])]);
+    out = camber::simplify({y, camber::stack(known)});
+#else
     out = camber::simplify({camber::stack(values), camber::stack(entries).reshape({dim(m), dim(n)})});
+#endif
   }
 #ifdef BATCH
   std::int64_t points = dim(worker.dim("many", 0));

@@ -1,6 +1,6 @@
 /* CasADi: the function `f` at each of N points, as generated C compiled beside this or, with -DVM, interpreted by libcasadi
  * from <folder>/f.casadi. arguments.txt lines: a row's input, the
- * numbers that a point takes of it (0: all of it, for every point). Results: output after output, each for all points. With
+ * numbers that a point takes of it (0: all of it, for every point). Results: output after output, each for all points, of sparse ones the entries. With
  * more than one thread the points are shared out by OpenMP, as CasADi's own map does.
  */
 #include <omp.h>
@@ -53,7 +53,7 @@ int main(int argc, char **argv) {
   }
   for (casadi_int i = 0; i < f_n_out(); i++) {
     const casadi_int *s = f_sparsity_out(i);
-    sizes.push_back(std::size_t(s[0] * s[1])), out.emplace_back(points * sizes.back());
+    sizes.push_back(std::size_t(s[2] ? s[0] * s[1] : s[2 + s[1]])), out.emplace_back(points * sizes.back());
   }
 #ifdef VM
   int threads = 1;   /* a memory each would be wanted */

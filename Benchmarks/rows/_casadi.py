@@ -8,11 +8,12 @@ from typing import Any
 from harness import VENV, Engine, Inputs
 
 
-def row_major(x: Any) -> Any:
-    """CasADi stores column after column: the transpose, densified, lies row after row."""
+def row_major(x: Any, sparse: bool = False) -> Any:
+    """CasADi stores column after column: the transpose, densified unless `sparse`, lies row after row."""
     import casadi
 
-    return casadi.densify(x.T if x.shape[1] > 1 else x)
+    x = x.T if x.shape[1] > 1 else x
+    return x if sparse else casadi.densify(x)
 
 
 def engine(build: Callable[[Inputs], Any], arguments: dict[str, int], vm: bool = False) -> Engine:

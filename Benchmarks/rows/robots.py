@@ -1,5 +1,5 @@
 """Jacobians of robots: a quadrotor's dynamics (17 to 13) and the inverse dynamics of a 7-joint arm (21 to 7); at one point
-and at 10,000."""
+and at 10,000. The quadrotor's also as the entries of its pattern, 61 of 221: what a solver of sparse systems asks for."""
 
 import numpy as np
 
@@ -63,13 +63,13 @@ def rnea_casadi(ca, i: Inputs, s):
     return ca.vertcat(*torques)
 
 
-def casadi_function(arm: bool):
+def casadi_function(arm: bool, sparse: bool = False):
     def build(i: Inputs):
         import casadi as ca
 
         s = ca.SX.sym("s", 21 if arm else 17)
         out = rnea_casadi(ca, i, s) if arm else ca.vertcat(*quadrotor(s))
-        return ca.Function("f", [s], [out, _casadi.row_major(ca.jacobian(out, s))], {"cse": True})
+        return ca.Function("f", [s], [out, _casadi.row_major(ca.jacobian(out, s), sparse)], {"cse": True})
 
     return build
 
@@ -112,4 +112,13 @@ def rows(arm: bool) -> list[Row]:
     return [Row(name, title, inputs, one, threads=(1,)), Row(f"{name}-batch", f"{title}, {POINTS:,} points", inputs, many)]
 
 
-ROWS = rows(False) + rows(True)
+def sparse_rows() -> list[Row]:
+    problem = ("-DPROBLEM=Quadrotor", "-DSPARSE", "-lcamber")
+    f, title = casadi_function(False, sparse=True), "quadrotor Jacobian, 61 entries of 221"
+    one = [Engine("Camber C++, tape", source="camber_tape.cpp", flags=problem), _casadi.engine(f, {"at": 0}), _casadi.engine(f, {"at": 0}, vm=True)]
+    many = [Engine("Camber C++, batched tape", source="camber_tape.cpp", flags=(*problem, "-DBATCH")), _casadi.engine(f, {"many": 17}),
+            _casadi.engine(f, {"many": 17}, vm=True)]  # fmt: skip
+    return [Row("quadrotor-sparse", title, quadrotor_inputs, one, threads=(1,)), Row("quadrotor-sparse-batch", f"{title}, {POINTS:,} points", quadrotor_inputs, many)]
+
+
+ROWS = rows(False) + sparse_rows() + rows(True)
