@@ -15,6 +15,18 @@ VECTOR(uint8_t, b_32, WIDTH / 4);
 VECTOR(uint8_t, v_bool, WIDTH);
 VECTOR(int8_t, i_bool, WIDTH);
 
+#if LEVEL == 2
+/* The first `live` elements, the others as the first; and as many stored. A single number is most of what scalar programs ask for. */
+#define TAILS(V, E, DT, M, MOVE)                                                                                                     \
+  INLINE V tail##DT(const E *p, int live) { const V first = p[0]; return (V)_mm512_mask_loadu_##MOVE((__m512i)first, (M)((1u << live) - 1), p); } \
+  INLINE void store_tail##DT(E *p, int live, V v) { _mm512_mask_storeu_##MOVE(p, (M)((1u << live) - 1), (__m512i)v); }
+TAILS(v_f64, double, _f64, __mmask8, epi64)
+TAILS(v_i64, int64_t, _i64, __mmask8, epi64)
+TAILS(v_f32, float, _f32, __mmask16, epi32)
+TAILS(v_i32, int32_t, _i32, __mmask16, epi32)
+#undef TAILS
+#endif
+
 /* a b - p exactly, for p near a b (not near overflow or underflow); Dekker's product where there is no FMA. */
 INLINE v_f64 product_error_f64(v_f64 a, v_f64 b, v_f64 p) {
 #if LEVEL > 0

@@ -1,6 +1,7 @@
 /* Level 2: AVX-512 (F, DQ, BW, VL). */
 #include "private.h"
 #if defined __x86_64__
+#include <immintrin.h>
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512dq,avx512bw,avx512vl"))), apply_to = function)
 #define LEVEL 2
 #define WIDTH 64
