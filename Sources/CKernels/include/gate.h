@@ -51,7 +51,7 @@ static inline void ck_fenv_leave(uint64_t saved) {
 static inline bool ck_gradual(void) {
 #if defined(__x86_64__)
   uint64_t least = 1;
-  __asm__ volatile("vmovq %0, %%xmm0\n\tvaddsd {rn-sae}, %%xmm0, %%xmm0, %%xmm0\n\tvmovq %%xmm0, %0" : "+r"(least) : : "xmm0");
+  __asm__ volatile("vmovq %0, %%xmm0\n\tvaddsd %{rn-sae%}, %%xmm0, %%xmm0, %%xmm0\n\tvmovq %%xmm0, %0" : "+r"(least) : : "xmm0");
   return least == 2;
 #else
   return false;
@@ -105,6 +105,20 @@ typedef struct ck_lane {
   const size_t *bytes;     /* of the inputs, then of the outputs */
   uint32_t inputs, outputs;
 } ck_lane;
+/* No pointer is null, and no output overlaps an input or another output: each against each, for few arrays. */
+static inline bool ck_lane_apart(const ck_lane *lane, const void *const *inputs, void *const *outputs) {
+  const size_t *in = lane->bytes, *out = in + lane->inputs;
+  if ((size_t)lane->outputs * (lane->inputs + lane->outputs) > 64) return false;
+  bool apart = true;
+  for (uint32_t j = 0; j < lane->inputs; j++) apart &= inputs[j] != NULL;
+  for (uint32_t i = 0; i < lane->outputs; i++) {
+    const uintptr_t a = (uintptr_t)outputs[i], e = a + out[i];
+    apart &= a > 0;
+    for (uint32_t j = 0; j < lane->inputs; j++) apart &= (e <= (uintptr_t)inputs[j]) | ((uintptr_t)inputs[j] + in[j] <= a);
+    for (uint32_t j = 0; j < i; j++) apart &= (e <= (uintptr_t)outputs[j]) | ((uintptr_t)outputs[j] + out[j] <= a);
+  }
+  return apart;
+}
 /* No pointer is null, outputs lie one behind the other in memory, and inputs all before or all behind them: what most hosts pass, told in one look. */
 static inline bool ck_lane_plain(const ck_lane *lane, const void *const *inputs, void *const *outputs) {
   const size_t *bytes = lane->bytes;
@@ -122,7 +136,7 @@ static inline bool ck_lane_plain(const ck_lane *lane, const void *const *inputs,
     end = a + bytes[i];
   }
   const uintptr_t first = lane->outputs ? (uintptr_t)outputs[0] : UINTPTR_MAX;
-  return sorted && low > 0 && (high <= first || end <= low);
+  return (sorted && low > 0 && (high <= first || end <= low)) || ck_lane_apart(lane, inputs, outputs);
 }
 /* Runs plain arrays. False: nothing was done; the long way tells what is wrong, if anything is. */
 static inline bool ck_lane_run(ck_lane *lane, const void *program, const void *const *inputs, void *const *outputs) {
