@@ -170,6 +170,7 @@ extension BlockCode {
           all += columns[Int(n.columns) ..< Int(n.columns + n.count)]
           k += 1
         }
+        for j in first ..< k { stores[column(j)].count = 0 }   // they are counted where they went
         (s.columns, s.count) = (Int32(columns.count), Int32(all.count))
         columns += all
         instructions.append(BlockInstruction(x: Int32(stores.count), out: 0))
