@@ -51,6 +51,8 @@ int main(void) {
   TAPE_REFUSES(CAMBER_EINVAL, "stagewise", camber_jacobian(t, &y, 1, &x, 1, 5, &block));
   camber_node whole = camber_easy_vector(t, CAMBER_F64, 5000), many = camber_sin(t, whole);
   TAPE_REFUSES(CAMBER_EINVAL, "4096", camber_elimination(t, &many, 1, &whole, 1, NULL, &block));
+  camber_node huge = camber_easy_vector(t, CAMBER_F64, INT64_C(1) << 32), free[2] = {y, huge}, blocks[2];
+  TAPE_REFUSES(CAMBER_EINVAL, "4096", camber_elimination(t, free, 2, &x, 1, NULL, blocks));
 
   camber_node local;
   STATUS(camber_preaccumulate(t, &y, 1, &x, 1, &local), CAMBER_OK);

@@ -51,6 +51,8 @@ package struct Linearized {
     // A sink for each element of an output, over a free edge.
     var ends: [(Int32, Edge)] = []
     for o in outputs {
+      // Nothing was counted yet of an output that depends on no input.
+      guard t.type(o).count <= Linearized.vertexLimit else { _ = vertices(t.type(o).count, name); return nil }
       for v in ids(o) ?? [Int32](repeating: -1, count: t.type(o).count) { ends.append((v, Edge(1))) }
     }
     let base = graph.count
@@ -158,7 +160,7 @@ package struct Linearized {
     guard x.contains(where: { first[$0.index] != nil }) else { return true }
     switch s {
     case .cast, .after: place(n, ids(x[0]) ?? [])
-    case .reshape, .broadcast, .transpose, .slice, .pad, .concat, .roll: return moved(n, s, x)
+    case .reshape, .broadcast, .transpose, .slice, .pad, .concat, .roll: return moved(n, s, x, name)
     case .sum: return reduced(n, x[0], .one, name)
     case .matmul where tape.attrs(n)[2] + tape.attrs(n)[3] == 0 && tape.type(n).rank == 2: return product(n, x, name)
     default:
@@ -199,9 +201,13 @@ package struct Linearized {
   }
 
   /// Where elements go: the operator on the vertices' numbers.
-  private mutating func moved(_ n: NodeID, _ s: Structural, _ x: [NodeID]) -> Bool {
+  private mutating func moved(_ n: NodeID, _ s: Structural, _ x: [NodeID], _ name: String) -> Bool {
     let t = tape.type(n).with(.i64), types = x.map { tape.type($0).with(.i64) }, a = tape.attrs(n), r = row(s)
     guard r.scratch(types, a, t) == 0, t.count > 0 else { return t.count == 0 }
+    guard !types.contains(where: { $0.count > Linearized.elementLimit }) else {
+      tape.fail(.invalid, "\(name): arrays of more than \(Linearized.elementLimit) elements")
+      return false
+    }
     var numbers: [[Int64]] = x.map { o in ids(o)?.map { Int64($0) + 1 } ?? [Int64](repeating: 0, count: max(tape.type(o).count, 1)) }
     var out = [Int64](repeating: 0, count: t.count)
     let said = numbers.withUnsafeMutableBufferPointer { lists -> String? in
