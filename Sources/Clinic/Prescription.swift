@@ -160,13 +160,14 @@ package struct Prescription {
     }
     func restore() { for i in 0 ..< n { params[i]?.copyMemory(from: kept[i], byteCount: flow.parameterType(i).bytes) } }
     defer { flow.forget() }
-    let start = optimizer.option("learning_rate")
+    let start = optimizer.option("learning_rate"), initial = try level()
     var rate = start, best = (Double.infinity, 0.0), tries = 0
     for _ in 0 ..< 40 {
       let loss = try trial(optimizer, rate)
       restore()
       if loss < best.0 { best = (loss, rate) }
-      if best.1 > 0 { tries += 1 }
+      // A network that died of its steps gives a loss that is about as good as nothing: not there yet.
+      if best.0 < 0.8 * abs(initial) { tries += 1 }
       if tries >= 8 { break }
       rate /= 2.0.squareRoot()
     }
@@ -177,6 +178,13 @@ package struct Prescription {
     return "the learning rate is \(chosen), not \(start)"
   }
 
+  /// The mean loss of the batches that were seen, before any step.
+  private func level() throws(Failure) -> Double {
+    let n = max(flow.batchCount, 1)
+    var sum = 0.0
+    for k in 0 ..< n { sum += (flow.batchCount == 0 ? try flow.probe(params, data) : try flow.probe(params, batch: k)).loss / Double(n) }
+    return sum
+  }
   /// The mean loss of the last round of 48 steps through the batches that were seen (those given, of none), infinite where it is not below the first round's.
   private func trial(_ o: Optimizer, _ rate: Double) throws(Failure) -> Double {
     guard let copy = o.copy() else { return .infinity }

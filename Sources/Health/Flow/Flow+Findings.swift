@@ -215,7 +215,9 @@ extension Flow {
     let (ratio, k) = earlyRatio()
     let last = losses.suffix(max(losses.count / 4, 1)), recent = middle(Array(last.map { $0.isFinite ? $0 : .infinity }))
     let isLost = firstBad > 0 || recent > 2 * abs(firstLoss) || recent.isInfinite
-    guard firstLoss.isFinite, !isCaused, ratio > 0.15 || isLost && runs > warmup else { return nil }
+    // Large first steps from which the loss fell well did no harm.
+    let isFine = firstLoss > 0 && recent < 0.6 * firstLoss
+    guard firstLoss.isFinite, !isCaused, ratio > 0.15 && !isFine || isLost && runs > warmup else { return nil }
     let place = k >= 0 ? parameters[k].name : ""
     return Finding("learning rate", isLost ? .error : .warning, place: place, step: firstBad, confidence: isLost && ratio > 0.15 ? 1 : 0.7,
                    "the first updates are \(percent(ratio)) of the weights \(place); the loss went from \(short(firstLoss)) to \(short(recent))" + (firstBad > 0 ? " and is not finite from run \(firstBad) on." : "."),
