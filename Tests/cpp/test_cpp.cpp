@@ -402,9 +402,17 @@ static void methods() {
   camber::Node x = tape.input(camber::f64, {3}), y = sin(x) * x;
   double p[3] = {1, 2, 3};
   camber::Plan plan("jacobian", {y}, {x});
-  CHECK(!plan.set("taste", 1).run({p}).empty() && plan.table().size() == 8);
+  CHECK(!plan.set("taste", 1).run({p}).empty() && plan.table().size() == 9);
   CHECK(plan.json().find("methods") != std::string::npos && plan.explain().find(plan.method()) != std::string::npos);
   CHECK((camber::elimination_cost({y}, {x}, "reverse").vertices == 6));
+  CHECK(camber::edge_pushing_cost(sum(y), {x}).products > 0);
+  auto pushed = camber::SparseMatrix::hessian(sum(y), {x}, {}, {{"method", CAMBER_SPARSE_EDGE_PUSHING}});
+  double second[3];
+  camber::SparseMatrix::Workspace(pushed.prepare()).values({p}, second);
+  CHECK(pushed.count() == 3 && pushed.method() == CAMBER_SPARSE_EDGE_PUSHING);
+  for (int i = 0; i < 3; i++) NEAR(second[i], 2 * std::cos(p[i]) - p[i] * std::sin(p[i]), 1e-14);
+  auto words = camber::SparseMatrix::jacobian({y}, {x}, {}, {{"method", CAMBER_SPARSE_FORWARD}, {"detection", CAMBER_DETECT_WORDS}});
+  CHECK(words.prepare().count() == 3 && words.detection() == CAMBER_DETECT_WORDS);
   camber::Node want = camber::jacobian(y, x), bent = camber::hessian(sum(y), x);
   camber::Nodes all{want, bent};
   for (const char *m : {"compressed_forward", "reverse", "elimination"}) all.push_back(camber::jacobian_by(m, {y}, {x}).nodes[0]);
