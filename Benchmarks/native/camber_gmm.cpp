@@ -1,6 +1,7 @@
 /* Camber, C++: value and gradient of the GMM. The quadratic forms as one matrix product of the data with all factors (GEMM);
  * with -DNAIVE, through the centred points as the objective is usually written (Tests/cpp/adbench.cpp's formulation); with -DTILED,
- * that product for so many points at a time that what it makes stays in the cache: a scan that adds up values and gradients.
+ * that product for so many points at a time that what it makes stays in the cache: a scan that adds up values and gradients. With -DLAST,
+ * too, the points are the last axis, so that sums over dimensions and weights run along whole vectors.
  */
 #include <cmath>
 
@@ -43,15 +44,30 @@ int main(int argc, char **argv) {
 #endif
 #ifdef TILED
   /* The points' part of the value depends on K weights and K x d affine forms, [factor, -factor mean] of [point, 1]. */
+#ifdef LAST
+  std::size_t tile = tile_of(n, 256);
+#else
   std::size_t tile = tile_of(n, K * d);
+#endif
   Node sums = sum(logs, -1), weights = in[0] + sums;
-  Node forms = camber::concat({Q, -camber::einsum("kij,kj->ki", {Q, in[1]}).reshape({dim(K), dim(d), 1})}, 2).reshape({dim(K * d), dim(d + 1)}).T();
+  Node forms = camber::concat({Q, -camber::einsum("kij,kj->ki", {Q, in[1]}).reshape({dim(K), dim(d), 1})}, 2).reshape({dim(K * d), dim(d + 1)});
   Node tiles = camber::concat({data, tape.constant(1).broadcast({dim(n), 1})}, 1).reshape({dim(n / tile), dim(tile), dim(d + 1)});
+#ifdef LAST
+  tiles = transpose(tiles, {0, 2, 1});
+#else
+  forms = forms.T();
+#endif
   Node zero = tape.constant(0);
-  auto loop = camber::scan({zero, zero.broadcast({dim(K)}), zero.broadcast({dim(d + 1), dim(K * d)}), weights, forms}, {tiles}, dim(n / tile),
+  auto loop = camber::scan({zero, zero.broadcast({dim(K)}), zero.broadcast(forms.shape()), weights, forms}, {tiles}, dim(n / tile),
                            [&](const Nodes &carry, const Nodes &x) -> camber::Loop {
-    Node w = carry[3], f = carry[4], scaled = matmul(x[0], f).reshape({dim(tile), dim(K), dim(d)});
+    Node w = carry[3], f = carry[4];
+#ifdef LAST
+    Node scaled = matmul(f, x[0]).reshape({dim(K), dim(d), dim(tile)});
+    Node part = sum(logsumexp(w.reshape({dim(K), 1}) - 0.5 * sum(square(scaled), 1), 0));
+#else
+    Node scaled = matmul(x[0], f).reshape({dim(tile), dim(K), dim(d)});
     Node part = sum(logsumexp(w - 0.5 * sum(square(scaled), -1), -1));
+#endif
     Nodes slopes = grad(part, {w, f});
     return {{carry[0] + part, carry[1] + slopes[0], carry[2] + slopes[1], w, f}, {}};
   });

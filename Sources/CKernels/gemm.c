@@ -19,8 +19,8 @@ static way way_of(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k) {
 static ck_product product_of(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k) {
   const size_t size = is_half(dtype) ? 4 : ck_sizes[dtype];
   ck_product q = {.ta = ta, .tb = tb, .m = m, .n = n, .k = k};
-  /* Fewer columns than a vector has lanes: turned, they are rows. Few rows times a large transposed matrix: turned, that is read as it lies. */
-  if ((n <= 16 && m > n) || (!ta && tb && m > 16 && m <= 64 && n >= 4 * m && k >= 64)) q = (ck_product){.ta = !tb, .tb = !ta, .m = n, .n = m, .k = k, .turned = true};
+  /* Fewer columns than a vector has lanes: turned, they are rows, unless that meant to transpose a long left matrix for more than half a vector. Few rows times a large transposed matrix: turned, that is read as it lies. */
+  if ((n <= 16 && m > n && (ta || (n <= 8 && dtype == CK_F64))) || (!ta && tb && m > 16 && m <= 64 && n >= 4 * m && k >= 64)) q = (ck_product){.ta = !tb, .tb = !ta, .m = n, .n = m, .k = k, .turned = true};
   if (is_half(dtype)) q.widen = ck_current()->casts[dtype][CK_F32], q.narrow = ck_current()->casts[CK_F32][dtype];
   q.height = least(q.m, q.narrow ? 128 : 1024 / size);
   q.length = q.narrow ? 512 : q.turned && q.m <= 16 ? 2048 : q.n;
@@ -43,8 +43,18 @@ size_t ck_gemm_scratch(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k
   return product_of(dtype, ta, tb, m, n, k).bytes;
 }
 
-void ck_gemm_batch(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, size_t next_a, const void *b, size_t next_b,
-                   void *c, size_t next_c, size_t count, ck_range r, void *scratch) {
+/* r of a product plus `plus`, which the tiles' loops add themselves. */
+static void add_rows(int dtype, size_t n, const void *plus, size_t plus_row, void *c, ck_range r) {
+  const ck_kernel add = ck_current()->rows[CK_UNARY_COUNT + Binary_add][dtype];
+  const size_t size = ck_sizes[dtype], width = r.j_end - r.j;
+  for (size_t i = r.i; i < r.i_end; i++) {
+    char *row = (char *)c + (i * n + r.j) * size;
+    add(row, (const char *)plus + (i * plus_row + r.j) * size, NULL, row, width);
+  }
+}
+
+static void products(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, size_t next_a, const void *b, size_t next_b,
+                     const void *plus, size_t plus_row, void *c, size_t next_c, size_t count, ck_range r, void *scratch) {
   const ck_table *t = ck_current();
   if (dtype > CK_I32 || r.i >= r.i_end || r.j >= r.j_end) return;
   const size_t size = ck_sizes[dtype], a_row = ta ? 1 : k, a_step = ta ? m : 1, b_step = tb ? 1 : n, b_column = tb ? k : 1;
@@ -54,7 +64,7 @@ void ck_gemm_batch(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, co
   const way w = loop ? FEW : way_of(dtype, ta, tb, m, n, k);
   const ck_products *loops = &t->products[dtype == CK_F64 ? 0 : 1];
   ck_product q;
-  if (w == TILES) q = product_of(dtype, ta, tb, m, n, k), q.scratch = scratch;
+  if (w == TILES) q = product_of(dtype, ta, tb, m, n, k), q.scratch = scratch, q.plus = plus, q.plus_row = plus_row;
   for (size_t u = 0; u < count; u++) {
     const char *x = (const char *)a + u * next_a * size, *y = (const char *)b + u * next_b * size, *pa = x + first_a, *pb = y + first_b;
     char *z = (char *)c + u * next_c * size, *pc = z + first_c;
@@ -78,6 +88,12 @@ void ck_gemm_batch(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, co
       loops->product(&q, q.turned ? (ck_range){r.j, r.j_end, r.i, r.i_end} : r);
     }
   }
+  if (plus && w != TILES) add_rows(dtype, n, plus, plus_row, c, r);
+}
+
+void ck_gemm_batch(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, size_t next_a, const void *b, size_t next_b,
+                   void *c, size_t next_c, size_t count, ck_range r, void *scratch) {
+  products(dtype, ta, tb, m, n, k, a, next_a, b, next_b, NULL, 0, c, next_c, count, r, scratch);
 }
 
 void ck_gemm_range(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, const void *b, void *c, ck_range r, void *scratch) {
@@ -123,4 +139,14 @@ void ck_gemm_masked(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, c
                     const void *b, ck_mask mask_b, void *c, void *scratch) {
   ck_gemm(dtype, ta, tb, m, n, k, a, b, c, scratch);
   ck_gemm_mend(dtype, ta, tb, m, n, k, a, mask_a, b, mask_b, c, 0, m);
+}
+
+/* Where all is finite, so was the product: no mask had anything to mend. */
+void ck_gemm_sum(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a, ck_mask mask_a, const void *b, ck_mask mask_b,
+                 const void *plus, size_t plus_row, void *c, ck_range r, void *scratch) {
+  products(dtype, ta, tb, m, n, k, a, 0, b, 0, plus, plus_row, c, 0, 1, r, scratch);
+  if ((!mask_a.p && !mask_b.p) || ck_all_finite(dtype, (const char *)c + r.i * n * ck_sizes[dtype], (r.i_end - r.i) * n)) return;
+  products(dtype, ta, tb, m, n, k, a, 0, b, 0, NULL, 0, c, 0, 1, r, scratch);
+  ck_gemm_mend(dtype, ta, tb, m, n, k, a, mask_a, b, mask_b, c, r.i, r.i_end);
+  add_rows(dtype, n, plus, plus_row, c, r);
 }

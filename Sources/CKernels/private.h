@@ -50,6 +50,8 @@ typedef struct ck_product {
   size_t m, n, k;
   const void *a, *b;
   void *c, *scratch;
+  const void *plus;      /* is added to the product, NULL: none; c's elements with rows `plus_row` apart, 0 for one row that all have */
+  size_t plus_row;
   ck_kernel widen, narrow;
   size_t height, length; /* a block of c */
   /* In scratch: a panel of b, a block of a, both before they are packed, a block of c in f32 or turned. 0: not needed. */

@@ -71,15 +71,17 @@ enum { WIDEST = 256, NARROW = 16 };
       for (size_t r = 0; ahead && r < L; r++)                                                               \
         for (size_t c = 0; c < columns; c += 64 / sizeof(U)) __builtin_prefetch(to + (n + r) * pitch + c, 1);       \
       size_t c = 0;                                                                                         \
-      for (; c + L <= columns; c += L) {                                                                    \
+      /* The last tile begins earlier where too few columns are left. */                                    \
+      for (; columns >= L && c < columns; c += L) {                                                         \
+        const size_t first = c + L <= columns ? c : columns - L;                                            \
         V v[L];                                                                                             \
-        if (same[c / L]) {                                                                                  \
+        if (c + L <= columns && same[c / L]) {                                                                 \
           for (size_t r = 0; r < L; r++) { const V all = (V)x[c][i + r]; memcpy(to + r * pitch + c, &all, sizeof(V)); }   \
           continue;                                                                                         \
         }                                                                                                   \
-        for (int k = 0; k < L; k++) memcpy(&v[k], x[c + (size_t)k] + i, sizeof(V));                         \
+        for (int k = 0; k < L; k++) memcpy(&v[k], x[first + (size_t)k] + i, sizeof(V));                     \
         TURN                                                                                                \
-        for (int r = 0; r < L; r++) memcpy(to + (size_t)r * pitch + c, &v[r], sizeof(V));                   \
+        for (int r = 0; r < L; r++) memcpy(to + (size_t)r * pitch + first, &v[r], sizeof(V));               \
       }                                                                                                     \
       for (; c < columns; c++)                                                                              \
         for (size_t r = 0; r < L; r++) to[r * pitch + c] = x[c][i + r];                                     \
@@ -112,6 +114,24 @@ enum { WIDEST = 256, NARROW = 16 };
 typedef uint64_t four_64 __attribute__((ext_vector_type(4)));
 typedef uint64_t eight_64 __attribute__((ext_vector_type(8)));
 typedef uint32_t four_32 __attribute__((ext_vector_type(4)));
+/* The other way: `columns` >= L elements of rows `pitch` apart. */
+#define UNWEAVE(name, U, V, L, TARGET, TURN)                                                                \
+  TARGET static void unweave_##name(size_t columns, const U *x, size_t pitch, size_t n, U *const *out, bool ahead) { \
+    size_t i = 0;                                                                                           \
+    for (; i + L <= n; i += L) {                                                                            \
+      const U *const from = x + i * pitch;                                                                  \
+      for (size_t c = 0; ahead && c < L * pitch; c += 64 / sizeof(U)) __builtin_prefetch(from + n * pitch + c); \
+      for (size_t c = 0; c < columns; c += L) {                                                             \
+        const size_t first = c + L <= columns ? c : columns - L;                                            \
+        V v[L];                                                                                             \
+        for (int r = 0; r < L; r++) memcpy(&v[r], from + (size_t)r * pitch + first, sizeof(V));             \
+        TURN                                                                                                \
+        for (int k = 0; k < L; k++) memcpy(out[first + (size_t)k] + i, &v[k], sizeof(V));                   \
+      }                                                                                                     \
+    }                                                                                                       \
+    for (; i < n; i++)                                                                                      \
+      for (size_t c = 0; c < columns; c++) out[c][i] = x[i * pitch + c];                                    \
+  }
 INTERLEAVE(32, uint32_t, four_32, 4, , TURN4(four_32))
 INTERLEAVE(64_sse2, uint64_t, four_64, 4, , TURN4(four_64))
 #if defined __x86_64__
@@ -121,6 +141,11 @@ INTERLEAVE(64_sse2, uint64_t, four_64, 4, , TURN4(four_64))
 #endif
 INTERLEAVE(64_avx2, uint64_t, four_64, 4, FOR("avx2"), TURN4(four_64))
 INTERLEAVE(64_avx512, uint64_t, eight_64, 8, FOR("avx512f,avx512dq,avx512vl"), TURN8(eight_64))
+
+UNWEAVE(32, uint32_t, four_32, 4, , TURN4(four_32))
+UNWEAVE(64_sse2, uint64_t, four_64, 4, , TURN4(four_64))
+UNWEAVE(64_avx2, uint64_t, four_64, 4, FOR("avx2"), TURN4(four_64))
+UNWEAVE(64_avx512, uint64_t, eight_64, 8, FOR("avx512f,avx512dq,avx512vl"), TURN8(eight_64))
 
 #define PLAIN(U)                                                                                            \
   static void weave_##U(size_t columns, const U *const *x, size_t n, U *out, size_t pitch) {                \
@@ -137,20 +162,46 @@ static void weave(size_t element_size, size_t columns, const void *const *x, siz
   case 4: weave_32(columns, (const uint32_t *const *)x, n, out, pitch, ahead); return;
   default: break;
   }
-  switch (ck_level()) {
+  switch (columns < 8 && ck_level() > 0 ? 1 : ck_level()) {
   case 0: weave_64_sse2(columns, (const uint64_t *const *)x, n, out, pitch, ahead); break;
   case 1: weave_64_avx2(columns, (const uint64_t *const *)x, n, out, pitch, ahead); break;
   default: weave_64_avx512(columns, (const uint64_t *const *)x, n, out, pitch, ahead); break;
   }
 }
 
-void ck_interleave(size_t element_size, size_t columns, void *const *table, const int32_t *entries, size_t n, void *out, size_t pitch) {
+void ck_interleave(size_t element_size, size_t columns, void *const *table, const int32_t *entries, size_t n, void *out, size_t pitch, bool ahead) {
   const void *x[WIDEST];
   for (size_t first = 0; first < columns; first += WIDEST) {
     const size_t count = columns - first < WIDEST ? columns - first : WIDEST;
     for (size_t c = 0; c < count; c++) x[c] = table[entries[first + c]];
-    weave(element_size, count, x, n, (char *)out + first * element_size, pitch, count <= NARROW);
+    weave(element_size, count, x, n, (char *)out + first * element_size, pitch, ahead && count <= NARROW);
   }
+}
+
+void ck_stream(void *to, const void *from, size_t bytes) {
+  typedef uint64_t line __attribute__((ext_vector_type(8)));
+  const size_t beyond = (size_t)((uintptr_t)to & 63), head = beyond ? (64 - beyond < bytes ? 64 - beyond : bytes) : 0;
+  memcpy(to, from, head);
+  char *y = (char *)to + head;
+  const char *x = (const char *)from + head;
+  for (bytes -= head; bytes >= 64; bytes -= 64, x += 64, y += 64) {
+    line v;
+    memcpy(&v, x, 64);
+    __builtin_nontemporal_store(v, (line *)(void *)y);
+  }
+  memcpy(y, x, bytes);
+#if defined __x86_64__
+  _mm_sfence();
+#endif
+}
+
+void ck_unweave(size_t element_size, size_t columns, const void *x, size_t pitch, size_t n, void *const *table, const int32_t *entries, bool ahead) {
+  void *to[64];
+  for (size_t c = 0; c < columns; c++) to[c] = table[entries[c]];
+  if (element_size == 4) unweave_32(columns, x, pitch, n, (uint32_t *const *)to, ahead);
+  else if (ck_level() == 0) unweave_64_sse2(columns, x, pitch, n, (uint64_t *const *)to, ahead);
+  else if (ck_level() == 1 || columns < 8) unweave_64_avx2(columns, x, pitch, n, (uint64_t *const *)to, ahead);
+  else unweave_64_avx512(columns, x, pitch, n, (uint64_t *const *)to, ahead);
 }
 
 void ck_turn(size_t element_size, size_t rows, size_t n, const void *from, size_t from_pitch, void *to, size_t to_pitch) {

@@ -134,8 +134,12 @@ void ck_argsort(int dtype, bool descending, const void *x, int64_t *out, size_t 
 enum { CK_MAP_RANKS = 32 };
 /* Elements [start, start + n) of a view, packed. */
 void ck_stage(size_t element_size, const int64_t *map, const void *x, size_t start, size_t n, void *out);
-/* out[i * pitch + c] = column c's element i; column c stands at table[entries[c]]. */
-void ck_interleave(size_t element_size, size_t columns, void *const *table, const int32_t *entries, size_t n, void *out, size_t pitch);
+/* out[i * pitch + c] = column c's element i; column c stands at table[entries[c]]. `ahead`: the next n rows are asked for, too. */
+void ck_interleave(size_t element_size, size_t columns, void *const *table, const int32_t *entries, size_t n, void *out, size_t pitch, bool ahead);
+/* The other way: column c of rows `pitch` elements of 4 or 8 bytes apart goes to table[entries[c]]. 4 to 64 columns. */
+void ck_unweave(size_t element_size, size_t columns, const void *x, size_t pitch, size_t n, void *const *table, const int32_t *entries, bool ahead);
+/* Copies past the caches. */
+void ck_stream(void *to, const void *from, size_t bytes);
 /* Each of n elements `rep` times. */
 void ck_repeat(size_t element_size, const void *x, size_t rep, size_t n, void *out);
 /* Elements [start, start + n) of rows of `width`, packed in x, to rows `pitch` elements apart. */
@@ -201,6 +205,10 @@ void ck_gemm_range(int dtype, bool transpose_a, bool transpose_b, size_t m, size
 /* The same range of `count` products whose matrices lie next_a, next_b (0: one for all) and next_c elements apart. */
 void ck_gemm_batch(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a, size_t next_a,
                    const void *b, size_t next_b, void *c, size_t next_c, size_t count, ck_range range, void *scratch);
+/* The range of the product, masked where masks are given (then of whole rows), plus c-shaped `plus` in rows `plus_row` apart (0: one row for all), which c does not
+ * overlap: the bits of product and addition one after the other. */
+void ck_gemm_sum(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a, ck_mask mask_a, const void *b, ck_mask mask_b,
+                 const void *plus, size_t plus_row, void *c, ck_range range, void *scratch);
 /* What ck_gemm_masked does after the product, in rows [i0, i1). */
 void ck_gemm_mend(int dtype, bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a, ck_mask mask_a,
                   const void *b, ck_mask mask_b, void *c, size_t i0, size_t i1);

@@ -22,7 +22,7 @@ struct BlockEntry: BitwiseCopyable {
 }
 
 /// kernel(x, y, z, out) on the block; or a part of machine code. Otherwise elements are moved: where `out` is 0, by the store numbered x; otherwise
-/// `out` is made to show the stretched or mapped memory `x`.
+/// `out` is made to show the stretched or mapped memory `x`. Where y is not 0, x's memory and what lies beside it fill the y registers in `columns` from z on.
 struct BlockInstruction {
   var kernel: ck_kernel?
   /// The kernel's code among those of scalar programs.
@@ -58,6 +58,9 @@ struct BlockUse: BitwiseCopyable {
 struct BlockStore: BitwiseCopyable {
   var out: Int32, columns: Int32, count: Int32, width: Int32
   var offset: Int, pitch: Int
+  /// The register in which whole rows of a block gather on their way past the caches, 0 for none; whether this store is their last.
+  var buffer: Int32 = 0
+  var completes = false
 }
 
 /// A cluster of elementwise nodes over arrays of `count` elements, run block by block: all instructions on one block, then the

@@ -33,8 +33,8 @@ final class VectorBlocks {
     self.why = why
   }
 
-  /// Bytes of the last cache; tests make it small.
-  nonisolated(unsafe) static var cache = { let n = sysconf(Int32(_SC_LEVEL3_CACHE_SIZE)); return n > 0 ? n : 32 << 20 }()
+  /// Bytes of the last cache, tests make it small. Some machines tell what all their caches hold together.
+  nonisolated(unsafe) static var cache = { let n = sysconf(Int32(_SC_LEVEL3_CACHE_SIZE)); return n > 0 ? min(n, 32 << 20) : 32 << 20 }()
 
   /// `least`: instructions of a part.
   init(_ plain: [BlockCode], least: Int) {
@@ -65,6 +65,7 @@ final class VectorBlocks {
     for (n, o) in owners.enumerated() {
       made[o.block].finish(o.part, number: n, code.entries[n], anyEnd: code.anyEnd)
     }
+    for i in made.indices where !made[i].parts.isEmpty { made[i].finishRows() }
     blocks = made
   }
 }
@@ -138,6 +139,8 @@ extension BlockCode {
     }
     if b.parts.isEmpty { return nil }
     b.place(self, order, steps)
+    b.gatherRows()
+    b.gatherColumns()
     return b
   }
 
@@ -281,7 +284,11 @@ extension BlockCode {
   }
 
   /// Whether what it reads and writes leaves no cache as it was, so that results had better go past them.
-  fileprivate var isLong: Bool { count > 100_000 && entries.reduce(0) { $0 + ($1.advances ? Int($1.size) : 0) } * count >= 2 * VectorBlocks.cache }
+  fileprivate var isLong: Bool {
+    count > 100_000 && count * (entries.reduce(0) { $0 + ($1.advances || $1.map >= 0 ? Int($1.size) : 0) } + stores.reduce(0) { $0 + rowBytes($1) }) >= 2 * VectorBlocks.cache
+  }
+  /// What a store of single columns writes of each element.
+  private func rowBytes(_ s: BlockStore) -> Int { s.width == 1 ? Int(s.count) * Int(entries[Int(s.out)].size) : 0 }
   private func streams(_ e: Int32) -> Bool { entries[Int(e)].advances && entries[Int(e)].size >= 4 && count * Int(entries[Int(e)].size) >= VectorBlocks.cache / 2 }
   /// What a part stores, and its memory.
   private mutating func keep(_ n: Int, _ s: Int, _ last: [Int32], _ shown: [Bool]) {
@@ -310,6 +317,71 @@ extension BlockCode {
     entries.indices.map { e in
       if let s = spreads[Int32(e)] { return VectorValue(pointer: s, one: true) }
       return VectorValue(pointer: entries[e].register >= 0 || entries[e].advances ? Int32(entries.count + e) : -1, streams: long && streams(Int32(e)))
+    }
+  }
+
+  /// Rows that are stored column by column, to memory larger than the caches: a block of them gathers in registers, and leaves at once.
+  fileprivate mutating func gatherRows() {
+    if !isLong { return }
+    var seen: Set<Int32> = []
+    for i in instructions.reversed() where i.kernel == nil && i.part < 0 && i.out == 0 {
+      let last = Int(i.x), s = stores[last]
+      if s.width != 1 || !seen.insert(s.out).inserted { continue }
+      let size = Int(entries[Int(s.out)].size), mine = stores.indices.filter { stores[$0].out == s.out }
+      if size < 4 || s.pitch * size * count < VectorBlocks.cache / 2 || mine.reduce(0, { $0 + Int(stores[$1].count) }) != s.pitch { continue }
+      for k in mine { stores[k].buffer = Int32(entries.count) }
+      stores[last].completes = true
+      entries.append(BlockEntry(size: Int32(size)))
+    }
+  }
+  /// Neighbouring columns of rows in memory, read one after the other, are read together.
+  fileprivate mutating func gatherColumns() {
+    var made: [BlockInstruction] = [], k = 0
+    while k < instructions.count {
+      var run: [(instruction: Int, at: Int)] = []
+      var end = k
+      while end < instructions.count, let at = columnRead(instructions[end], like: instructions[k]) {
+        run.append((end, at))
+        end += 1
+      }
+      if run.isEmpty {
+        made.append(instructions[k])
+        k += 1
+        continue
+      }
+      run.sort { $0.at < $1.at }
+      var i = 0
+      while i < run.count {
+        var n = 1
+        while i + n < run.count, n < 64, run[i + n].at == run[i].at + n { n += 1 }
+        if n < 4 {
+          for r in run[i ..< i + n] { made.append(instructions[r.instruction]) }
+        } else {
+          var p = instructions[run[i].instruction]
+          (p.y, p.z) = (Int32(n), Int32(columns.count))
+          columns += run[i ..< i + n].map { instructions[$0.instruction].out }
+          made.append(p)
+        }
+        i += n
+      }
+      k = end
+    }
+    instructions = made
+  }
+  /// Where the column begins that p reads of the memory that q reads a column of.
+  private func columnRead(_ p: BlockInstruction, like q: BlockInstruction) -> Int? {
+    func map(_ p: BlockInstruction) -> Int? {
+      guard p.kernel == nil, p.part < 0, p.out > 0, entries[Int(p.x)].map >= 0, entries[Int(p.x)].size >= 4, !entries[Int(p.x)].bits else { return nil }
+      let m = Int(entries[Int(p.x)].map)
+      return maps[m + 1] == 1 && maps[m + 3] > 1 && entries[Int(p.out)].size == entries[Int(p.x)].size ? m : nil
+    }
+    guard let a = map(p), let b = map(q), entries[Int(p.x)].value == entries[Int(q.x)].value, entries[Int(p.x)].parent == entries[Int(q.x)].parent, maps[a + 3] == maps[b + 3] else { return nil }
+    return maps[a]
+  }
+  fileprivate mutating func finishRows() {
+    for s in stores where s.completes {
+      entries[Int(s.buffer)].register = Int32(registers)
+      registers += (block * s.pitch * Int(entries[Int(s.out)].size) + registerBytes - 1) / registerBytes
     }
   }
 

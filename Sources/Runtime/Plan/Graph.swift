@@ -65,6 +65,11 @@ final class Graph {
   private var windows = List<Window>()
   /// By position of a loop: its members that something needs.
   private(set) var needed: [Int: [Bool]] = [:]
+  /// By position of a product that adds something: the position that its product had, and how far apart the rows of what it adds lie.
+  var additions: [Int: (product: Int, row: Int)] = [:]
+  /// Operands of theirs where there are more than three: from the record's `a` on, where its `c` is `moreOperands`.
+  var more = List<Int32>()
+  static let moreOperands = Int32.min
   /// By position, where there are any: the group of nodes that run row by row (its first), -1 outside; and, by that first, its rows.
   var groups: Memory<Int32>?, groupRows: Memory<Int>?
 
@@ -121,6 +126,7 @@ final class Graph {
     if markDense() { try resolveViews() }
     findTokens()
     stage()
+    try fuseAdditions()
     try formGroups()
     level()
     try postpone()
@@ -141,8 +147,9 @@ final class Graph {
   // MARK: reading
 
   @inline(__always) func record(_ p: Int) -> Record { records[p] }
+  func replace(_ p: Int, _ r: Record) { records[p] = r }
   @inline(__always) func operand(_ r: Record, _ slot: Int) -> Int {
-    if r.arity > 3 { return Int(position[tape.input(of: r, slot).i]) }
+    if r.arity > 3 { return r.c == Graph.moreOperands ? Int(more[Int(r.a) + slot]) : Int(position[tape.input(of: r, slot).i]) }
     return Int(slot == 0 ? r.a : slot == 1 ? r.b : r.c)
   }
   @inline(__always) func elements(_ p: Int) -> Int { types[Int(items[p].type)].count }

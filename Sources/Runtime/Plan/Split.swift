@@ -17,6 +17,8 @@ struct Split: BitwiseCopyable {
   var stepA = 0, stepB = 0
   var ta = false, tb = false
   var maskA: Int32 = -1, maskB: Int32 = -1, bitsA = false, bitsB = false
+  /// What is added, and how far apart its rows are.
+  var plus: Int32 = -1, plusRow = 0
   var rows = 1, columns = 1
   var rowPanel = 1, columnPanel = 1
   var axes = Axes()
@@ -111,6 +113,7 @@ struct Split: BitwiseCopyable {
     if s.attrs[2] != 0 { maskA = 2 }
     if s.attrs[3] != 0 { maskB = s.attrs[2] != 0 ? 3 : 2 }
     (bitsA, bitsB) = (s.attrs[2] == 2, s.attrs[3] == 2)
+    if s.attrs.count > 4 { (plus, plusRow) = (Int32(s.operands.count - 1), s.attrs[4]) }
     (m, n) = (out.shape[out.rank - 2], out.shape[out.rank - 1])
     k = s.types[0].shape[s.types[0].rank - 1 - s.attrs[0]]
     batch = out.count / (m * n)
@@ -166,7 +169,7 @@ struct Split: BitwiseCopyable {
     case .argsort: ck_argsort(dtype, op != 0, x[0], out.assumingMemoryBound(to: Int64.self), n, m, inner, scratch.map { $0 + lane * k }, from, to)
     case .gather: return rows(from, to, x, out) < 0
     case .product:
-      if rows == 1, columns == 1, maskA < 0, maskB < 0 {
+      if rows == 1, columns == 1, maskA < 0, maskB < 0, plus < 0 {
         ck_gemm_batch(dtype, ta, tb, m, n, k, x[0] + from * stepA * size, stepA, x[1] + from * stepB * size, stepB, out + from * m * n * size, m * n,
                       to - from, range(0, 0), scratch.map { $0 + lane * inner })
       } else {
@@ -192,11 +195,12 @@ struct Split: BitwiseCopyable {
   private func product(_ u: Int, _ x: UnsafePointer<UnsafeRawPointer>, _ out: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer?, _ lane: Int) {
     let b = u / (rows * columns), i = u / columns % rows, j = u % columns
     let a = x[0] + b * stepA * size, w = x[1] + b * stepB * size, c = out + b * m * n * size
-    ck_gemm_range(dtype, ta, tb, m, n, k, a, w, c, range(i, j), scratch.map { $0 + lane * inner })
-    if maskA < 0, maskB < 0 { return }
+    if maskA < 0, maskB < 0, plus < 0 { return ck_gemm_range(dtype, ta, tb, m, n, k, a, w, c, range(i, j), scratch.map { $0 + lane * inner }) }
     let ma = ck_mask(p: maskA < 0 ? nil : x[Int(maskA)].assumingMemoryBound(to: UInt8.self), first: b * stepA, bits: bitsA)
     let mb = ck_mask(p: maskB < 0 ? nil : x[Int(maskB)].assumingMemoryBound(to: UInt8.self), first: b * stepB, bits: bitsB)
+    if plus >= 0 { return ck_gemm_sum(dtype, ta, tb, m, n, k, a, ma, w, mb, x[Int(plus)], plusRow, c, range(i, j), scratch.map { $0 + lane * inner }) }
     let r = range(i, 0)
+    ck_gemm_range(dtype, ta, tb, m, n, k, a, w, c, r, scratch.map { $0 + lane * inner })
     ck_gemm_mend(dtype, ta, tb, m, n, k, a, ma, w, mb, c, r.i, r.i_end)
   }
 

@@ -192,7 +192,9 @@ final class Structure {
   }
 
   private func kernel(_ g: Graph, _ p: Int, _ info: StepInfo) -> KernelStep {
-    let t = g.tape, n = NodeID(g.items[p].node), types = t.inputs(n).map { t.type($0) }, op = t.op(n).structural ?? .part, r = row(op)
+    let addition = g.additions[p]
+    let t = g.tape, n = NodeID(g.items[addition?.product ?? p].node), types = t.inputs(n).map { t.type($0) } + (addition == nil ? [] : [t.type(NodeID(g.items[g.operand(g.record(p), t.arity(n))].node))])
+    let op = t.op(n).structural ?? .part, r = row(op)
     var attrs = t.attrs(n)
     if op == .matmul, attrs[2] + attrs[3] > 0 {
       // A mask that lies in bits.
@@ -201,6 +203,7 @@ final class Structure {
         if values.list[Int(operand(g, p, slot, info.stage))].bits { attrs[k] = 2 }
       }
     }
+    if let addition { attrs.append(addition.row) }
     if let rest = values.places.rest[g.items[p].step] {
       return KernelStep(op: op, operands: rest.map { operand(g, p, $0.slot, info.stage) }, out: g.items[p].value, types: rest.map { types[$0.slot] }, type: t.type(n), attrs: attrs,
                         geometry: [], scratch: 0, copies: rest.enumerated().map { ($0, $1.offset, $1.bytes) }, name: r.name, kernel: nothing)

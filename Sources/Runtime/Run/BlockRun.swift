@@ -63,6 +63,9 @@ func run(_ b: RunBlock, _ base: Table, _ first: Int, _ end: Int) {
         if s.bits {
           ck_unpack_bits(from.assumingMemoryBound(to: UInt8.self) + start / 8, n, to.assumingMemoryBound(to: UInt8.self))
           now[Int(p.out)] = to
+        } else if p.y > 0 {
+          let pitch = Int(b.maps[Int(s.map) + 3])
+          ck_unweave(size, Int(p.y), from + (Int(b.maps[Int(s.map)]) + start * pitch) * size, pitch, n, now, b.columns + Int(p.z), b.count > 100_000)
         } else if s.map >= 0 {
           ck_stage(size, b.maps + Int(s.map), from, start, n, to)
           now[Int(p.out)] = to
@@ -85,8 +88,13 @@ private func store(_ b: RunBlock, _ s: BlockStore, _ base: Table, _ now: Table, 
     if let x = now[Int(columns[0])] { ck_pack_bits(x.assumingMemoryBound(to: UInt8.self), n, out.assumingMemoryBound(to: UInt8.self) + start / 8) }
     return
   }
+  if s.buffer > 0, let rows = base[Int(s.buffer)] {
+    ck_interleave(size, Int(s.count), now, columns, n, rows + s.offset * size, s.pitch, false)
+    if s.completes { ck_stream(out + start * s.pitch * size, rows, n * s.pitch * size) }
+    return
+  }
   if width == 1 {
-    ck_interleave(size, Int(s.count), now, columns, n, to + start * s.pitch * size, s.pitch)
+    ck_interleave(size, Int(s.count), now, columns, n, to + start * s.pitch * size, s.pitch, true)
     return
   }
   for c in 0 ..< Int(s.count) { ck_spread(size, width, s.pitch, now[Int(columns[c])], start, n, to + c * width * size) }

@@ -24,6 +24,7 @@ let matmulRow = Row(
     return ck_gemm_scratch(out.dtype.rawValue, a[0] != 0, a[1] != 0, flatRows(x, a, out) ?? m, n, k)
   }
 ) { c in
+  if c.attrs.count > 4 { return sum(c) }
   let out = c.type, size = out.dtype.size, d = out.dtype.rawValue
   let m = out.shape[out.rank - 2], n = out.shape[out.rank - 1], k = c.types[0].shape[c.types[0].rank - 1 - c.attrs[0]]
   let ta = c.attrs[0] != 0, tb = c.attrs[1] != 0
@@ -48,6 +49,16 @@ let matmulRow = Row(
     return nil
   }
   for i in 0 ..< batch { product(m, i * stepA, i * stepB, i * m * n) }
+  return nil
+}
+
+/// In programs: what is added to the product of all rows stands behind the masks, its own rows attrs[4] elements apart.
+private func sum(_ c: borrowing Call) -> String? {
+  let out = c.type, n = out.shape[out.rank - 1], rows = out.count / max(n, 1), masked = (c.attrs[2] != 0, c.attrs[3] != 0), at = masked.0 ? 3 : 2
+  let ma = masked.0 ? c.x[2].assumingMemoryBound(to: UInt8.self) : nil, mb = masked.1 ? c.x[at].assumingMemoryBound(to: UInt8.self) : nil
+  ck_gemm_sum(out.dtype.rawValue, c.attrs[0] != 0, c.attrs[1] != 0, rows, n, c.types[0].shape[c.types[0].rank - 1 - c.attrs[0]],
+              c.x[0], ck_mask(p: ma, first: 0, bits: c.attrs[2] == 2), c.x[1], ck_mask(p: mb, first: 0, bits: c.attrs[3] == 2),
+              c.x[masked.1 ? at + 1 : at], c.attrs[4], c.out, ck_range(i: 0, i_end: rows, j: 0, j_end: n), c.scratch)
   return nil
 }
 

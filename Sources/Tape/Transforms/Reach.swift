@@ -73,7 +73,7 @@ extension Tape {
   }
 
   /// What `outputs` read that is dearer to compute again than to keep, among the nodes before `end`: products over long axes, and
-  /// solutions. A sum of two that nothing else reads is kept in their place.
+  /// solutions. A sum to which one is added that nothing else reads is kept in its place.
   func worthKeeping(_ outputs: [NodeID], before end: Int32) -> [NodeID] {
     guard var seen = PerNode<UInt8>(self, 0), var readers = PerNode<Int32>(self, 0) else { return [] }
     var kept: [NodeID] = [], sums: [NodeID] = [], stack = Buffer<NodeID>(), grown = true
@@ -99,8 +99,9 @@ extension Tape {
     var gone = Set<NodeID>()
     for n in sums.sorted(by: { $0.index < $1.index }) {
       let a = input(n, 0), b = input(n, 1)
-      guard a != b, seen[a] == 2, seen[b] == 2, readers[a] == 1, readers[b] == 1 else { continue }
-      gone.formUnion([a, b])
+      let alone = [a, b].filter { seen[$0] == 2 && readers[$0] == 1 && type($0) == type(n) }
+      guard a != b, !alone.isEmpty else { continue }
+      gone.formUnion(alone)
       seen[n] = 2
       kept.append(n)
     }
