@@ -1,6 +1,6 @@
 """calls.py HEADER ABI.C OUT: a caller with random arguments for every function of the header whose parameters say what they take, as C for abi.c.
 
-What cannot be made from types alone (raw memory, callbacks) abi.c calls by hand; a function that is in neither is an error that names it.
+What cannot be made from types alone (raw memory, callbacks) abi.c and its parts in abi/ call by hand; a function that is in neither is an error that names it.
 """
 
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 header, by_hand, out = sys.argv[1:]
 text = subprocess.run(["gcc", "-E", "-P", header], capture_output=True, text=True, check=True).stdout
 prototypes = re.findall(r"([A-Za-z_][\w ]*?[ *]+)(camber_\w+) ?\(([^()]*)\) ?;", re.sub(r"\s+", " ", text))
-hand = set(re.findall(r"\bcamber_\w+", Path(by_hand).read_text()))
+hand = {name for file in [Path(by_hand), *Path(by_hand).with_suffix("").glob("*.h")] for name in re.findall(r"\bcamber_\w+", file.read_text())}
 names = {name for _, name, _ in prototypes}
 HANDLES = {"tape": "tapes, TAPES", "program": "programs, PROGRAMS", "workspace": "spaces, SPACES", "linear": "linears, LINEARS"} | {
     kind: f"{kind}s, FEW" for kind in ("optimizer", "schedule", "scaler", "archive", "solver", "flow", "nonfinite", "stabilizer", "rounding", "check")} | {"tensors": "files, FEW", "findings": "found, FEW"}
@@ -104,7 +104,7 @@ for result, name, text in prototypes:
     lines.append(f"static void gen_{name}(camber_tape *t) {{\n{unused}" + "\n".join(body) + "\n}")
     callers.append(f"gen_{name}")
 if missing:
-    sys.exit("fuzz: not called: " + ", ".join(missing) + " (by types alone they cannot be: call them in Tests/fuzz/abi.c)")
+    sys.exit("fuzz: not called: " + ", ".join(missing) + " (by types alone they cannot be: call them in Tests/fuzz/abi/)")
 lines.append("static void (*const generated[])(camber_tape *) = {" + ", ".join(callers) + "};")
 Path(out).write_text("/* Made by calls.py. */\n" + "\n".join(lines) + "\n")
 print(f"{len(callers)} functions called by their types, {len(names) - len(callers)} by hand")

@@ -46,7 +46,7 @@ for target in ${FUZZ_TARGETS:-abi tensors saved}; do
   [ -n "${FUZZ_FIGURES:-}" ] && printf '%s_count %s\n%s_seconds %s\n' "$target" "$done" "$target" $((SECONDS - begin)) >>"$FUZZ_FIGURES"
   if [ "$rounds" -eq 0 ] || [ "$done" -lt "$wanted" ]; then
     status=1 failed=$((failed + 1))
-    grep -aE "\.c:[0-9]+: |ERROR|SUMMARY|Fatal error|runtime error|Test unit written" "$out/$target.log" | head -20
+    grep -aE "\.[ch]:[0-9]+: |ERROR|SUMMARY|Fatal error|runtime error|Test unit written" "$out/$target.log" | head -20
     echo "fuzz $target: FAILED, see $out/$target.log"
   else
     passed=$((passed + 1))
