@@ -172,8 +172,10 @@ final class ArchiveTests: XCTestCase {
     }
     XCTAssertEqual(mended(file), file)
     var newer = file
+    newer[8] = 3
+    XCTAssertTrue(sentence(mended(newer)).contains("version 3"))
     newer[8] = 2
-    XCTAssertTrue(sentence(mended(newer)).contains("version 2"))
+    XCTAssertTrue(sentence(mended(newer)).contains("section LABL is missing"))
     XCTAssertTrue(altered("OPER", 0, 9999).contains("do not fit"))
     XCTAssertTrue(altered("OPER", 2, 0x7878_7878).contains("unknown to this version"))
     XCTAssertTrue(altered("TYPE", 1, 77).contains("no dtype"))

@@ -60,7 +60,9 @@ static size_t put_together(const part *parts, size_t n, uint8_t *out, size_t roo
     memcpy(e, parts[i].kind, 4), put(e + 4, number, 4), put(e + 8, begin, 8), put(e + 16, parts[i].size, 8), put(e + 24, checksum(out + begin, parts[i].size, 0), 8);
     at = begin + parts[i].size;
   }
-  memcpy(out, magic, 8), put(out + 8, 1, 4), put(out + 12, n, 4), put(out + 16, at, 8);
+  int labelled = 0;   /* such files are of version 2 */
+  for (size_t i = 0; i < n; i++) labelled |= !memcmp(parts[i].kind, "LABL", 4);
+  memcpy(out, magic, 8), put(out + 8, labelled ? 2 : 1, 4), put(out + 12, n, 4), put(out + 16, at, 8);
   put(out + 24, checksum(out + 32, top - 32, checksum(out, 24, 0)), 8);
   return at;
 }

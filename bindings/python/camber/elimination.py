@@ -62,7 +62,7 @@ def edge_pushing_cost(f: Callable[..., Any], *args: Any) -> EliminationCost:
 
     >>> import numpy as np, camber as cb
     >>> cb.edge_pushing_cost(lambda x: np.sin(x[0] * x[1]) + x[1] ** 2, np.ones(2)).products
-    6
+    5
     """
     traced = f if isinstance(f, Function) else Function(f)
     leaves, tree = pytree.flatten((args, {}))
