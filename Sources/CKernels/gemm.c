@@ -19,8 +19,8 @@ static way way_of(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k) {
 static ck_product product_of(int dtype, bool ta, bool tb, size_t m, size_t n, size_t k) {
   const size_t size = is_half(dtype) ? 4 : ck_sizes[dtype];
   ck_product q = {.ta = ta, .tb = tb, .m = m, .n = n, .k = k};
-  /* Fewer columns than a vector has lanes: turned, they are rows, unless that meant to transpose a long left matrix for more than half a vector. Few rows times a large transposed matrix: turned, that is read as it lies. */
-  if ((n <= 16 && m > n && (ta || (n <= 8 && dtype == CK_F64))) || (!ta && tb && m > 16 && m <= 64 && n >= 4 * m && k >= 64)) q = (ck_product){.ta = !tb, .tb = !ta, .m = n, .n = m, .k = k, .turned = true};
+  /* Fewer columns than a vector has lanes: turned, they are rows, unless that meant to transpose a long left matrix for more than one in f64. Few rows times a large transposed matrix: turned, that is read as it lies. */
+  if ((n <= 16 && m > n && (ta || n <= 8 || dtype != CK_F64)) || (!ta && tb && m > 16 && m <= 64 && n >= 4 * m && k >= 64)) q = (ck_product){.ta = !tb, .tb = !ta, .m = n, .n = m, .k = k, .turned = true};
   if (is_half(dtype)) q.widen = ck_current()->casts[dtype][CK_F32], q.narrow = ck_current()->casts[CK_F32][dtype];
   q.height = least(q.m, q.narrow ? 128 : 1024 / size);
   q.length = q.narrow ? 512 : q.turned && q.m <= 16 ? 2048 : q.n;
