@@ -659,6 +659,7 @@ static void environments(void) {
       for (unsigned e = 0; e < 64; e++) {   /* rounding, small results flushed, small operands as 0, exceptions that trap, a flag */
         const unsigned wanted = (e & 3) << 13 | (e & 4 ? 0x8000u : 0) | (e & 8 ? 0x40u : 0) | (e & 16 ? 0 : 0x1F80u) | (e & 32 ? 0x04u : 0);
         set_environment(wanted);
+        if (environment() != wanted) { set_environment(before); continue; }   /* valgrind's processor has rounding alone */
         camber_status s = camber_run(p, w, in, to);
         const unsigned left = environment();
         set_environment(before);
