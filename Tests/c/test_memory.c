@@ -77,9 +77,37 @@ static void saved(camber_tape *t, camber_node x, const camber_node *y, const cha
 }
 
 /* Each part of a session has its sites tried by itself: their numbers add up, not their products. ALL: the parts one after the other. */
-enum { PRODUCTS, DERIVED, SAVED, LOOPS, MARKED, TRAINED, PARTS, ALL = PARTS };
+enum { PRODUCTS, DERIVED, SAVED, LOOPS, MARKED, TRAINED, SPARSE, PARTS, ALL = PARTS };
 static int part = ALL;
 static int in_part(int p) { return part == ALL || part == p; }
+
+/* Entries of a sparse Jacobian and Hessian, and how far a value may be off. */
+static void sparsely(void) {
+  const int64_t six[1] = {6};
+  double at[6] = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6}, values[36];
+  camber_tape *t = camber_tape_new();
+  if (!t) { failures++; return; }
+  camber_node x = camber_input(t, CAMBER_F64, six, 1), y = camber_mul(t, camber_sin(t, x), camber_roll(t, x, 1, 0)), s = camber_sum(t, y, NULL, 0, 0);
+  if (!well(t)) { camber_tape_free(t); return; }
+  for (int kind = 0; kind < 2; kind++) {
+    camber_sparse *p = kind ? camber_sparse_hessian(t, s, &x, 1, NULL, 0) : camber_sparse_jacobian(t, &y, 1, &x, 1, NULL, 0);
+    if (!p) { if (well(t)) CHECK(!"no sparse derivative and no error"); continue; }
+    if (fine(camber_sparse_prepare(p), camber_sparse_message(p))) {
+      camber_sparse_workspace *w = camber_sparse_workspace_new(p);
+      if (!w) failures++;
+      else if (fine(camber_sparse_values(w, (const void *[]){at}, values), camber_sparse_workspace_message(w))) note(values[0]), note(values[5]);
+      camber_sparse_workspace_free(w);
+    }
+    camber_sparse_free(p);
+    well(t);
+  }
+  camber_rounding *r = camber_rounding_new(t, &s, 1, &x, 1);
+  if (!r) { if (well(t)) CHECK(!"no rounding and no error"); }
+  else if (fine(camber_rounding_run(r, (const void *[]){at}), camber_rounding_message(r))) note(1);
+  camber_rounding_free(r);
+  well(t);
+  camber_tape_free(t);
+}
 
 /* Records, differentiates, batches, loops, compiles, runs, trains and saves; every handle is freed on every path. */
 static void session(const char *path) {
@@ -170,6 +198,7 @@ static void session(const char *path) {
   well(t);
   camber_tape_free(t);
 
+  if (in_part(SPARSE)) sparsely();
   if (!in_part(TRAINED)) return;
   camber_optimizer *o = camber_optimizer_new("adamw");
   if (camber_optimizer_set(o, "clip_global_norm", 1) < 0 || camber_optimizer_add(o, "w", CAMBER_BF16, many, 1) < 0 || camber_optimizer_add(o, "u", CAMBER_F64, three, 1) < 0) failures++;
@@ -195,8 +224,8 @@ int main(void) {
   char path[] = "/tmp/camber-memory-XXXXXX";
   if (!CHECK(mkstemp(path) >= 0)) return check_done();
   session(path);
-  CHECK(failures == 0 && result_count == 18);
-  if (failures || result_count != 18) fprintf(stderr, "  %d refused, %d results without any failure\n", failures, result_count);
+  CHECK(failures == 0 && result_count == 23);
+  if (failures || result_count != 23) fprintf(stderr, "  %d refused, %d results without any failure\n", failures, result_count);
   if (ck_fail_after && ck_live_bytes) {
     const int64_t live = ck_live_bytes();
     int64_t sites = 0;
@@ -222,7 +251,7 @@ int main(void) {
     CHECK(sites > 500);
     part = ALL;
     session(path);
-    CHECK(failures == 0 && result_count == 18);
+    CHECK(failures == 0 && result_count == 23);
   }
   remove(path);
   return check_done();
