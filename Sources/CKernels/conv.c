@@ -167,21 +167,12 @@ void ck_conv_mend(int dtype, const int64_t *geometry, const void *x, const uint8
     for (int64_t at = 0; at < A->p * B->p * C->p; at++) {
       char *element = plane + at * (int64_t)ck_sizes[dtype];
       if (ck_all_finite(dtype, element, 1)) continue;
-      const int64_t p[3] = {at / C->p / B->p, at / C->p % B->p, at % C->p};
       double sum = 0;
       for (int64_t c = 0; c < g.c; c++)
-        for (int64_t t = 0; t < A->k * B->k * C->k; t++) {
-          const int64_t tap[3] = {t / C->k / B->k, t / C->k % B->k, t % C->k};
-          int64_t i = 0;
-          bool inside = true;
-          for (int a = 0; a < 3; a++) {
-            const ck_conv_axis *v = &g.axis[a];
-            const int64_t d = v->s * p[a] + v->d * tap[a] - v->low;
-            inside = inside && d >= 0 && d % v->b == 0 && d / v->b < v->i;
-            i = i * v->i + d / v->b;
-          }
+        for (int64_t t = 0, i; t < A->k * B->k * C->k; t++) {
+          if (!ck_conv_place(&g, at, t, &i)) continue;
           const int64_t xi = xo + c * g.x_c + i, wi = wo + c * g.w_c + t;
-          if (inside && (!mask_x || mask_x[xi]) && (!mask_w || mask_w[wi])) sum += number(dtype, x, xi) * number(dtype, w, wi);
+          if ((!mask_x || mask_x[xi]) && (!mask_w || mask_w[wi])) sum += number(dtype, x, xi) * number(dtype, w, wi);
         }
       ck_cast_kernel(CK_F64, dtype)(&sum, NULL, NULL, element, 1);
     }

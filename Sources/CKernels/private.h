@@ -69,6 +69,20 @@ typedef struct ck_conv {
   enum { CK_CONV_TILES, CK_CONV_LINES, CK_CONV_DOTS, CK_CONV_ONES } way;
 } ck_conv;
 enum { CK_CONV_GEOMETRY = 17 + 3 * 7 };
+/* Where tap t of the output `at` reads in its channel of x: false outside. */
+static inline bool ck_conv_place(const ck_conv *g, int64_t at, int64_t t, int64_t *place) {
+  const ck_conv_axis *B = &g->axis[1], *C = &g->axis[2];
+  const int64_t p[3] = {at / C->p / B->p, at / C->p % B->p, at % C->p}, tap[3] = {t / C->k / B->k, t / C->k % B->k, t % C->k};
+  int64_t i = 0;
+  for (int a = 0; a < 3; a++) {
+    const ck_conv_axis *v = &g->axis[a];
+    const int64_t d = v->s * p[a] + v->d * tap[a] - v->low;
+    if (d < 0 || d % v->b || d / v->b >= v->i) return false;
+    i = i * v->i + d / v->b;
+  }
+  *place = i;
+  return true;
+}
 /* Where b > 1, outputs of one remainder, p = p_first + q p_step, and the taps that reach them, k = k_first + t k_step: i = q s + t d + at. */
 typedef struct ck_conv_part {
   int64_t p_first[3], p_step[3], p[3], k_first[3], k_step[3], k[3], s[3], d[3], at[3];

@@ -16,19 +16,10 @@ void ck_quad_conv(const int64_t *geometry, const void *px, const uint8_t *mx, co
     const int64_t o = u % g.o, n = u / g.o % g.n, k = u / g.o / g.n % g.groups, b = u / g.o / g.n / g.groups;
     const int64_t xo = b * g.x_batch + k * g.x_group + n * g.x_n, wo = b * g.w_batch + k * g.w_group + o * g.w_o;
     for (int64_t at = 0; at < A->p * B->p * C->p; at++) {
-      const int64_t p[3] = {at / C->p / B->p, at / C->p % B->p, at % C->p};
       quad sum = 0;
-      for (int64_t t = 0; t < A->k * B->k * C->k; t++) {
-        const int64_t tap[3] = {t / C->k / B->k, t / C->k % B->k, t % C->k};
-        int64_t i = 0;
-        bool inside = true;
-        for (int a = 0; a < 3; a++) {
-          const ck_conv_axis *v = &g.axis[a];
-          const int64_t d = v->s * p[a] + v->d * tap[a] - v->low;
-          inside = inside && d >= 0 && d % v->b == 0 && d / v->b < v->i;
-          i = i * v->i + d / v->b;
-        }
-        for (int64_t c = 0; inside && c < g.c; c++) {
+      for (int64_t t = 0, i; t < A->k * B->k * C->k; t++) {
+        if (!ck_conv_place(&g, at, t, &i)) continue;
+        for (int64_t c = 0; c < g.c; c++) {
           const int64_t ix = xo + c * g.x_c + i, iw = wo + c * g.w_c + t;
           if ((!mx || mx[ix]) && (!mw || mw[iw])) sum += x[ix] * w[iw];
         }

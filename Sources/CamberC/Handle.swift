@@ -41,6 +41,21 @@ class Handled {
   deinit { free(buffer) }
 }
 
+/// C's copies of texts, until they are replaced.
+final class HeldTexts {
+  private var list: [UnsafeMutablePointer<CChar>] = []
+  func keep(_ s: String) -> UnsafePointer<CChar> {
+    guard let p = strdup(s) else { return empty }
+    list.append(p)
+    return UnsafePointer(p)
+  }
+  func clear() {
+    for p in list { free(p) }
+    list = []
+  }
+  deinit { for p in list { free(p) } }
+}
+
 nonisolated(unsafe) let empty = c("")
 
 func c(_ s: StaticString) -> UnsafePointer<CChar> { UnsafeRawPointer(s.utf8Start).assumingMemoryBound(to: CChar.self) }

@@ -7,22 +7,14 @@ import Tape
 final class NonfiniteHandle: Handled {
   let trace: Trace
   /// Texts of the last run, freed with the next.
-  private var texts: [UnsafeMutablePointer<CChar>?] = []
+  private let texts = HeldTexts()
   private(set) var sentences: [UnsafePointer<CChar>] = [], labels: [UnsafePointer<CChar>] = [], files: [UnsafePointer<CChar>] = []
   init(_ t: Trace) { trace = t }
-  deinit { for t in texts { free(t) } }
-
-  private func keep(_ s: String) -> UnsafePointer<CChar> {
-    guard let p = strdup(s) else { return empty }
-    texts.append(p)
-    return UnsafePointer(p)
-  }
   func settle() {
-    for t in texts { free(t) }
-    texts = []
-    sentences = trace.births.map { keep($0.sentence(trace.births)) }
-    labels = trace.births.map { keep($0.origin.label?.text ?? "") }
-    files = trace.births.map { keep($0.origin.label?.file ?? "") }
+    texts.clear()
+    sentences = trace.births.map { texts.keep($0.sentence(trace.births)) }
+    labels = trace.births.map { texts.keep($0.origin.label?.text ?? "") }
+    files = trace.births.map { texts.keep($0.origin.label?.file ?? "") }
     say(trace.report)
   }
   func run(_ inputs: UnsafePointer<UnsafeRawPointer?>?) -> camber_status {

@@ -12,20 +12,13 @@ final class RoundingHandle: Handled {
     serial = tape.serial
   }
   /// Labels of the last answer, freed with the next.
-  private var texts: [UnsafeMutablePointer<CChar>?] = []
+  private let texts = HeldTexts()
   private(set) var places: [Label: (text: UnsafePointer<CChar>, file: UnsafePointer<CChar>)] = [:]
-  private func keep(_ s: String) -> UnsafePointer<CChar> {
-    guard let p = strdup(s) else { return empty }
-    texts.append(p)
-    return UnsafePointer(p)
-  }
   func settle() {
-    for t in texts { free(t) }
-    texts = []
+    texts.clear()
     places = [:]
-    for c in rounding.contributions { for m in c.members { if let l = m.label, places[l] == nil { places[l] = (keep(l.text), keep(l.file)) } } }
+    for c in rounding.contributions { for m in c.members { if let l = m.label, places[l] == nil { places[l] = (texts.keep(l.text), texts.keep(l.file)) } } }
   }
-  deinit { for t in texts { free(t) } }
   func pack(_ n: NodeID) -> camber_node { n.isNone ? -1 : Int64(serial) << 32 | Int64(n.index) }
 }
 private func handle(_ h: OpaquePointer?) -> RoundingHandle? { roundingHandle(h) }

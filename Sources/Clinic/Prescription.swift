@@ -59,15 +59,9 @@ package struct Prescription {
   /// Training steps on copies of parameters and optimizer, through the batches that were seen (those given, of none): what is then found. Nothing else changes.
   package func verify(_ steps: Int) throws(Failure) -> [Finding] {
     guard steps >= 1, steps <= 1 << 20 else { throw Failure(.invalid, "verify: \(steps) steps") }
-    let n = flow.parameterCount
     var kept: [UnsafeMutableRawPointer?] = []
     defer { for k in kept { ck_free(k) } }
-    for i in 0 ..< n {
-      let b = flow.parameterType(i).bytes
-      guard let p = params[i], let k = ck_alloc(max(b, 64)) else { throw Failure(.memory, "verify: memory for a copy of the parameters was refused") }
-      k.copyMemory(from: p, byteCount: b)
-      kept.append(k)
-    }
+    try keep("verify", &kept)
     let copy = optimizer?.copy()
     flow.forget()
     defer { flow.forget() }
@@ -79,6 +73,17 @@ package struct Prescription {
       }
     }
     return flow.findings()
+  }
+
+  /// Copies of the parameters, which the caller frees.
+  private func keep(_ what: String, _ kept: inout [UnsafeMutableRawPointer?]) throws(Failure) {
+    for i in 0 ..< flow.parameterCount {
+      let b = flow.parameterType(i).bytes
+      guard let p = params[i] else { throw Failure(.invalid, "\(what): parameter \(i) is NULL") }
+      guard let k = ck_alloc(max(b, 64)) else { throw Failure(.memory, "\(what): memory for a copy of the parameters was refused") }
+      k.copyMemory(from: p, byteCount: b)
+      kept.append(k)
+    }
   }
 
   // MARK: weights
@@ -149,17 +154,15 @@ package struct Prescription {
   /// The learning rate, lowered by halves of an octave until 48 steps of the same method on batches that were seen go down; the best of the eight from there on.
   private func learningRate() throws(Failure) -> String {
     guard let optimizer else { throw Failure(.invalid, "prescribe: the learning rate is an option of the optimizer, which is NULL") }
-    let n = flow.parameterCount
-    var kept: [UnsafeMutableRawPointer] = []
+    var kept: [UnsafeMutableRawPointer?] = []
     defer { for k in kept { ck_free(k) } }
-    for i in 0 ..< n {
-      let b = flow.parameterType(i).bytes
-      guard let p = params[i], let k = ck_alloc(max(b, 64)) else { throw Failure(.memory, "prescribe: memory for a copy of the parameters was refused") }
-      k.copyMemory(from: p, byteCount: b)
-      kept.append(k)
+    try keep("prescribe", &kept)
+    func restore() { for (i, k) in kept.enumerated() { if let k { params[i]?.copyMemory(from: k, byteCount: flow.parameterType(i).bytes) } } }
+    // A trial that fails leaves the host's parameters as they were, too.
+    defer {
+      restore()
+      flow.forget()
     }
-    func restore() { for i in 0 ..< n { params[i]?.copyMemory(from: kept[i], byteCount: flow.parameterType(i).bytes) } }
-    defer { flow.forget() }
     let start = optimizer.option("learning_rate"), initial = try level()
     var rate = start, best = (Double.infinity, 0.0), tries = 0
     for _ in 0 ..< 40 {

@@ -76,6 +76,7 @@ int main(void) {
 
   /* Re-running on copies; nodes with remedies; noise; a report of all of it. */
   CHECK(camber_flow_verify(f, NULL, inputs, NULL, 3) == NULL && strstr(camber_flow_message(f), "is NULL"));
+  CHECK(camber_flow_verify(f, (void *const[8]){NULL}, inputs, NULL, 3) == NULL && strstr(camber_flow_message(f), "parameter 0 is NULL"));
   CHECK(camber_flow_verify(f, weights, inputs, NULL, 0) == NULL && camber_flow_verify(f, weights, inputs, (camber_optimizer *)f, 3) == NULL && camber_flow_verify(NULL, weights, inputs, NULL, 3) == NULL);
   double before = w[3][5];
   found = camber_flow_verify(f, weights, inputs, NULL, 3);
