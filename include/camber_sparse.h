@@ -184,7 +184,7 @@ camber_status camber_preaccumulate(camber_tape *tape, const camber_node *outputs
  * and stands with these bounds.
  * Times are predicted with figures of this machine, measured once a process in some milliseconds. Where methods are near each other, and a
  * point is given, they are compiled and run there, in turns; medians decide. Runs take no more than ten evaluations of the method
- * that is chosen, or a millisecond where that is more, beside one first run of each. The verdict is remembered by the function's fingerprint and the machine.
+ * that is chosen, or 60 microseconds where that is more, beside one first run of each. The verdict is remembered by the function's fingerprint and the machine.
  * Methods by name, for kind "jacobian" and "hessian" (dense results): "forward", "reverse", "compressed_forward", "compressed_reverse",
  * "star_bicoloring", "star" (Hessians), "elimination", "edge_pushing" (Hessians), "stagewise", "preaccumulate" (where there are loops or branches: camber_preaccumulate); for "sparse_jacobian" and "sparse_hessian": "compressed_forward",
  * "compressed_reverse", "star_bicoloring", "acyclic_bicoloring", "star", "acyclic", "accumulate", "elimination", "edge_pushing". "finite_differences" stands
@@ -197,7 +197,10 @@ camber_plan *camber_plan_new(camber_tape *tape, const char *kind, const camber_n
                              size_t variable_count, const camber_node *data, size_t data_count);
 void camber_plan_free(camber_plan *plan);
 /* Options: taste (1 as it begins: near methods are run; 0: the prediction alone decides), accurate (1: the method with the least predicted
- * rounding error, the faster of equal ones; 0 as it begins: the fastest). */
+ * rounding error, the faster of equal ones; 0 as it begins: the fastest), rounding (1, and accurate: errors in the table are those of
+ * camber_rounding at the point, of up to 16 entries, relative to the largest entry; 0 as it begins: counted roundings), evaluations (how often
+ * the derivative will be evaluated, about: planning stops when it has taken a tenth of that time, as predicted, and takes the best method seen till
+ * then, without counting any where not even that pays; 0 as it begins: it goes to its end). */
 camber_status camber_plan_set(camber_plan *plan, const char *name, double value);
 /* Chooses. inputs: an array for each variable, then for each data, read during the call; NULL: by prediction. */
 camber_status camber_plan_run(camber_plan *plan, const void *const *inputs);
@@ -206,7 +209,7 @@ const char *camber_plan_message(const camber_plan *plan);
 const char *camber_plan_method(const camber_plan *plan);
 /* The table. numbers[0 ... 8]: 1 where the method applies, operations (in additions), bytes moved, colors, passes, bytes of memory at once
  * (exact where it was run), nanoseconds predicted and measured (0: not run), and a bound on the relative rounding error as far as nothing
- * cancels: roundings on the longest way, times the unit roundoff. Either pointer may be NULL. */
+ * cancels: roundings on the longest way, times the unit roundoff; with rounding or accurate, and a point, the adjoint-weighted bound there. Either pointer may be NULL. */
 size_t camber_plan_count(const camber_plan *plan);
 camber_status camber_plan_entry(camber_plan *plan, size_t i, const char **method, double *numbers);
 /* The table in words, or as JSON with json != 0. The text is the plan's, until the next such call. */

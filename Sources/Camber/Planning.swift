@@ -1,3 +1,4 @@
+import Health
 import Sparse
 import Tape
 
@@ -12,14 +13,20 @@ public final class Plan {
   private let core: MethodPlan
   private let types: [TensorType]
 
-  /// Variables and data are inputs of the tape, all that the outputs depend on.
-  public init(_ tape: Tape, _ kind: Kind, _ outputs: [Node], _ variables: [Node], data: [Node] = [], accurate: Bool = false, taste: Bool = true) throws {
+  /// Variables and data are inputs of the tape, all that the outputs depend on. rounding: errors are bounded at the point; evaluations: how many
+  /// are expected, of whose time planning takes a tenth at most, as far as it can stop (0: it goes to its end).
+  public init(_ tape: Tape, _ kind: Kind, _ outputs: [Node], _ variables: [Node], data: [Node] = [], accurate: Bool = false, taste: Bool = true,
+              rounding: Bool = false, evaluations: Double = 0) throws {
     try tape.check()
     let x = variables.map(tape.id), d = data.map(tape.id)
     core = try translated { try MethodPlan(tape.core, MethodPlan.Kind(rawValue: kind.rawValue) ?? .jacobian, outputs.map(tape.id), x, d) }
     types = (x + d).map { tape.core.type($0) }
     core.accurate = accurate
     core.taste = taste
+    core.rounding = rounding
+    core.weigh = derivativeError
+    guard evaluations >= 0, evaluations.isFinite else { throw CamberError(Failure(.invalid, "plan: \(evaluations) evaluations")) }
+    core.evaluations = evaluations
   }
   /// Chooses by prediction; or at a point: an array for each variable, then for each data, of their own types.
   @discardableResult

@@ -1,5 +1,6 @@
 public import CCamber
 import Glibc
+import Health
 import Sparse
 import Tape
 
@@ -10,6 +11,7 @@ final class PlanHandle: Handled {
   init(_ p: MethodPlan, _ inputs: Int) {
     plan = p
     self.inputs = inputs
+    p.weigh = derivativeError
   }
   func kept(_ s: String, _ k: Int) -> UnsafePointer<CChar> {
     free(words[k])
@@ -58,9 +60,18 @@ private func planned(_ name: UnsafePointer<CChar>?) -> MethodPlan.Kind? {
   guard let h = planHandle(plan) else { return CAMBER_EHANDLE.raw }
   guard let name else { return h.fail(Failure(.invalid, "plan: the option's name is NULL")) }
   let s = String(cString: name)
-  guard s == "taste" || s == "accurate" else { return h.fail(Failure(.invalid, "plan: no option is called \(s); there are accurate, taste")) }
+  if s == "evaluations" {
+    guard value >= 0, value.isFinite else { return h.fail(Failure(.invalid, "plan: evaluations is a number from 0 on, not \(value)")) }
+    h.plan.evaluations = value
+    return 0
+  }
   guard value == 0 || value == 1 else { return h.fail(Failure(.invalid, "plan: \(s) is 0 or 1, not \(value)")) }
-  if s == "taste" { h.plan.taste = value == 1 } else { h.plan.accurate = value == 1 }
+  switch s {
+  case "accurate": h.plan.accurate = value == 1
+  case "rounding": h.plan.rounding = value == 1
+  case "taste": h.plan.taste = value == 1
+  default: return h.fail(Failure(.invalid, "plan: no option is called \(s); there are accurate, evaluations, rounding, taste"))
+  }
   return 0
 }
 

@@ -89,9 +89,16 @@ int main(void) {
     CHECK(applies >= 4);
     STATUS(camber_plan_entry(plan, 99, &name, NULL), CAMBER_EINVAL);
     STATUS(camber_plan_set(plan, "speed", 1), CAMBER_EINVAL);
-    CHECK(strstr(camber_plan_message(plan), "accurate, taste") != NULL);
+    CHECK(strstr(camber_plan_message(plan), "accurate, evaluations, rounding, taste") != NULL);
     STATUS(camber_plan_set(plan, NULL, 1), CAMBER_EINVAL);
     STATUS(camber_plan_set(plan, "taste", 0.5), CAMBER_EINVAL);
+    STATUS(camber_plan_set(plan, "evaluations", -1), CAMBER_EINVAL);
+    STATUS(camber_plan_set(plan, "evaluations", NAN), CAMBER_EINVAL);
+    STATUS(camber_plan_set(plan, "evaluations", 1), CAMBER_OK);
+    STATUS(camber_plan_run(plan, point), CAMBER_OK);
+    STATUS(camber_plan_set(plan, "evaluations", 0), CAMBER_OK);
+    STATUS(camber_plan_set(plan, "rounding", 1), CAMBER_OK);
+    STATUS(camber_plan_run(plan, point), CAMBER_OK);
     const void *none[1] = {NULL};
     STATUS(camber_plan_run(plan, none), CAMBER_EINVAL);
     camber_plan_free(plan);

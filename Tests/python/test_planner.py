@@ -151,6 +151,49 @@ def test_accurate_takes_the_least_error():
     assert errors[p.method] == min(errors.values())
 
 
+def test_errors_where_terms_cancel():
+    """Rows of a matrix that nearly agree, subtracted: reverse mode takes the difference of the rows first, forward mode that of its products."""
+    b = np.array([1.1e8, 2.3e8, -3.7e8]) / 3
+    B = np.stack([b, b + np.array([0.1, 0.2, 0.3])])
+
+    def f(x):
+        u = B @ (x * x)
+        return (u[1] - u[0])[None]
+
+    x = np.array([1.1, 0.7, 0.9])
+    exact = 2 * x * (B[1] - B[0])
+    off = {m: np.max(abs(cb.jacobian(f, mode=m)(x)[0] - exact)) / np.max(abs(exact)) for m in ("forward", "reverse")}
+    p = cb.plan(f, x, accurate=True)
+    error = {e["method"]: e["error"] for e in p.table if e["applies"]}
+    assert off["forward"] > 1e-9 > 1e-14 > off["reverse"]
+    assert off["forward"] <= error["forward"] < 1e3 * off["forward"] and off["reverse"] <= error["reverse"] < 1e-14
+    assert p.method != "forward" and error["finite_differences"] > 10 * error["forward"]
+    assert np.max(abs(cb.jacobian(f, method="accurate")(x)[0] - exact)) <= 1e-15 * np.max(abs(exact))
+    # Counted roundings cannot tell them apart; bounds at the point do in a table of times, too.
+    counted = {e["method"]: e["error"] for e in cb.plan(f, x, accurate=False).table}
+    bounded = {e["method"]: e["error"] for e in cb.plan(f, x, rounding=True).table}
+    assert counted["forward"] < 1e-14 and bounded["forward"] == error["forward"]
+    # Where all terms have one sign, no method loses digits, but differences do.
+    for e in cb.plan(lambda x: np.exp(x) * np.sum(x), np.linspace(0.5, 1, 6), rounding=True).table:
+        assert not e["applies"] or not e["made"] or (e["error"] > 1e-9 if e["method"] == "finite_differences" else e["error"] < 1e-14)
+
+
+def test_evaluations_bound_planning():
+    cb.forget_plans()
+    a = np.linspace(-1, 1, 6000).reshape(10, 600)
+    f = cb.function(lambda x: np.sin(a @ (x * x)))
+    x = np.linspace(0.1, 1, 600)
+    few, many = cb.plan(f, x, evaluations=1), cb.plan(f, x)
+    made = lambda p: sum(e["made"] for e in p.table if e["applies"])  # noqa: E731
+    assert made(few) == 0 < made(many) and few.method == "reverse" and json.loads(few.to_json())["ground"] == "predicted"
+    assert json.loads(cb.plan(f, x, evaluations=1e12).to_json())["ground"] in ("tasted", "remembered")
+    s = cb.plan(banded, np.ones(50), sparse=True, evaluations=1)
+    assert s.method == "accumulate" and made(s) == 1
+    for bad in (-1, np.nan, np.inf):
+        with pytest.raises(cb.InvalidError, match="evaluations"):
+            cb.plan(f, x, evaluations=bad)
+
+
 def test_data_and_trees():
     f = lambda p, d: {"y": np.sin(p["a"]) * d + p["b"]}
     args = ({"a": np.ones(3), "b": 2.0}, np.arange(3.0))

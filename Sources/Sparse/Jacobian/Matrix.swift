@@ -118,7 +118,7 @@ package final class SparseMatrix {
   private func coloured(_ kind: ColouringKind) throws(Failure) -> Colouring {
     // A bicolouring wants all orders.
     let quick = request.hurried && (kind == .column || kind == .row)
-    return try Colouring.make(whole, kind, order: request.order ?? (quick ? .smallestLast : nil), patience: request.hurried ? 0 : Colouring.patience)
+    return try Colouring.make(whole, kind, order: request.order ?? (quick ? .smallestLast : nil), patience: !request.hurried ? Colouring.patience : kind.isSymmetric ? 0 : Colouring.patience / 16)
   }
 
   private func chosen() throws(Failure) -> Colouring {

@@ -56,6 +56,23 @@ extension PlanMethod {
 }
 
 extension MethodPlan {
+  /// Why colours of a kind cannot pay for a pattern, before they are looked for.
+  private func hopeless(_ m: PlanMethod, _ p: Pattern) -> String? {
+    let size = Double(rowCount) * Double(columnCount), full = !isSparse && Double(p.count) > 0.5 * size
+    switch m {
+    case .compressedForward, .compressedReverse, .star: return full ? "half of the matrix or more is not zero" : nil
+    case .starBicolouring, .acyclicBicolouring:
+      let one = min(p.longestRow, 2 * p.transposed.longestRow)
+      // A product gives as many numbers as the matrix has rows, or columns: all entries want so many, a reverse product counted twice.
+      let both = Double(p.count) * min(1 / Double(max(rowCount, 1)), 2 / Double(max(columnCount, 1)))
+      if one < 8 || both > 0.6 * Double(one) { return "no rows or columns stand out: one side's colors do" }
+      return m == .acyclicBicolouring && found(.starBicolouring) < 8 ? "a direct bicoloring needs few colors" : nil
+    case .acyclic: return found(.star) < 6 ? "a star coloring needs few colors" : nil
+    default: return nil
+    }
+  }
+  private func found(_ m: PlanMethod) -> Int { entries.first { $0.method == m && $0.made }?.colours ?? .max }
+
   /// A method of sparse matrices: as such, or, where a dense one is wanted, with every entry put into its place.
   func sparse(_ m: PlanMethod, _ e: inout PlanEntry) -> Made? {
     guard let method = m.sparse, let (t, y, x, d) = copied() else { e.reason = "memory was refused"; return nil }
@@ -65,8 +82,16 @@ extension MethodPlan {
       q.hurried = !accurate
       q.most = most
       // What one method has found is the pattern for the next that wants colours.
-      if method.kind != nil { q.pattern = pattern }
-      let matrix = try SparseMatrix(t, q), s: Sources
+      var given = q
+      if method.kind != nil, pattern == nil {
+        let p = try Linearised(t, q).detect().pattern
+        pattern = isHessian ? p.symmetrised : p
+      }
+      if method.kind != nil, let p = pattern {
+        if let why = hopeless(m, p) { e.reason = why; return nil }
+        given.pattern = p
+      }
+      let matrix = try SparseMatrix(t, given), s: Sources
       do throws(Failure) { s = try matrix.sourced() } catch {
         if let c = matrix.exceeding {
           e.count(c, machine: Calibration.shared)
@@ -76,10 +101,6 @@ extension MethodPlan {
       }
       if pattern == nil, method == .accumulate || method.kind != nil { pattern = matrix.whole }
       let entries = matrix.whole.count
-      if m == .compressedForward || m == .star, !isSparse, Double(entries) > 0.5 * Double(rowCount) * Double(columnCount) {
-        e.reason = "half of the matrix or more is not zero"
-        return nil
-      }
       var outputs = s.outputs
       if let c = matrix.colouring, !isSparse {
         guard c.count < (m == .compressedReverse ? rowCount : columnCount) else { e.reason = "as many colors as a dense method has passes"; return nil }
@@ -88,7 +109,6 @@ extension MethodPlan {
       outputs = t.simplify(outputs)
       if let f = t.failure { throw f }
       let colours = matrix.colouring.map { $0.count } ?? 0
-      // Substitution adds up rounding along its trees.
       let deep = m == .acyclic || m == .acyclicBicolouring ? 4.0 : 1
       return Made(tape: t, inputs: matrix.linear.inputs, outputs: outputs, colours: colours, passes: max(colours, 1), sparse: isSparse ? matrix : nil,
                   extra: isSparse ? Double(entries) : 0, amplification: deep)

@@ -65,6 +65,12 @@ package final class MethodPlan {
   /// Nanoseconds that planning took: making and counting the methods' nodes, compiling those that are near, their runs (first ones included).
   package private(set) var took = (counting: 0.0, compiling: 0.0, running: 0.0)
   package var taste = true, accurate = false
+  /// Evaluations that the host expects: planning takes a tenth of their predicted time, as far as it can stop. 0: planning goes to its end.
+  package var evaluations = 0.0
+  /// Bounds of rounding errors at the point instead of counted roundings, by who knows them: of outputs on a tape, at inputs' values, relative to the largest.
+  package typealias Weigher = (_ t: Tape, _ inputs: [NodeID], _ outputs: [NodeID], _ point: [UnsafeRawPointer?]) -> Double?
+  package var weigh: Weigher?
+  package var rounding = false
 
   /// A copy of the function: its nodes are this plan's.
   let tape = Tape()
@@ -79,6 +85,9 @@ package final class MethodPlan {
   /// Operations that an elimination may take to be worth its nodes.
   var most = Int.max
   private var nodes = 0, loops = false
+  /// When planning began, and what the best method found takes, by prediction.
+  private var begun = 0.0, least = Double.infinity
+  private var isSpent: Bool { evaluations > 0 && Calibration.now() - begun > 0.1 * evaluations * least }
   /// Methods' nodes by entry, until they are tasted.
   private var ready: [Int: Made] = [:]
 
@@ -179,6 +188,10 @@ package final class MethodPlan {
         e.count(found.cost, machine: Calibration.shared)
         return nil
       }
+      if pattern == nil {
+        let p = Pattern(rowCount: found.rowCount, columnCount: found.columnCount, rows: found.rows, columns: found.columns)
+        pattern = isHessian ? p.symmetrised : p
+      }
       let b = t.blocks(found, function, x, "plan")
       return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: t.simplify(b), passes: 1) : refused()
     case .finiteDifferences:
@@ -189,10 +202,11 @@ package final class MethodPlan {
     }
   }
 
-  private func analyse() {
+  private func analyse(_ point: [UnsafeRawPointer?]? = nil) {
     guard entries.isEmpty else { return }
     let machine = Calibration.shared, begin = Calibration.now()
     defer { took.counting += Calibration.now() - begin }
+    (begun, nodes, loops, least) = (begin, 0, false, .infinity)
     if let o = tape.order(outputs) {
       for k in 0 ..< o.count {
         let s = tape.structural(o[k])
@@ -203,19 +217,24 @@ package final class MethodPlan {
     let unit = tape.dtype(outputs[0]) == .f64 ? 0x1p-53 : tape.dtype(outputs[0]) == .f32 ? 0x1p-24 : 0x1p-11
     var own = Work(tape, outputs)
     if isHessian, let (t, y, x, _) = copied() { own = Work(t, t.grad(y[0], x)) }
-    // First what is cheap to make; differences use the colours that compression finds.
-    let early: [PlanMethod] = [.accumulate, .compressedForward, .compressedReverse, .star, .forward, .reverse]
-    let order = early.filter(methods.contains) + methods.filter { !early.contains($0) }
+    let order = order(own.products), weighs = accurate || rounding, first = bound(order[0], own, machine).1
+    least = max(first, machine.predicted(own))
+    // Not even one method pays for being counted: then the first, where it applies for certain.
+    let hasty = !accurate && !isSparse && tape.rules.isEmpty && isSpent
+    if !hasty { least = .infinity }
+    // An elimination that goes first is as good as the bounds of dense ways let hope.
+    most = accurate || isSparse ? .max : Int(min((20 * min(bound(.forward, own, machine).1, 2 * bound(.reverse, own, machine).1) + 4000) / machine.scalar, 1e15))
     for m in order {
       var e = PlanEntry(m)
-      if !accurate, let least = best(of: { $0.predicted }) {
-        most = Int(min((2.5 * least + 1000) / machine.scalar, 1e15))
+      if !accurate, hasty || least.isFinite {
+        most = Int(min((2.5 * least + 300) / machine.scalar, 1e15))
         let (passes, bound) = self.bound(m, own, machine)
-        if bound > 2.5 * least + 1000 {
-          // What its passes take at the least is too much already.
+        // What its passes take at the least is too much already, or nothing is left to look closer.
+        if bound > 2.5 * least + 300 || isSpent {
           e.flops = own.flops * Double(passes)
           e.bytes = own.bytes * Double(passes)
-          (e.colours, e.passes, e.predicted, e.memory, e.error) = (passes, passes, bound, own.live, unit * max(own.roundings, 1))
+          (e.colours, e.passes, e.predicted, e.memory, e.error) = (passes, passes, max(bound, m == order[0] ? least : 0, machine.predicted(own)), own.live, unit * max(own.roundings, 1))
+          if m == .finiteDifferences { e.error = 2 * unit.squareRoot() }
           if m == .compressedForward || m == .star { lanes = passes }
           entries.append(e)
           continue
@@ -223,16 +242,17 @@ package final class MethodPlan {
       }
       if let made = make(m, &e) {
         var w = Work(made.tape, made.outputs)
+        // Substitution adds up rounding along its trees.
+        e.error = unit * max(w.roundings, 1) * made.amplification
+        if weighs, let weigh, let point, let at = weigh(made.tape, made.inputs, made.outputs, point) { e.error = max(at, unit) * made.amplification }
         if m == .finiteDifferences {
           w.flops *= Double(made.passes)
           w.bytes *= Double(made.passes)
           w.scalars *= Double(made.passes)
           w.steps *= Double(made.passes)
           w.products *= Double(made.passes)
-          // The best step of a one-sided difference leaves half the digits.
-          e.error = 2 * unit.squareRoot()
-        } else {
-          e.error = unit * max(w.roundings, 1) * made.amplification
+          // The best step of a one-sided difference leaves half the digits that the function has.
+          e.error = 2 * (weighs ? max(e.error, unit) : unit).squareRoot()
         }
         e.flops = w.flops + made.extra
         e.bytes = w.bytes + 8 * made.extra
@@ -240,7 +260,10 @@ package final class MethodPlan {
         e.passes = made.passes
         e.memory = w.live
         e.predicted = machine.predicted(w) + made.extra * machine.flop * 2
-        if m != .finiteDifferences, taste, !accurate { ready[entries.count] = made }
+        if m != .finiteDifferences {
+          least = min(least, e.predicted)
+          if taste, !accurate { ready[entries.count] = made }
+        }
         e.made = true
         if m == .compressedForward || m == .star { lanes = made.colours }
       } else if e.applies {
@@ -248,6 +271,15 @@ package final class MethodPlan {
       }
       entries.append(e)
     }
+  }
+
+  /// The likely one first: what it takes spares others. Differences use the colours that compression finds.
+  private func order(_ weight: Double) -> [PlanMethod] {
+    var early: [PlanMethod] = []
+    if isSparse { early = [.accumulate] } else if !loops, nodes <= 600, nodes + rowCount + columnCount <= 2000, weight <= 2000 { early = [.elimination] }
+    if !isSparse { early += rowCount < columnCount ? [.reverse, .forward] : [.forward, .reverse] }
+    early += [.compressedForward, .compressedReverse, .star]
+    return early.filter(methods.contains) + methods.filter { !early.contains($0) }
   }
 
   /// Passes of a method at the least, and what they take: an operation of an array for each element that the function computes.
@@ -285,19 +317,19 @@ package final class MethodPlan {
     chosen = nil
     spent = 0
     took = (0, 0, 0)
-    if !accurate, taste, point != nil, let m = PlanMemory.verdict(hash), methods.contains(m) {
+    if !accurate, !rounding, taste, point != nil, let m = PlanMemory.verdict(hash), methods.contains(m) {
       (chosen, ground) = (m, .remembered)
       return
     }
-    if accurate, entries.contains(where: { $0.applies && !$0.made }) { entries = [] }
-    analyse()
+    if accurate || rounding || evaluations > 0 { entries = [] }
+    analyse(point)
     guard let first = best else {
       let why = entries.first { !$0.applies }?.reason ?? "there is none"
       throw Failure(.invalid, "plan: no method applies: \(why)")
     }
     (chosen, ground) = (first, accurate ? .accurate : .predicted)
     defer { ready = [:] }
-    if !accurate, taste, let point { try tasted(point) }
+    if !accurate, taste, let point, !isSpent { try tasted(point) }
   }
 
   /// Interleaved runs; what is clearly slower drops out; medians decide.
@@ -339,8 +371,8 @@ package final class MethodPlan {
       }
       fastest = left.map { median(runners[$0].times) }.min() ?? fastest
       left = left.filter { median(runners[$0].times) <= fastest * (round < 4 ? 1.8 : 1.15) }
-      // No more than ten evaluations of the one chosen; of short ones as many as make a millisecond.
-      if round >= 1, total + Double(left.count) * fastest > max(10 * fastest, 1_000_000) { break }
+      // No more than ten evaluations of the one chosen; of short ones as many as make 60 us, or the clock would choose.
+      if round >= 1, total + Double(left.count) * fastest > max(10 * fastest, 60_000) || isSpent { break }
     }
     var winner: (Int, Double)?
     for r in runners {

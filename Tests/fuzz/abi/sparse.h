@@ -18,6 +18,7 @@ static void plan(void) {
   leave(t, p == NULL, "camber_plan_new");
   if (!p) return;
   if (one_in(4)) known(camber_plan_set(p, one_in(8) ? NULL : one_in(2) ? "taste" : one_in(8) ? "x" : "accurate", one_in(8) ? number() : (double)below(2)));
+  if (one_in(3)) known(camber_plan_set(p, one_in(2) ? "evaluations" : "rounding", one_in(4) ? number() : (double)below(2)));
   const double at[3] = {0.5, 1, number()};
   const void *given[2] = {at, one_in(16) ? NULL : at};
   HOLDS(camber_plan_method(p)[0] == 0);

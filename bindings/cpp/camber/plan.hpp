@@ -22,7 +22,7 @@ class Plan {
     handle_.reset(camber_plan_new(tape->handle.get(), kind, y.data(), y.size(), x.data(), x.size(), d.data(), d.size()));
     if (!handle_) detail::fail(tape);
   }
-  /* "taste", "accurate". */
+  /* "taste", "accurate", "rounding", "evaluations". */
   Plan &set(const char *name, double value) {
     check(camber_plan_set(handle(), name, value));
     return *this;
