@@ -115,7 +115,7 @@ STEP(bool_to_f32) { PUT(float, AT(uint8_t, x)); NEXT; }
 /* The three tables lie one after the other in the numbering of codes. */
 STEP(other) {
   const ck_kernel f = kernel_of(outside->table, p->code);
-  f(slots + p->x, slots + p->y, slots + p->z, slots + p->out, 1);
+  f(slots + p->x, slots + p->y, slots + p->z, slots + p->out, p->pad + 1u);
   NEXT;
 }
 

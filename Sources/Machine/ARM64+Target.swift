@@ -100,12 +100,12 @@ extension ARM64: Target {
     }
   }
 
-  mutating func call(_ kernel: UInt, arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, _ out: Spot) {
+  mutating func call(_ kernel: UInt, arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, _ out: Spot, count: UInt32) {
     argument(0, x)
     if arity > 1 { argument(1, y) }
     if arity > 2 { argument(2, z) }
     argument(3, out)
-    setX4One()
+    setX4(count)
     setX16(UInt64(kernel))
     callX16()
     forget()

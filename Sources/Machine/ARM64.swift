@@ -105,7 +105,7 @@ struct ARM64 {
     word(0xDA9F_03F1)                          // csetm x17, ne
   }
   mutating func andW17One() { word(0x1200_0231) }
-  mutating func setX4One() { word(0xD280_0024) }
+  mutating func setX4(_ n: UInt32) { word(0xD280_0004 | (n & 0xFFFF) << 5) }
   mutating func setX16(_ v: UInt64) {
     word(0xD280_0010 | UInt32(v & 0xFFFF) << 5)
     for k in 1 ..< 4 { word(0xF280_0010 | UInt32(k) << 21 | UInt32(v >> (16 * UInt64(k)) & 0xFFFF) << 5) }

@@ -44,6 +44,9 @@ package final class MachineCode {
     #endif
   }
 
+  /// Whether an instruction of this code is a call of its kernel.
+  package static func calls(_ code: Int32) -> Bool { code >= 0 && Int(code) < Operations.count && Operations.table[Int(code)].op == .call }
+
   /// Nil when the machine has no AVX2, the host forbids executable pages, memory is refused, or the code is not sound: an
   /// unknown instruction, a slot outside 0 ..< slots, no such transfer. `eager` where a store may change what a later load reads.
   package init?(parts: Int, slots: Int, transfers: UnsafeBufferPointer<ck_transfer> = .init(start: nil, count: 0), eager: Bool = false, _ part: (Int) -> Part) {

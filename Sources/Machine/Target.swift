@@ -41,8 +41,8 @@ protocol Target {
   static var takesSilence: Bool { get }
   static func takesSilence(_ o: Op) -> Bool
   mutating func spread(_ r: Int, _ kind: Kind, into t: Int)
-  /// Every vector register is lost. Operands beyond the arity are not looked at.
-  mutating func call(_ kernel: UInt, arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, _ out: Spot)
+  /// Every vector register is lost. Operands beyond the arity are not looked at. `count` numbers lie side by side.
+  mutating func call(_ kernel: UInt, arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, _ out: Spot, count: UInt32)
   /// The operands' registers; -1 - slot for one that is read from its home. t, u: temporaries.
   mutating func emit(_ o: Operation, _ d: Int, _ x: Int, _ y: Int, _ z: Int, _ t: Int, _ u: Int)
 }

@@ -108,6 +108,10 @@ struct Translator<T: Target> {
       let i = code[k], o = table + Int(i.code)
       if o.pointee.op != .fill { endFills() }
       switch o.pointee.op {
+      case .call where i.pad > 0:
+        empty()
+        target.call(entry(i, o), arity: 1, .slot(i.x), .slot(i.x), .slot(i.x), .slot(i.out), count: UInt32(i.pad) + 1)
+        for j in 0 ... Int(i.pad) { source[Int(i.out) + j] = -1 }
       case .call: call(entry(i, o), o.pointee.arity, spot(i.x), o.pointee.arity > 1 ? spot(i.y) : spot(i.x), o.pointee.arity > 2 ? spot(i.z) : spot(i.x), i.out)
       case .load: load(i, o, u, Int32(count))
       case .store: store(i, o, u, Int32(count))
@@ -129,6 +133,10 @@ struct Translator<T: Target> {
       let op = table[Int(i.code)].op
       if op == .pair { next[Int(i.z)] = Self.never }
       if op == .store || op == .fill || op == .pair { continue }
+      for j in 0 ..< Int(i.pad) {
+        next[Int(i.x) + 1 + j] = Self.never
+        next[Int(i.out) + 1 + j] = Self.never
+      }
       next[Int(i.y)] = Self.never
       next[Int(i.z)] = Self.never
       next[Int(i.out)] = Self.never
@@ -158,6 +166,10 @@ struct Translator<T: Target> {
       guard UInt32(bitPattern: i.x) < n, UInt32(bitPattern: i.y) < n, UInt32(bitPattern: i.z) < n, UInt32(bitPattern: i.out) < n else { return false }
       let arity = table[Int(i.code)].arity
       if arity == 0 { return false }
+      if i.pad > 0 {
+        guard lookAtCalls(i, Int32(k)) else { return false }
+        continue
+      }
       let after = next[Int(i.out)]
       next[Int(i.out)] = Self.never
       var u = SIMD4<Int32>(next[Int(i.x)], Self.never, Self.never, after)
@@ -170,6 +182,22 @@ struct Translator<T: Target> {
       }
       uses[k] = u
     }
+    return true
+  }
+
+  /// One call for several numbers, in slots side by side.
+  private mutating func lookAtCalls(_ i: ck_instr, _ k: Int32) -> Bool {
+    let n = Int(i.pad) + 1, o = table[Int(i.code)], x = Int(i.x), out = Int(i.out)
+    guard o.op == .call, o.arity == 1, o.kind == .f64, o.out == .f64, x + n <= slots, out + n <= slots, x + n <= out || out + n <= x else { return false }
+    var after = Self.never
+    for j in 0 ..< n {
+      after = min(after, next[out + j])
+      next[out + j] = Self.never
+    }
+    uses[Int(k)] = SIMD4(k, Self.never, Self.never, after)
+    if after == Self.never { return true }
+    calls = true
+    for j in 0 ..< n { next[x + j] = k }
     return true
   }
 
@@ -343,6 +371,11 @@ struct Translator<T: Target> {
   }
 
   private mutating func call(_ kernel: UInt, _ arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, to out: Spot) {
+    empty()
+    target.call(kernel, arity: arity, x, y, z, out, count: 1)
+  }
+  /// Every value goes home.
+  private mutating func empty() {
     var held = ~free & Self.all
     while held != 0 {
       let r = held.trailingZeroBitCount
@@ -351,7 +384,6 @@ struct Translator<T: Target> {
       register[Int(owner[r])] = -1
     }
     free = Self.all
-    target.call(kernel, arity: arity, x, y, z, out)
   }
   private func entry(_ i: ck_instr, _ o: UnsafePointer<Operation>) -> UInt { kernel.map { $0(Int(i.code)) } ?? o.pointee.kernel }
 

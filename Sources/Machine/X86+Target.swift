@@ -107,12 +107,12 @@ extension X86: Target {
     if bytes >= 16 { storeHalf(spread, at(bytes - 16)) } else { for k in stride(from: done, to: bytes, by: kind == .f32 ? 4 : 8) { store(r, kind, at(k)) } }
   }
 
-  mutating func call(_ kernel: UInt, arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, _ out: Spot) {
+  mutating func call(_ kernel: UInt, arity: UInt8, _ x: Spot, _ y: Spot, _ z: Spot, _ out: Spot, count: UInt32) {
     argument(.rdi, x)
     if arity > 1 { argument(.rsi, y) }
     if arity > 2 { argument(.rdx, z) }
     argument(.rcx, out)
-    setR8D(1)
+    setR8D(count)
     setRAX(UInt64(kernel))
     narrow()
     callRAX()

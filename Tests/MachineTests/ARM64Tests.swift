@@ -84,7 +84,8 @@ final class ARM64Tests: XCTestCase {
     emit("mov w2, #0x1000", "movk w2, #0x0, lsl #16", "add x2, x19, x2") { $0.address(2, 512) }
     emit("cmp w17, #0x0", "csetm x17, ne") { $0.spreadW17() }
     emit("and w17, w17, #0x1") { $0.andW17One() }
-    emit("mov x4, #0x1") { $0.setX4One() }
+    emit("mov x4, #0x1") { $0.setX4(1) }
+    emit("mov x4, #0xffff") { $0.setX4(65535) }
     emit("mov x16, #0xdef0", "movk x16, #0x9abc, lsl #16", "movk x16, #0x5678, lsl #32", "movk x16, #0x1234, lsl #48") { $0.setX16(0x1234_5678_9ABC_DEF0) }
     emit("blr x16") { $0.callX16() }
     emit("ldr d3, [x9, #24]") { $0.transfer(3, 9, 24, .double, load: true, vector: true) }

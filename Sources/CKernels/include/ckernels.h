@@ -51,7 +51,8 @@ ck_kernel ck_cast_kernel(int from, int to);    /* every pair of the 7 dtypes. fl
 ck_kernel ck_round_kernel(int dtype);          /* f32 -> f32, rounded to f16's or bf16's precision and range (inf past it) */
 
 /* ---- Programs of single numbers -------------------------------------------------------------------------------- */
-/* Slots are 8 bytes; a value of any dtype lies at the start of its slot (16-bit formats lie there as f32). */
+/* Slots are 8 bytes; a value of any dtype lies at the start of its slot (16-bit formats lie there as f32). A function of one f64 may
+ * be called for pad + 1 numbers at once, in slots from x and out on; pad is 0 elsewhere. */
 typedef struct ck_instr { uint16_t code; uint16_t pad; int32_t x, y, z, out; } ck_instr;
 /* The code of a row, a cast or a rounding, -1 where there is none; `ck_scalar_run` gives the kernels' bits for n = 1. */
 int ck_scalar_code_row(int row, int dtype);

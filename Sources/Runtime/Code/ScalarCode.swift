@@ -58,6 +58,14 @@ struct ScalarCode: ~Copyable {
     return top - 1
   }
 
+  /// Slots side by side, none of which was in use.
+  private mutating func block(_ n: Int) throws(Failure) -> Int32 {
+    guard Int(top) + n < Int(Int32.max) else { throw refused }
+    top += Int32(n)
+    slots = max(slots, Int(top))
+    return top - Int32(n)
+  }
+
   private mutating func emit(_ code: Int32, _ x: Int32, _ y: Int32, _ z: Int32, _ out: Int32) throws(Failure) {
     try self.code.add(ck_instr(code: UInt16(truncatingIfNeeded: code), pad: 0, x: x, y: y, z: z, out: out))
   }
@@ -66,7 +74,12 @@ struct ScalarCode: ~Copyable {
                              _ slot: UnsafeMutablePointer<Int32>, _ last: UnsafeMutablePointer<Int32>, _ head: UnsafeMutablePointer<Int32>,
                              _ same: UnsafeMutablePointer<Int32>, _ partner: UnsafeMutablePointer<Int32>) throws(Failure) {
     let info = c.steps[s], items = g.items, codes = Rows.codes, exact = Rows.exact, classes = Rows.classes
-    let members = c.members.p + Int(info.start)
+    var members = c.members.p + Int(info.start)
+    let joined = try JoinedCalls.make(g, members, Int(info.count), place: last)
+    if let joined { members = joined.members.p }
+    defer { withExtendedLifetime(joined) {} }
+    // Where operands of calls that are made at once gather, and the results of those that were, from the member that comes on.
+    var gathered: Int32 = -1, made: Int32 = 0, left = 0
     var range = ScalarRange(code: code.count)
     free.clear()
     top = Int32(constants.count)
@@ -127,6 +140,17 @@ struct ScalarCode: ~Copyable {
     }
     for m in 0 ..< Int(info.count) {
       let p = Int(members[m]), r = g.record(p)
+      if left == 0, let joined, joined.together[m] > 1 {
+        left = Int(joined.together[m])
+        if gathered < 0 { gathered = try block(JoinedCalls.most) }
+        made = try block(left)
+        for k in 0 ..< left {
+          let q = Int(items[g.operand(g.record(Int(members[m + k])), 0)].root)
+          try emit(codes[Int(Rows.stopGradient) * 7], items[q].step < -1 ? -2 - items[q].step : slot[q], 0, 0, gathered + Int32(k))
+        }
+        try emit(codes[Int(r.op) * 7], gathered, 0, 0, made)
+        self.code[self.code.count - 1].pad = UInt16(left - 1)
+      }
       var x: (Int32, Int32, Int32) = (0, 0, 0)
       for k in 0 ..< min(Int(r.arity), 3) {
         let q = Int(items[g.operand(r, k)].root)
@@ -140,10 +164,13 @@ struct ScalarCode: ~Copyable {
         try free.add(slot[q])
         if items[q].step != Int32(s) || items[q].kind == .part { slot[q] = -1 }
       }
-      let out = try take()
+      let out = left > 0 ? made : try take()
       slot[p] = out
       let d = Int(g.dtype(p))
-      if r.op == Structural.cast.rawValue {
+      if left > 0 {
+        made += 1
+        left -= 1
+      } else if r.op == Structural.cast.rawValue {
         try cast(from: Int(g.dtype(g.operand(r, 0))), to: d, x.0, out)
       } else {
         let rd = classes.withUnsafeBufferPointer { b in b.baseAddress.map { Int(g.rowDType(r, p, $0)) } ?? 0 }
