@@ -76,7 +76,11 @@ package struct VectorValue: BitwiseCopyable {
   package var one: Bool
   /// Stored past the caches where it is aligned.
   package var streams: Bool
-  package init(pointer: Int32 = -1, one: Bool = false, streams: Bool = false) {
+  /// Of one number: bytes from where the pointer shows, which many numbers share.
+  package var displacement: Int32, near: Bool
+  package init(pointer: Int32 = -1, one: Bool = false, streams: Bool = false, displacement: Int32 = 0, near: Bool = false) {
+    self.displacement = displacement
+    self.near = near
     self.pointer = pointer
     self.one = one
     self.streams = streams

@@ -255,7 +255,7 @@ struct VectorTranslator<T: VectorTarget> {
     let most = target.pointers.count
     func add(_ v: Int32) {
       let p = at[Int(v)].pointer
-      if p < 0 || at[Int(v)].one || pointers.count == most || pointers.contains(p) { return }
+      if p < 0 || at[Int(v)].one && !at[Int(v)].near || pointers.count == most || pointers.contains(p) { return }
       pointers.append(p)
     }
     for k in 0 ..< count where pointers.count < most {
@@ -306,7 +306,7 @@ struct VectorTranslator<T: VectorTarget> {
     let p = at[Int(v)].pointer
     var base = T.scratch
     if let k = pointers.firstIndex(of: p) { base = target.pointers[k] } else { target.pointer(base, p) }
-    if at[Int(v)].one { return (VectorAddress(base: base, spread: true), 0) }
+    if at[Int(v)].one { return (VectorAddress(base: base, spread: true, displacement: Int(at[Int(v)].displacement)), 0) }
     let scale: Int8 = switch d {
     case .f64, .i64: 3
     case .f32, .i32: 2

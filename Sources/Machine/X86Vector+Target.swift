@@ -116,7 +116,7 @@ extension X86Vector: VectorTarget {
         maskFromBytes(d, .memory(a))
       }
     } else if a.spread {
-      spread(length(kind), d, .memory(VectorAddress(base: a.base)), f32: short(kind))
+      spread(length(kind), d, .memory(VectorAddress(base: a.base, displacement: a.displacement)), f32: short(kind))
     } else {
       load(length(kind), d, .memory(a), f32: short(kind), k: rest)
     }

@@ -82,3 +82,32 @@ final class JoinedCallTests: XCTestCase {
     XCTAssertTrue(p.explanation.contains("scalar: 30 instructions"), p.explanation)
   }
 }
+
+/// Numbers that a cluster reads from places known beforehand, in every plan and on every back end.
+final class NearNumberTests: XCTestCase {
+  func testManyNumbers() throws {
+    var g = Random(state: 43)
+    for (n, dtype) in [(20, DType.f64), (300, .f64), (300, .f32)] {
+      let t = Tape(), x = t.input(TensorType(dtype, [9])), y = t.input(TensorType(dtype, [7]))
+      let parts = (0 ..< 9).map { t.reshape(t.slice(x, axis: -1, start: $0, count: 1), []) }
+      var sum = y, numbers: [NodeID] = []
+      for k in 0 ..< n {
+        let a = t.add(t.mul(parts[g.below(9)], parts[g.below(9)]), k > 3 ? numbers[g.below(k)] : parts[0])
+        numbers.append(t.mul(a, t.constant(dtype, 0.01 * Double(k))))
+        let b = k % 3 == 0 ? t.constant(dtype, 0.3 + Double(k)) : numbers[k]
+        sum = t.add(t.mul(k % 2 == 0 ? sum : y, t.broadcast(b, to: [7])), y)
+      }
+      let last = t.mul(numbers[n - 1], t.sum(sum, axes: [-1], keep: false))
+      let outputs = [sum, numbers[n / 2], numbers[n / 3], last, t.broadcast(last, to: [7])], given = [g.array(TensorType(dtype, [9])), g.array(TensorType(dtype, [7]))]
+      var want: [Bytes] = []
+      for backend in [1.0, 2, 0] {
+        let p = try Program(t, inputs: [x, y], outputs: outputs)
+        XCTAssertNil(p.set("backend", backend))
+        let r = try Runner(p), first = r.run(given)
+        XCTAssertEqual(first, r.run(given))
+        if want.isEmpty { want = first }
+        XCTAssertEqual(first, want)
+      }
+    }
+  }
+}

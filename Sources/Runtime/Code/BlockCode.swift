@@ -19,6 +19,8 @@ struct BlockEntry: BitwiseCopyable {
   var filled = false
   /// Bools in memory, eight to a byte.
   var bits = false
+  /// The place from which numbers are reached that lie near it.
+  var around: Ref?
 }
 
 /// kernel(x, y, z, out) on the block; or a part of machine code. Otherwise elements are moved: where `out` is 0, by the store numbered x; otherwise
@@ -87,6 +89,8 @@ struct BlockCode {
   // Of machine code: its parts, the numbers that they read where they lie, by entry, and the entry of their spills.
   var parts: [BlockPart] = []
   var spreads: [Int32: Int32] = [:]
+  /// Of these what lies near a pointer for many: its entry, and bytes from there.
+  var near: [Int32: (entry: Int32, bytes: Int32)] = [:]
   var spills: Int32 = 0
 
   private var free: [Int32] = []

@@ -37,10 +37,11 @@ final class VectorBlocks {
   nonisolated(unsafe) static var cache = { let n = sysconf(Int32(_SC_LEVEL3_CACHE_SIZE)); return n > 0 ? min(n, 32 << 20) : 32 << 20 }()
 
   /// `least`: instructions of a part.
-  init(_ plain: [BlockCode], least: Int) {
+  init(_ plain: [BlockCode], _ s: Structure, least: Int) {
     var made = plain, owners: [(block: Int, part: Int)] = []
     for i in plain.indices where plain[i].count > 0 {
-      guard let b = plain[i].inParts(least: plain[i].isLong ? 1 : least) else { continue }
+      guard var b = plain[i].inParts(least: plain[i].isLong ? 1 : least) else { continue }
+      b.findNumbers(s)
       made[i] = b
       for p in b.parts.indices { owners.append((i, p)) }
     }
@@ -79,7 +80,7 @@ extension Structure {
     return vectorized.withLock { known in
       let n = backend == .auto ? 0 : 1
       if let v = known[n] { return v }
-      let v = VectorBlocks(blocks, least: backend == .auto ? Backend.fewInParts : 1)
+      let v = VectorBlocks(blocks, self, least: backend == .auto ? Backend.fewInParts : 1)
       known[n] = v
       return v
     }
@@ -283,6 +284,31 @@ extension BlockCode {
     entries.append(BlockEntry(size: 1))
   }
 
+  /// Numbers that lie side by side, and constants, are reached from a place in their middle: a pointer for each would be read before each use.
+  fileprivate mutating func findNumbers(_ s: Structure) {
+    var known: Int32 = -1, constants: Int32 = -1, first = 0
+    for (target, source) in spreads.sorted(by: { $0.key < $1.key }) {
+      let v = entries[Int(source)].value
+      if v < 0 { continue }
+      if let n = s.numbers[v] {
+        if known < 0 {
+          known = Int32(entries.count)
+          entries.append(BlockEntry(size: 8, around: Ref(offset: s.numbersAt + BlockCode.reach, region: .arena)))
+        }
+        near[target] = (known, Int32(Int(n) * 8 - BlockCode.reach))
+      } else if s.values.list[Int(v)].origin == .constant, s.values.list[Int(v)].parent < 0 {
+        if constants < 0 {
+          (constants, first) = (Int32(entries.count), s.values.list[Int(v)].place)
+          entries.append(BlockEntry(size: 8, around: Ref(offset: first, region: .constants)))
+        }
+        let bytes = s.values.list[Int(v)].place - first
+        if abs(bytes) < 1 << 20 { near[target] = (constants, Int32(bytes)) }
+      }
+    }
+  }
+  /// Bytes that a short displacement reaches.
+  private static var reach: Int { 1024 }
+
   /// Whether what it reads and writes leaves no cache as it was, so that results had better go past them.
   fileprivate var isLong: Bool {
     count > 100_000 && count * (entries.reduce(0) { $0 + ($1.advances || $1.map >= 0 ? Int($1.size) : 0) } + stores.reduce(0) { $0 + rowBytes($1) }) >= 2 * VectorBlocks.cache
@@ -315,6 +341,7 @@ extension BlockCode {
   /// Where the parts find the entries: behind the beginnings stand the places in the block.
   fileprivate func vectorValues(_ long: Bool) -> [VectorValue] {
     entries.indices.map { e in
+      if let n = near[Int32(e)] { return VectorValue(pointer: n.entry, one: true, displacement: n.bytes, near: true) }
       if let s = spreads[Int32(e)] { return VectorValue(pointer: s, one: true) }
       return VectorValue(pointer: entries[e].register >= 0 || entries[e].advances ? Int32(entries.count + e) : -1, streams: long && streams(Int32(e)))
     }

@@ -63,6 +63,8 @@ struct Placement: ~Copyable {
         }
       }
     }
+    for (v, n) in s.numbers { ref[Int(v)] = Ref(offset: Int(n) * 8, region: .small) }
+    smallEnd = s.numbers.count * 8
     try bind(s, aliases, last)
     for k in 0 ..< s.stages {
       for t in s.clusters.stageStart[k] ..< s.clusters.stageStart[k + 1] { try place(s, t, last, needs[t]) }
@@ -185,7 +187,7 @@ struct Placement: ~Copyable {
   }
 
   private mutating func finish(_ s: Structure) {
-    let small = up(s.scalars.slots &* 8, 64), pinned = small &+ up(smallEnd, 64), rest = pinned &+ pinnedEnd
+    let small = s.numbersAt, pinned = small &+ up(smallEnd, 64), rest = pinned &+ pinnedEnd
     func fix(_ r: inout Ref) {
       switch r.region {
       case .small: r = Ref(offset: r.offset &+ small, region: .arena)

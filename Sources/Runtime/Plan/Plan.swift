@@ -160,7 +160,7 @@ final class Plan {
       // Where entries begin, then where they are in the current block, then the lanes' scratch.
       let b = vectors.blocks[n]
       for e in b.entries {
-        try add(e.value >= 0 ? place.ref[Int(e.value)] : e.register >= 0 ? Ref(offset: scratch + Int(e.register) * b.registerBytes, region: .arena) : Ref())
+        try add(e.value >= 0 ? place.ref[Int(e.value)] : e.register >= 0 ? Ref(offset: scratch + Int(e.register) * b.registerBytes, region: .arena) : e.around ?? Ref())
       }
       // Where there is one block, they are where they begin.
       for e in b.entries {

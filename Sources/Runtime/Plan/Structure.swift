@@ -108,6 +108,10 @@ final class Structure {
   /// Host inputs that are read: by stage, value numbers by input, -1 where unread.
   private(set) var hosts: [[Int32]] = []
 
+  /// Single numbers that clusters read by machine code, by value: which place of 8 bytes behind the scalar programs' slots each has in every plan.
+  private(set) var numbers: [Int32: Int32] = [:]
+  var numbersAt: Int { up(scalars.slots &* 8, 64) }
+
   /// How repeated parts were re-rolled; empty where none were.
   let rerolled: String
 
@@ -147,6 +151,23 @@ final class Structure {
     hosts = stages.map { [Int32](repeating: -1, count: $0.inputs.count) }
     for i in 0 ..< values.list.count where values.list[i].origin == .host && values.list[i].parent < 0 { hosts[Int(values.list[i].stage)][values.list[i].place] = Int32(i) }
     try compile(g, reroll: reroll, slots)
+    chooseNumbers()
+  }
+
+  /// Those that are read most come first.
+  private func chooseNumbers() {
+    var isOutput: Set<Int32> = []
+    for b in blocks where b.fills.count >= 8 {
+      if isOutput.isEmpty { for o in 0 ..< values.outputs.count { isOutput.insert(Int32(values.base(Int(values.outputs[o].value)))) } }
+      var uses = [Int32](repeating: 0, count: b.entries.count)
+      for i in b.instructions where i.kernel != nil { for e in [i.x, i.y, i.z] { uses[Int(e)] += 1 } }
+      for f in b.fills.sorted(by: { (uses[Int($1.target)], $0.target) < (uses[Int($0.target)], $1.target) }) {
+        let v = b.entries[Int(f.source)].value
+        guard v >= 0, b.entries[Int(f.source)].period == 1, numbers[v] == nil, !isOutput.contains(v) else { continue }
+        let x = values.list[Int(v)]
+        if x.origin == .step, x.parent < 0, x.bytes > 0, x.bytes <= 8, !x.pinned { numbers[v] = Int32(numbers.count) }
+      }
+    }
   }
 
   private func compile(_ g: Graph, reroll: Reroll.Mode, _ slots: Int?) throws(Failure) {
