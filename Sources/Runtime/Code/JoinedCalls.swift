@@ -14,7 +14,7 @@ struct JoinedCalls {
   /// Whether a member is a call that may be one of several: a function of one f64, which neither back end computes by itself.
   static func takes(_ g: Graph, _ p: Int) -> Bool {
     let r = g.record(p)
-    return r.arity == 1 && g.dtype(p) == 0 && called[Int(r.op)]
+    return r.arity == 1 && Int(r.op) < Rows.count && g.dtype(p) == 0 && called[Int(r.op)]   // or a cast
   }
   private static let called: [Bool] = (0 ..< Rows.count).map { row in
     let code = Rows.codes[row * 7]
