@@ -2,6 +2,7 @@
  * afterwards. Needs ck_fail_after, which only libraries without the version script show (.build-asan); else nothing is tried. */
 #define _XOPEN_SOURCE 700
 #include <camber.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "check.h"
@@ -77,7 +78,7 @@ static void saved(camber_tape *t, camber_node x, const camber_node *y, const cha
 }
 
 /* Each part of a session has its sites tried by itself: their numbers add up, not their products. ALL: the parts one after the other. */
-enum { PRODUCTS, DERIVED, SAVED, LOOPS, MARKED, TRAINED, SPARSE, PARTS, ALL = PARTS };
+enum { PRODUCTS, DERIVED, SAVED, LOOPS, MARKED, TRAINED, SPARSE, SOLVED, WATCHED, CURVED, HOSTED, PARTS, ALL = PARTS };
 static int part = ALL;
 static int in_part(int p) { return part == ALL || part == p; }
 
@@ -107,6 +108,145 @@ static void sparsely(void) {
   camber_rounding_free(r);
   well(t);
   camber_tape_free(t);
+}
+
+/* Minima and a fit; what a refused run was given stays finite. */
+static void solved(void) {
+  const int64_t two[1] = {2};
+  camber_tape *t = camber_tape_new();
+  if (!t) { failures++; return; }
+  camber_node x = camber_input(t, CAMBER_F64, two, 1), r[2];
+  r[0] = camber_sub(t, camber_exp(t, x), camber_add(t, x, camber_roll(t, x, 1, 0))), r[1] = camber_square(t, x);
+  camber_node y = camber_sum(t, camber_add(t, camber_square(t, r[0]), r[1]), NULL, 0, 0);
+  static const char *const methods[] = {"lbfgs", "newton-cg", "levenberg-marquardt", "gauss-newton-cg"};
+  for (int i = 0; i < 4 && well(t); i++) {
+    double at[2] = {1.0, -0.5};
+    camber_solver *s = i < 2 ? camber_minimize(t, y, &x, 1, NULL, 0, methods[i]) : camber_least_squares(t, r, 2, &x, 1, NULL, 0, methods[i]);
+    if (!s) { if (well(t)) CHECK(!"no solver and no error"); break; }
+    if (fine(camber_solver_set(s, "steps", 3), camber_solver_message(s)) && fine(camber_solver_run(s, NULL, (void *[]){at}), camber_solver_message(s))) {
+      camber_findings *f = camber_solver_findings(s);
+      if (f) note(camber_solver_value(s)), note((double)camber_findings_count(f));
+      else failures++;
+      camber_findings_free(f);
+    }
+    CHECK(isfinite(at[0]) && isfinite(at[1]));
+    camber_solver_free(s);
+  }
+  well(t);
+  camber_tape_free(t);
+}
+
+/* A training watched, births of what is not finite, derivatives checked, and all of it in a report. */
+static void watched(void) {
+  const int64_t square[2] = {3, 3};
+  double w[9] = {0.5, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9}, at[9] = {1, 2, 3, -1, 5, 6, 7, 8, 9}, loss, gradient[9];
+  camber_tape *t = camber_tape_new();
+  if (!t) { failures++; return; }
+  camber_node p = camber_input(t, CAMBER_F64, square, 2), x = camber_input(t, CAMBER_F64, square, 2), in[2] = {p, x};
+  camber_node h = camber_tanh(t, camber_matmul(t, x, p)), y = camber_sum(t, camber_square(t, h), NULL, 0, 0), bad = camber_sum(t, camber_log(t, x), NULL, 0, 0);
+  if (!well(t)) { camber_tape_free(t); return; }
+  camber_report *report = camber_report_new("memory");
+  if (!report) failures++;
+  camber_flow *f = camber_flow_new(t, y, &p, 1, &x, 1);
+  if (!f) { if (well(t)) CHECK(!"no flow and no error"); }
+  else if (fine(camber_flow_layer(f, "hidden", h), camber_flow_message(f)) &&
+           fine(camber_flow_run(f, (const void *[]){w}, (const void *[]){at}, &loss, (void *[]){gradient}), camber_flow_message(f))) {
+    camber_findings *found = camber_flow_findings(f);
+    if (found) note(loss), note(gradient[4]), note((double)camber_findings_count(found));
+    else failures++;
+    camber_findings_free(found);
+    if (report) fine(camber_report_add_flow(report, f), camber_report_message(report));
+  }
+  camber_flow_free(f);
+  well(t);
+  camber_nonfinite *n = camber_nonfinite_new(t, in, 2, &bad, 1);
+  if (!n) { if (well(t)) CHECK(!"no births and no error"); }
+  else {
+    camber_status s = camber_nonfinite_run(n, (const void *[]){w, at});
+    if (s == CAMBER_ENOMEM) fine(s, camber_nonfinite_message(n));
+    else if (CHECK(s == CAMBER_OK || s == CAMBER_NONFINITE)) note((double)camber_nonfinite_count(n));
+    if (report && s != CAMBER_ENOMEM) fine(camber_report_add_nonfinite(report, n), camber_report_message(report));
+  }
+  camber_nonfinite_free(n);
+  well(t);
+  camber_check *c = camber_check_new(t, &y, 1, in, 2);
+  if (!c) { if (well(t)) CHECK(!"no check and no error"); }
+  else if (fine(camber_check_run(c, (const void *[]){w, at}), camber_check_message(c))) {
+    note(camber_check_verdict(c));
+    if (report) fine(camber_report_add_check(report, c), camber_report_message(report));
+  }
+  camber_check_free(c);
+  well(t);
+  if (report && !failures) {
+    const char *text = camber_report_render(report, "html");
+    if (text) note(1);
+    else failures++, CHECK(*camber_report_message(report));
+  }
+  camber_report_free(report);
+  camber_tape_free(t);
+}
+
+/* The Hessian's figures and the errors of what stands in for it. */
+static void curved(void) {
+  const int64_t three[1] = {3};
+  double at[3] = {0.3, -0.2, 0.5}, steps[6] = {0.1, 0, 0, 0, 0.1, 0}, changes[6] = {0.2, 0.01, 0, 0.01, 0.3, 0}, v, low, high;
+  camber_tape *t = camber_tape_new();
+  if (!t) { failures++; return; }
+  camber_node x = camber_input(t, CAMBER_F64, three, 1), y = camber_sum(t, camber_mul(t, camber_exp(t, x), camber_roll(t, x, 1, 0)), NULL, 0, 0);
+  if (!well(t)) { camber_tape_free(t); return; }
+  camber_curvature *c = camber_curvature_new(t, y, &x, 1, NULL, 0);
+  if (!c) { if (well(t)) CHECK(!"no curvature and no error"); }
+  else if (fine(camber_curvature_set(c, "steps", 2), camber_curvature_message(c)) && fine(camber_curvature_set(c, "probes", 6), camber_curvature_message(c)) &&
+           fine(camber_curvature_at(c, (const void *[]){at}, NULL), camber_curvature_message(c))) {
+    static const char *const figures[] = {"trace_hutchinson", "trace", "largest", "condition"};
+    for (int i = 0; i < 4; i++)
+      if (fine(camber_curvature_figure(c, figures[i], &v, &low, &high), camber_curvature_message(c))) note(v);
+    if (fine(camber_curvature_add_diagonal(c, "diagonal", NULL), camber_curvature_message(c)) &&
+        fine(camber_curvature_add_pairs(c, "pairs", "bfgs", steps, changes, 2, 0, 0), camber_curvature_message(c)))
+      for (int i = 0; i < 2; i++)
+        if (fine(camber_curvature_error(c, i ? "pairs" : "diagonal", i ? "newton_step" : "operator", &v, &low, &high), camber_curvature_message(c))) note(v);
+  }
+  camber_curvature_free(c);
+  well(t);
+  camber_tape_free(t);
+}
+
+static int held;   /* payloads kept by the library */
+static void keep(void *p) { (void)p, held++; }
+static void drop(void *p) { (void)p, held--; }
+static camber_status doubled(void *p, camber_call *call, const void *const *in, void *const *out) {
+  (void)p;
+  for (size_t i = 0; i < camber_call_size(call, 0); i++) ((double *)out[0])[i] = 2 * ((const double *)in[0])[i];
+  return CAMBER_OK;
+}
+static camber_status doubling(void *p, camber_tape *t, const camber_node *x, const camber_node *y, const camber_node *dx, camber_node *dy) {
+  (void)p, (void)x, (void)y;
+  dy[0] = camber_add(t, dx[0], dx[0]);
+  return CAMBER_OK;
+}
+
+/* The host's operator and its own derivative of a recorded function: payloads are let go as often as they are kept. */
+static void hosted(void) {
+  const int64_t three[1] = {3};
+  double at[3] = {0.3, -0.2, 0.5}, out[3];
+  camber_tape *t = camber_tape_new();
+  if (!t) { failures++; return; }
+  const camber_operator table = {.size = sizeof table, .name = "doubled", .input_count = 1, .output_count = 1, .pure = 1, .payload = out, .retain = keep, .release = drop,
+                                 .value = doubled, .jvp_nodes = doubling};
+  const camber_rule rule = {.size = sizeof rule, .name = "doubling", .payload = out, .retain = keep, .release = drop, .jvp = doubling};
+  camber_node x = camber_input(t, CAMBER_F64, three, 1), y, z, g;
+  if (well(t) && fine(camber_host_call(t, &table, &x, 1, &y, 1), camber_tape_message(t))) {
+    camber_tape *body = camber_tape_sub(t);
+    if (body) {
+      camber_node in = camber_input(body, CAMBER_F64, three, 1), to = camber_sin(body, in);
+      if (well(body) && fine(camber_custom(t, body, &in, &to, &y, 1, &rule, &z, 1), camber_tape_message(t)) && well(t) &&
+          camber_grad(t, camber_sum(t, z, NULL, 0, 0), &x, 1, &g) == CAMBER_OK && compiled(t, &x, 1, &g, 1, (const void *[]){at}, (void *[]){out})) note(out[1]);
+      camber_tape_free(body);
+    }
+  }
+  well(t);
+  camber_tape_free(t);
+  CHECK(held == 0);
 }
 
 /* Records, differentiates, batches, loops, compiles, runs, trains and saves; every handle is freed on every path. */
@@ -199,6 +339,10 @@ static void session(const char *path) {
   camber_tape_free(t);
 
   if (in_part(SPARSE)) sparsely();
+  if (in_part(SOLVED)) solved();
+  if (in_part(WATCHED)) watched();
+  if (in_part(CURVED)) curved();
+  if (in_part(HOSTED)) hosted();
   if (!in_part(TRAINED)) return;
   camber_optimizer *o = camber_optimizer_new("adamw");
   if (camber_optimizer_set(o, "clip_global_norm", 1) < 0 || camber_optimizer_add(o, "w", CAMBER_BF16, many, 1) < 0 || camber_optimizer_add(o, "u", CAMBER_F64, three, 1) < 0) failures++;
@@ -224,8 +368,8 @@ int main(void) {
   char path[] = "/tmp/camber-memory-XXXXXX";
   if (!CHECK(mkstemp(path) >= 0)) return check_done();
   session(path);
-  CHECK(failures == 0 && result_count == 23);
-  if (failures || result_count != 23) fprintf(stderr, "  %d refused, %d results without any failure\n", failures, result_count);
+  CHECK(failures == 0 && result_count == 44);
+  if (failures || result_count != 44) fprintf(stderr, "  %d refused, %d results without any failure\n", failures, result_count);
   if (ck_fail_after && ck_live_bytes) {
     const int64_t live = ck_live_bytes();
     int64_t sites = 0;
@@ -251,7 +395,7 @@ int main(void) {
     CHECK(sites > 500);
     part = ALL;
     session(path);
-    CHECK(failures == 0 && result_count == 23);
+    CHECK(failures == 0 && result_count == 44);
   }
   remove(path);
   return check_done();

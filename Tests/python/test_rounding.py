@@ -7,6 +7,7 @@ from pathlib import Path
 import mpmath as mp
 import numpy as np
 import pytest
+from scipy import special
 
 import camber as cb
 
@@ -33,6 +34,27 @@ def test_an_exact_result_is_exact():
     r = cb.rounding(lambda x: 2 * x - np.maximum(x, 1.0))(3.5)
     assert r.level == "exact" and r.bound == 0 and r.estimate == 0 and r.bits_lost == 0
     assert "exact" in str(r)
+
+
+@pytest.mark.parametrize("f, true, x", [
+    (lambda x, y: x + y, lambda x, y: x + y, (1.0, 1e-100)), (lambda x, y: (x + y) - x, lambda x, y: y, (1.0, 1e-100)),
+    (lambda x: np.cosh(special.erfc(x)), lambda x: mp.cosh(mp.erfc(x)), (13.0,)), (np.tanh, mp.tanh, (60.0,)), (np.exp, mp.exp, (1e-200,)),
+    (np.hypot, mp.hypot, (5.0, 1e-60)), (lambda x: np.sum(np.stack([x, 1e-150 * x])), lambda x: x * (1 + mp.mpf(1e-150)), (3.0,)),
+])  # fmt: skip
+def test_what_binary128_cannot_see_is_an_error_too(f, true, x):
+    with mp.workprec(3000):
+        r = cb.rounding(f)(*x)
+        error = abs(mp.mpf(float(r.value)) - true(*map(mp.mpf, x)))
+        assert 0 < error <= r.bound < 1e-31 * max(1, abs(float(r.value))), r
+
+
+@pytest.mark.parametrize("f, x", [
+    (lambda x, y: x + y * x, (3.0, 0.5)), (np.exp, (0.0,)), (np.sqrt, (16.0,)), (np.hypot, (5.0, 12.0)), (lambda x: x**7, (3.0,)), (lambda x: 1 / x, (8.0,)),
+    (lambda x: np.sum(x @ x), (np.array([[1.0, 5], [7, 2]]),)), (lambda x: np.sum(x), (np.arange(1.0, 50),)),
+])  # fmt: skip
+def test_small_numbers_stay_exact(f, x):
+    r = cb.rounding(f)(*x)
+    assert r.level == "exact" and r.bound == 0, r
 
 
 def test_diagnosing_changes_no_bit():

@@ -45,6 +45,7 @@ final class Comparison {
     if let f = t.failure { throw f }
     live = kinds.indices.filter { kinds[$0].dtype.isFloat && kinds[$0].count > 0 }
     let on = live.map { x[$0] }, v = on.map { t.input(t.type($0)) }
+    if let f = t.failure { throw f }
     func dot(_ a: [NodeID]) -> NodeID {
       var s = t.constant(.f64, 0.0)
       for (g, d) in zip(a, v) { s = t.add(s, t.sum(t.mul(g, d), axes: (0 ..< t.type(d).rank).map { $0 - t.type(d).rank }, keep: false)) }
@@ -69,8 +70,9 @@ final class Comparison {
     var a: [UnsafeMutableRawPointer] = [], b: [UnsafeMutableRawPointer] = [], c: [UnsafeMutableRawPointer] = []
     var refused = false
     for (i, k) in kinds.enumerated() {
-      guard let p = ck_alloc(max(k.bytes, 8)), let q = ck_alloc(max(k.bytes, 8)) else { refused = true; break }
+      guard let p = ck_alloc(max(k.bytes, 8)) else { refused = true; break }
       a.append(p)
+      guard let q = ck_alloc(max(k.bytes, 8)) else { refused = true; break }
       b.append(q)
       if let h = host(i) { ck_cast_kernel(source.dtype(inputs[i]).rawValue, k.dtype.rawValue)?(h, nil, nil, p, k.count) }
       q.copyMemory(from: p, byteCount: k.bytes)
@@ -84,7 +86,13 @@ final class Comparison {
     along = c
     if refused { throw Failure(.memory, "check: memory was refused") }
     let bounded = try Rounding(t, outputs: [phi], inputs: x)
-    if (try? bounded.run { UnsafeRawPointer(a[$0]) }) != nil, (try? bounded.at(output: 0, element: 0)) != nil, bounded.figures.adjoint.isFinite { grain = bounded.figures.adjoint }
+    do {
+      try bounded.run { UnsafeRawPointer(a[$0]) }
+      try bounded.at(output: 0, element: 0)
+      if bounded.figures.adjoint.isFinite { grain = bounded.figures.adjoint }
+    } catch {
+      // No bound (too large a function, or no memory for it): the differences' own noise is the grain.
+    }
   }
   deinit { for p in data + moved + along { ck_free(p) } }
 

@@ -28,7 +28,8 @@ extension Rounding {
   }
 
   func weigh(_ output: Int, _ weights: [UnsafeRawPointer?]) throws(Failure) {
-    guard let t = trace, let truth, let s = sweep(output) else { return }
+    guard let t = trace, let truth else { return }
+    let s = try sweep(output)
     let saved = ck_fenv_enter()
     defer { ck_fenv_leave(saved) }
     var f = Figures()

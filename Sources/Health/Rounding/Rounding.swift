@@ -244,6 +244,7 @@ package final class Rounding {
         t.scratch.reset()
         if t.wide.apply(t.tape, n, operands, exact) == nil {
           difference(own, exact, d, type.count, t.quad)
+          unhide(t.tape, n, low, v.assumingMemoryBound(to: Double.self), e, d, quad: t.quad)
           deltas[i] = d
         }
       }
@@ -293,9 +294,9 @@ package final class Rounding {
 
   // MARK: sweeps
 
-  func sweep(_ output: Int, constants: Bool = true) -> Sweep? {
+  func sweep(_ output: Int, constants: Bool = true) throws(Failure) -> Sweep {
     if let s = sweeps[output] { return s }
-    guard let t = trace else { return nil }
+    guard let t = trace else { throw Failure(.invalid, "rounding: nothing was run yet") }
     let tape = t.tape, chosen = output < 0 ? Array(outputs.indices) : [output]
     let seeds = chosen.map { (output: $0, node: tape.input(tape.type(roots[$0]))) }
     var pairs: [(node: NodeID, weight: NodeID)] = [], why: String?
@@ -304,8 +305,9 @@ package final class Rounding {
     let back = tape.reverse(seeds.map { (roots[$0.output], Masked($0.node)) }, wrt: leaves, watched: between)
     if let f = tape.failure {
       tape.failure = nil
+      if f.code == .memory { throw f }
       // An operator may lack the derivative in an operand that is a constant.
-      if constants, f.code == .derivative, leaves.contains(where: { t.uncertain[$0] != nil }) { return sweep(output, constants: false) }
+      if constants, f.code == .derivative, leaves.contains(where: { t.uncertain[$0] != nil }) { return try sweep(output, constants: false) }
       why = f.message
       pairs = []
     } else {
@@ -313,7 +315,10 @@ package final class Rounding {
     }
     pairs = pairs.filter { $0.node.i < bounds.count }
     var order: [NodeID] = []
-    if let o = tape.order(pairs.map(\.weight), from: Int32(bounds.count)) { order = (0 ..< o.count).map { o[$0] } } else { why = why ?? "memory was refused" }
+    if let o = tape.order(pairs.map(\.weight), from: Int32(bounds.count)) { order = (0 ..< o.count).map { o[$0] } } else {
+      tape.failure = nil
+      throw Failure(.memory, "rounding: memory was refused")
+    }
     let s = Sweep(seeds: seeds, pairs: pairs, order: order, why: why)
     sweeps[output] = s
     return s

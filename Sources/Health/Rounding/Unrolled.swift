@@ -51,6 +51,12 @@ final class Unrolled {
   }
   private func refused() -> NodeID { fail(.memory, "rounding: memory for \(tape.count) nodes was refused, or passes the limit of \(keep.limit) bytes (option memory_limit)") }
 
+  /// What a walk of the source was refused is this trace's failure: the source can be walked again.
+  private func lost(_ source: Tape) {
+    if failure == nil { failure = source.failure ?? Failure(.memory, "rounding: memory was refused") }
+    if source.failure?.code == .memory { source.failure = nil }
+  }
+
   func input(_ t: TensorType, _ p: UnsafeRawPointer?) -> NodeID {
     let n = tape.input(t)
     guard tape.failure == nil else { return adopt() }
@@ -90,7 +96,7 @@ final class Unrolled {
   /// `outputs` of `source` here; `seeds` stand in for its nodes.
   func run(_ source: Tape, _ outputs: [NodeID], _ seeds: [NodeID: NodeID]) -> [NodeID] {
     guard let order = source.order(outputs) else {
-      if failure == nil { failure = source.failure }
+      lost(source)
       return outputs.map { _ in .none }
     }
     return run(source, (0 ..< order.count).map { order[$0] }, outputs, seeds, -1)
@@ -98,7 +104,10 @@ final class Unrolled {
 
   private func run(_ source: Tape, _ order: [NodeID], _ outputs: [NodeID], _ seeds: [NodeID: NodeID], _ outer: Int32) -> [NodeID] {
     let none = outputs.map { _ in NodeID.none }
-    guard failure == nil, var map = PerNode<Int32>(source, -1) else { return none }
+    guard failure == nil, var map = PerNode<Int32>(source, -1) else {
+      lost(source)
+      return none
+    }
     for (a, b) in seeds { map[a] = b.index }
     var tuples: [NodeID: [NodeID]] = [:], x: [NodeID] = []
     for n in order where map[n] < 0 {
