@@ -343,6 +343,38 @@ void host() {
     });
     CHECK(camber::sparsity(both.call({x, v})[0], 0).size() == 1 && camber::sparsity(both.call({x, v})[0], 1).empty());
     THROWS(CAMBER_EINVAL, "", camber::sparsity(x, 0));
+    /* What an operator declares is the pattern of a sparse Jacobian, by either mode; a check finds what it left out. */
+    for (int mode = 0; mode < 3; mode++) {
+      camber::Tape own;
+      Node z = own.input(f64, {5});
+      camber::Operator shift("shift", 1, 1, [](const camber::Call &, const void *const *in, void *const *out) {
+        for (int i = 0; i < 5; i++) static_cast<double *>(out[0])[i] = static_cast<const double *>(in[0])[i] * static_cast<const double *>(in[0])[(i + 1) % 5];
+      });
+      auto number = [](const void *const *v, int i) { return static_cast<const double *>(v[0])[i % 5]; };
+      if (mode == 0) shift.jvp([=](const camber::Call &, const void *const *in, const void *const *, const void *const *d, void *const *out) {
+        for (int i = 0; i < 5; i++) static_cast<double *>(out[0])[i] = number(d, i) * number(in, i + 1) + number(in, i) * number(d, i + 1);
+      });
+      else shift.vjp([=](const camber::Call &, const void *const *in, const void *const *, const void *const *d, void *const *out) {
+        for (int i = 0; i < 5; i++) static_cast<double *>(out[0])[i] = number(d, i) * number(in, i + 1) + number(d, i + 4) * number(in, i + 4);
+      });
+      shift.sparsity([=](std::size_t, std::size_t) {
+        std::vector<std::pair<std::int64_t, std::int64_t>> places;
+        for (int i = 0; i < 5; i++) {
+          places.push_back({i, i});
+          if (mode < 2 || i < 4) places.push_back({i, (i + 1) % 5});
+        }
+        return places;
+      });
+      auto j = camber::SparseMatrix::jacobian({shift(z)}, {z});
+      std::vector<double> at{1, 2, 3, 4, 5}, values(10);
+      camber::Inputs point{at.data()};
+      j.prepare();
+      CHECK(j.count() == (mode < 2 ? 10u : 9u));
+      if (mode == 2) { THROWS(CAMBER_EINVAL, "lacks entry (4, 0)", j.probe(point)); continue; }
+      camber::SparseMatrix::Workspace(j).values(point, values.data());
+      CHECK(values[0] == 2 && values[1] == 1 && values[8] == 5 && values[9] == 1);
+      j.probe(point);
+    }
     THROWS(CAMBER_EDERIV, "no derivative in the point", hessian(two[0], x));
     THROWS(CAMBER_EINVAL, "takes 2 operands", both.call({x}));
     THROWS(CAMBER_EINVAL, "has 2 results; use call", both(x, v));

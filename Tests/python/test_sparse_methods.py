@@ -174,6 +174,57 @@ def test_declared_sparsity_of_batches_and_wrong_ones():
         short.check(x[0])
 
 
+def test_a_check_by_reverse_mode_alone():
+    x = np.linspace(0.5, 1.5, 70)
+    whole = lambda x: cb.host_call(_value, x, x, sparsity=_ring, vjp=_pull)  # noqa: E731
+    cb.sparse_jacobian(whole).check(x)
+    cb.sparse_jacobian(lambda x: (np.sin(whole(x)), whole(x)[:0], np.float32(2) * x.astype(np.float32))).check(x)
+    # A ring without its last place, an entry from elsewhere, and a pattern of the host's own.
+    short = cb.sparse_jacobian(lambda x: cb.host_call(_value, x, x, sparsity=lambda k, i: (_ring(0, 0)[0][:-1], _ring(0, 0)[1][:-1]), vjp=_pull))
+    with pytest.raises(cb.InvalidError, match=r"lacks entry \(69, 68\)"):
+        short.check(x)
+    j = np.eye(70, dtype=bool)
+    with pytest.raises(cb.InvalidError, match=r"lacks entry \(\d+, \d+\)"):
+        cb.sparse_jacobian(whole, pattern=j).check(x)
+    with pytest.raises(cb.InvalidError, match="lacks entry"):
+        cb.sparse_jacobian(lambda x: (x[::-1] * 2.0, whole(x)), pattern=np.concatenate([np.eye(70, dtype=bool)[::-1], j])).check(x, probes=3)
+
+
+def test_rules_of_nodes_make_patterns_of_their_own():
+    @cb.custom_vjp
+    def straight(x):
+        return np.floor(x)
+
+    straight.defvjp(lambda x: (straight(x), None), lambda r, ct: (ct,))
+
+    @cb.custom_jvp
+    def shifted(x, y):
+        return np.sort(x) + np.sum(y)
+
+    shifted.defjvp(lambda p, t: (shifted(*p), np.roll(t[0], 1) * p[1] + 0 * t[1]))
+    n = 70
+    x = np.linspace(0.5, 1.5, n)
+    eye, r = np.eye(n, dtype=bool), np.arange(n)
+    for detection in ("auto", "sets", "words", "reverse_words"):
+        made = lambda f: mask(cb.sparse_jacobian(f, detection=detection, coloring="forward")(x))  # noqa: E731, B023
+        assert np.array_equal(made(straight), eye) and np.array_equal(made(lambda x: shifted(x, x)), np.roll(eye, 1, 0))
+        # Behind an operator of the host's that declares its places, where the derivative's own reading cannot tell.
+        ring = eye | np.roll(eye, 1, 0)
+        host = lambda x: cb.host_call(_value, x, x, sparsity=_ring, jvp=_push, vjp=_pull)  # noqa: E731
+        assert np.array_equal(made(lambda x: straight(host(x))), ring) and np.array_equal(made(lambda x: shifted(host(x), x)), np.roll(ring, 1, 0))
+        assert np.array_equal(made(lambda x: cb.vmap(lambda x: straight(host(x)))(x[None])[0]), ring)
+    # A linear one that is its own derivative, again and again.
+    @cb.custom_jvp
+    def turned(x):
+        return x[::-1] * 2.0
+
+    turned.defjvp(lambda p, t: (turned(*p), turned(*t)))
+    j = cb.sparse_jacobian(lambda x: turned(x * x))(x)
+    assert np.allclose(j.to_dense(), 4 * eye[::-1] * x)
+    j = cb.sparse_jacobian(lambda x: straight(host(x)))(x)
+    assert np.allclose(j.to_dense(), cb.jacobian(lambda x: x * np.roll(x, 1))(x)) and r.size == n
+
+
 # ---- Edge pushing -----------------------------------------------------------------------------------------------------------------
 
 
@@ -217,6 +268,17 @@ def test_edge_pushing_of_operators(name):
     got = cb.sparse_hessian(EDGES[name], method="edge_pushing")(x)
     assert np.allclose(got.to_dense(), cb.hessian(EDGES[name])(x), rtol=1e-12, atol=1e-13)
     assert np.allclose(cb.hessian(EDGES[name], method="edge_pushing")(x), cb.hessian(EDGES[name])(x), rtol=1e-12, atol=1e-13)
+
+
+def test_edge_pushing_of_sums_in_loops():
+    x = np.linspace(0.3, 1.2, 8)
+    diagonal = lambda x: cb.scan(lambda c, v: (c + np.sin(v) * v, None), 0.0 * x[0], x)[0]  # noqa: E731
+    pairs = lambda x: cb.scan(lambda c, v: (c + np.sin(v[0]) * v[1], None), 0.0 * x[0], np.stack([x[:-1], x[1:]], 1))[0]  # noqa: E731
+    coupled = lambda x: cb.scan(lambda c, v: (c * v, None), 1.0 + 0.0 * x[0], x[:3])[0]  # noqa: E731
+    # sin(a) b has no second derivative in b: the last diagonal entry is none.
+    for f, nnz in ((diagonal, 8), (pairs, 7 + 14), (coupled, 6)):
+        h = cb.sparse_hessian(f, method="edge_pushing")(x)
+        assert h.nnz == nnz and np.allclose(h.to_dense(), cb.hessian(f)(x), rtol=1e-13, atol=1e-14)
 
 
 def test_edge_pushing_counts():

@@ -321,7 +321,7 @@ package final class EliminationSearch {
   package func run(_ how: EliminationOrder, anneal: Bool = true) -> (order: [Int32], costs: [(EliminationOrder, EliminationCost)], used: EliminationOrder) {
     let inner = graph.inner.map { Int32($0) }
     // Words that annealing looks at: a millisecond for ten vertices, some tenths of a second for a hundred and more.
-    let budget = min(40_000_000, 600 * inner.count * inner.count * width)
+    let budget = min(54_000_000, (inner.count <= 96 ? 600 : 1700) * inner.count * inner.count * width)
     var best: [Int32] = [], least: EliminationCost?, costs: [(EliminationOrder, EliminationCost)] = [], used = how
     func offer(_ name: EliminationOrder, _ o: [Int32], _ c: EliminationCost) {
       costs.append((name, c))

@@ -289,9 +289,23 @@ package struct Linearized {
     for (k, o) in operands.enumerated() {
       guard let v = ids(o) else { continue }
       if let c = tape.uniformConstant(back[k]), Double(bitPattern: tape.constantBits(c)) == 0 { continue }
-      for e in 0 ..< count { for j in v.indices { lists[e].append((.factor(back[k]), e * v.count + j, v[j])) } }
+      let own = tape.structural(n) == .part ? reach(again[0], stand[k]) : nil
+      for e in 0 ..< count {
+        if let own { for j in own.row(e) { lists[e].append((.factor(back[k]), e * v.count + Int(j), v[Int(j)])) } } else {
+          for j in v.indices { lists[e].append((.factor(back[k]), e * v.count + j, v[j])) }
+        }
+      }
     }
     return join(n, lists, name)
+  }
+
+  /// Where the Jacobian of a part of a loop, a branch or a call may have entries; nil where that is not told.
+  private func reach(_ y: NodeID, _ x: NodeID) -> Pattern? {
+    guard tape.failure == nil else { return nil }
+    do throws(Failure) { return try Linearised(tape, Request(.jacobian, outputs: [y], variables: [x], data: [])).detect().pattern } catch {
+      tape.failure = nil
+      return nil
+    }
   }
 
   // MARK: second partials
@@ -365,9 +379,10 @@ package struct Linearized {
         let d = t.jacobian(again, [stand[i]], mode: .auto, name: name), dd = t.substitute(t.simplify(t.jacobian(d, [stand[j]], mode: .auto, name: name)), stand, x)
         guard t.failure == nil, let u = ids(x[i]), let v = ids(x[j]) else { return t.failure == nil }
         if let c = t.uniformConstant(dd[0]), t.constantBits(c) & ~(1 << 63) == 0 { continue }
+        let seen = t.structural(n) == .part ? reach(d[0], stand[j]) : nil
         for e in 0 ..< count {
           for p in 0 ..< k {
-            for q in i == j ? p ..< m : 0 ..< m { if let d = edge(.factor(dd[0]), (e * k + p) * m + q) { pair(own[e], before, u[p], v[q], d, same: i == j && p == q) } }
+            for q in i == j ? p ..< m : 0 ..< m where seen == nil || seen?.entry(e * k + p, q) != nil { if let d = edge(.factor(dd[0]), (e * k + p) * m + q) { pair(own[e], before, u[p], v[q], d, same: i == j && p == q) } }
           }
         }
       }

@@ -48,10 +48,10 @@ extension SparseMatrix {
   /// Products of the matrix against those of the derivative itself, along directions drawn by a fixed generator.
   package func check(_ inputs: UnsafePointer<UnsafeRawPointer?>, probes: Int, _ tolerance: Double) throws(Failure) {
     guard request.kind != .normal else { throw Failure(.invalid, "sparse: a check is of Jacobians and Hessians") }
-    if let f = linear.forwardFails { throw f }
     let l = linear, t = l.tape, w = try SparseWorkspace(self), values = try Cells<UInt8>(count * size)
     let code = w.values(inputs, values.p)
     if code.rawValue < 0 { throw Failure(code, w.message) }
+    if l.forwardFails != nil { return try checkBackwards(inputs, values, probes, tolerance) }
     func number(_ p: UnsafeRawPointer, _ d: DType, _ k: Int) -> Double { d == .f64 ? p.load(fromByteOffset: 8 * k, as: Double.self) : Double(p.load(fromByteOffset: 4 * k, as: Float.self)) }
     let forward = try Program(t, inputs: l.inputs + l.tangents, outputs: l.results), space = try Workspace(forward)
     _ = forward.set("check_guards", 0)
@@ -96,6 +96,66 @@ extension SparseMatrix {
           if !(abs(exact - sum[row]) <= tolerance * max(scale[row], abs(exact))) { try blame(row, inputs, values, tolerance) }
         }
       }
+    }
+  }
+
+  /// The same with products from the left, where there is no forward mode: a column that differs, then its row by halving.
+  private func checkBackwards(_ inputs: UnsafePointer<UnsafeRawPointer?>, _ values: Cells<UInt8>, _ probes: Int, _ tolerance: Double) throws(Failure) {
+    let l = linear, t = l.tape, m = l.rowCount, cotangents = l.outputs.map { t.input(t.type($0)) }, back = t.vjp(l.outputs, cotangents, l.variables)
+    if let f = t.failure { throw f }
+    let p = try Program(t, inputs: l.inputs + cotangents, outputs: back), space = try Workspace(p)
+    _ = p.set("check_guards", 0)
+    var given = l.inputs.indices.map { inputs[$0] }, seeds: [Cells<UInt8>] = [], out: [Cells<UInt8>] = []
+    for c in cotangents {
+      seeds.append(try Cells<UInt8>(t.type(c).bytes))
+      given.append(UnsafeRawPointer(seeds[seeds.count - 1].p))
+    }
+    for b in back { out.append(try Cells<UInt8>(t.type(b).bytes)) }
+    let targets: [UnsafeMutableRawPointer?] = out.map { UnsafeMutableRawPointer($0.p) }
+    func number(_ p: UnsafeRawPointer, _ d: DType, _ k: Int) -> Double { d == .f64 ? p.load(fromByteOffset: 8 * k, as: Double.self) : Double(p.load(fromByteOffset: 4 * k, as: Float.self)) }
+    let rows = pattern.entryRows
+    /// How far columns differ, weighted, over what is allowed; NaN where both sides are not finite.
+    func differences(_ weight: [Double], _ only: Range<Int>) throws(Failure) -> [Double] {
+      for (k, c) in cotangents.enumerated() {
+        for i in 0 ..< t.type(c).count {
+          let v = only.contains(l.rowStarts[k] + i) ? weight[l.rowStarts[k] + i] : 0
+          if t.dtype(c) == .f64 { UnsafeMutableRawPointer(seeds[k].p).storeBytes(of: v, toByteOffset: 8 * i, as: Double.self) } else {
+            UnsafeMutableRawPointer(seeds[k].p).storeBytes(of: Float(v), toByteOffset: 4 * i, as: Float.self)
+          }
+        }
+      }
+      let said = given.withUnsafeBufferPointer { g in targets.withUnsafeBufferPointer { o in space.run(inputs: g.baseAddress.unsafelyUnwrapped, outputs: o.baseAddress.unsafelyUnwrapped) } }
+      if said.rawValue < 0 { throw Failure(said, space.message) }
+      var sum = [Double](repeating: 0, count: l.columnCount), scale = sum
+      for k in 0 ..< count {
+        let e = Int(order.unsafelyUnwrapped[k]), i = Int(rows[e]), j = Int(pattern.columns[e])
+        guard only.contains(i) else { continue }
+        let v = number(values.p, dtype, k) * weight[i]
+        sum[j] += v
+        scale[j] = max(scale[j], abs(v))
+      }
+      for (k, b) in back.enumerated() {
+        for i in 0 ..< t.type(b).count {
+          let j = l.columnStarts[k] + i, exact = number(out[k].p, t.dtype(b), i)
+          sum[j] = !exact.isFinite && !sum[j].isFinite ? 0 : exact == sum[j] ? 0 : abs(exact - sum[j]) / max(tolerance * max(scale[j], abs(exact)), .leastNonzeroMagnitude)
+        }
+      }
+      return sum
+    }
+    var state: UInt64 = 0x1234_5678_9ABC_DEF1, weight = [Double](repeating: 0, count: m)
+    for _ in 0 ..< probes {
+      for i in 0 ..< m {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        weight[i] = Double(Float(Int64(state >> 40)) / 16_777_216 + 0.5)
+      }
+      guard let j = try differences(weight, 0 ..< m).firstIndex(where: { !($0 <= 1) }) else { continue }
+      var low = 0, high = m
+      while high - low > 1 {
+        let middle = (low + high) / 2, left = try differences(weight, low ..< middle)[j], right = try differences(weight, middle ..< high)[j]
+        if left.isNaN || left >= right { high = middle } else { low = middle }
+      }
+      if pattern.entry(low, j) == nil { throw Failure(.invalid, "sparse: the pattern lacks entry (\(low), \(j)), which is not zero at this point") }
+      throw Failure(.invalid, "sparse: entry (\(low), \(j)) is wrong at this point; the pattern lacks entries that share its product, or the tolerance is too small")
     }
   }
 

@@ -200,6 +200,26 @@ extension Linearised {
 }
 
 extension Propagation {
+  /// Of a rule made of nodes: read off its own tangents.
+  func ruled(_ t: Tape, _ n: NodeID, _ x: [Marks?], _ values: Known) throws(Failure) -> [Marks?]? {
+    let a = t.attrs(n), inputs = t.inputs(n)
+    // A rule may use itself along its tangents.
+    guard ruling < 4, !x[a[1] ..< a[1] + a[2]].contains(where: { $0 != nil }) else { return nil }
+    ruling += 1
+    defer { ruling -= 1 }
+    let stand = (0 ..< a[1]).map { x[$0] == nil ? nil : t.input(t.type(inputs[$0])) }
+    guard let dy = t.ruleTangents(n, stand) else { return nil }
+    var seeds: [NodeID: Marks] = [:]
+    for (i, d) in stand.enumerated() { if let d, let marks = x[i] { seeds[d] = marks } }
+    let known = dy.compactMap { $0 }, reach = try run(t, known, seeds, values)
+    var next = 0
+    return dy.map { d in
+      guard d != nil else { return nil }
+      next += 1
+      return reach[next - 1]
+    }
+  }
+
   /// Of an operator whose host says where its derivative has entries: each result's elements against those of the operands. Nil where it does not.
   func declared(_ t: Tape, _ n: NodeID, _ x: [Marks?]) throws(Failure) -> [Marks?]? {
     let a = t.attrs(n), rule = t.rules[a[0]], inputs = t.inputs(n), c = a[1] + a[2]

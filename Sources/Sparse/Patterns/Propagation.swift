@@ -13,6 +13,8 @@ final class Propagation {
   let sets: Sets
   /// Element visits, against loops that would take for ever.
   private var work = 0
+  /// Rules inside of rules that are being read.
+  var ruling = 0
 
   private struct Passage: Hashable { let tape: ObjectIdentifier, node: NodeID, slot: Int }
   private var passages: [Passage: Lists?] = [:]
@@ -478,6 +480,7 @@ final class Propagation {
     case .checkpoint: return Array(x[..<t.attrs(n)[0]])
     case .custom:
       if let declared = try declared(t, n, x) { return declared }
+      if let made = try ruled(t, n, x, values) { return made }
       fallthrough
     default:
       let types = t.tupleMembers(n)

@@ -9,6 +9,8 @@ package class Rule: @unchecked Sendable {
   package var hasVJP: Bool { false }
   /// Made of nodes alone: a file can hold it.
   package var isPortable: Bool { false }
+  /// Calls the host for numbers: its nodes tell nothing of a pattern.
+  package var isNumeric: Bool { false }
   /// The outputs are linear in these inputs together.
   package func isLinear(in slots: [Int]) -> Bool { false }
   /// Tangents of the outputs. `dx`: nil where structurally zero; so are results.
@@ -50,7 +52,9 @@ package final class HostRule: Rule, @unchecked Sendable {
   private let linear: Range<Int>
   private let pattern: ((_ output: Int, _ input: Int) -> HostPattern?)?
 
-  package init(_ name: String, jvp: Forward?, vjp: Backward?, linear: Range<Int> = 0 ..< 0, pattern: ((Int, Int) -> HostPattern?)? = nil) {
+  private let numbers: Bool
+  package init(_ name: String, jvp: Forward?, vjp: Backward?, linear: Range<Int> = 0 ..< 0, numbers: Bool = false, pattern: ((Int, Int) -> HostPattern?)? = nil) {
+    self.numbers = numbers || !linear.isEmpty
     forward = jvp
     backward = vjp
     self.linear = linear
@@ -59,6 +63,7 @@ package final class HostRule: Rule, @unchecked Sendable {
   }
   package override var hasJVP: Bool { forward != nil }
   package override var hasVJP: Bool { backward != nil }
+  package override var isNumeric: Bool { numbers }
   package override func isLinear(in slots: [Int]) -> Bool { slots.allSatisfy(linear.contains) }
   package override func jvp(_ t: Tape, _ x: [NodeID], _ y: [NodeID], _ dx: [NodeID?]) -> [NodeID?] { forward?(t, x, y, dx) ?? y.map { _ in nil } }
   package override func vjp(_ t: Tape, _ x: [NodeID], _ y: [NodeID], _ ct: [NodeID?], _ wanted: [Bool]) -> [NodeID?] { backward?(t, x, y, ct, wanted) ?? x.map { _ in nil } }
@@ -79,7 +84,7 @@ package struct HostDerivatives {
 
   /// The rule that calls them. They are linear in the direction and have that derivative again; in the point they have none.
   package func rule(_ name: String, jvp: HostRule.Forward? = nil, vjp: HostRule.Backward? = nil, pattern: ((Int, Int) -> HostPattern?)? = nil) -> HostRule {
-    HostRule(name, jvp: jvp ?? (vjp != nil && self.jvp == nil ? nil : { t, x, y, dx in push(name, t, x, y, dx) }), vjp: vjp ?? (jvp != nil && self.vjp == nil ? nil : { t, x, y, ct, _ in pull(name, t, x, y, ct) }), pattern: pattern)
+    HostRule(name, jvp: jvp ?? (vjp != nil && self.jvp == nil ? nil : { t, x, y, dx in push(name, t, x, y, dx) }), vjp: vjp ?? (jvp != nil && self.vjp == nil ? nil : { t, x, y, ct, _ in pull(name, t, x, y, ct) }), numbers: self.jvp != nil || self.vjp != nil, pattern: pattern)
   }
 
   private func missing(_ t: Tape, _ name: String, _ mode: String, _ given: String, _ wanted: String) {
@@ -243,6 +248,15 @@ extension Tape {
       return none
     }
     return failure == nil ? dy.map { $0.map { Masked($0) } } : none
+  }
+
+  /// The results of a rule that gives derivatives as nodes along such tangents; nil where it gives none, or as numbers alone.
+  package func ruleTangents(_ n: NodeID, _ d: [NodeID?]) -> [NodeID?]? {
+    let (rule, x, y, _, captured) = parted(n)
+    guard failure == nil, !rule.isNumeric else { return nil }
+    let r = customForward(n, x.indices.map { i in d[i].map { Masked($0) } } + [Masked?](repeating: nil, count: captured.count + y.count))
+    guard failure == nil else { failure = nil; return nil }
+    return r.map { $0?.value }
   }
 
   private func capturedFails(_ rule: Rule) {
