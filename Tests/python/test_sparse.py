@@ -354,6 +354,9 @@ def test_own_patterns_and_colors():
     assert np.array_equal(cb.sparse_jacobian(f, coloring=[1, 2, 1, 2, 1])(x).to_dense(), dense)
     with pytest.raises(cb.InvalidError, match=r"clash: entry \(0, 0\)"):
         cb.sparse_jacobian(f, coloring=[1, 1, 2, 1, 2])(x)
+    for wrong in (np.eye(4, 6), np.eye(3, 5), ss.eye(5, format="coo")):
+        with pytest.raises(cb.Error, match=f"the pattern is {wrong.shape[0]} x {wrong.shape[1]}, the matrix 4 x 5|entry 4 is"):
+            cb.sparse_jacobian(f, pattern=wrong)(x)
     short = cb.sparse_jacobian(f, pattern=([0, 1, 2, 3, 1, 2, 3], [0, 1, 2, 3, 2, 3, 4]))
     with pytest.raises(cb.InvalidError, match=r"lacks entry \(0, 1\)"):
         short.check(x)

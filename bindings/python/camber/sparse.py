@@ -164,10 +164,11 @@ class Prepared:
                  point: Any = None) -> None:  # fmt: skip
         self.handle, self.what, self.kinds, self.format = handle, what, kinds, format
         self.groups: Any = None
+        shape = None
         for name, value in options.items():
             self._check(lib.sparse_set(handle, name.encode(), float(value)))
         if pattern is not None:
-            rows, columns, _ = _entries(pattern, f"{what}: pattern")
+            rows, columns, shape = _entries(pattern, f"{what}: pattern")
             self._check(lib.sparse_use_pattern(handle, rows.ctypes.data, columns.ctypes.data, rows.size))
         if colors is not None:
             given = [None if c is None else np.ascontiguousarray(c, np.int32) for c in colors]
@@ -181,6 +182,8 @@ class Prepared:
             self._check(lib.sparse_use_point(handle, pointers(point)))
         self._check(lib.sparse_prepare(handle))
         self.shape = (int(lib.sparse_row_count(handle)), int(lib.sparse_column_count(handle)))
+        if shape is not None and tuple(shape) != self.shape:
+            raise ShapeError(f"{what}: the pattern is {shape[0]} x {shape[1]}, the matrix {self.shape[0]} x {self.shape[1]}")
         self.count = int(lib.sparse_value_count(handle))
         self.dtype = dt.NUMPY[lib.sparse_value_dtype(handle)]
         self._local = threading.local()
