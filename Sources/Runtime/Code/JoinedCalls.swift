@@ -35,29 +35,37 @@ struct JoinedCalls {
     let members = try Memory<Int32>(count, filling: 0), together = try Memory<UInt8>(count, filling: 0)
     for m in 0 ..< count { place[Int(old[m])] = Int32(m) }
     defer { for m in 0 ..< count { place[Int(old[m])] = -1 } }
-    var open: [SIMD2<Int32>: (first: Int, last: Int, count: Int)] = [:], any = false
+    // The runs that may grow, one of a function and level: by level the first, then `behind`; by run its last member and how many there are.
+    let open = try Memory<Int32>(count, filling: -1), behind = try Memory<Int32>(count, filling: -1), last = try Memory<Int32>(count, filling: 0)
+    let size = try Memory<Int32>(count, filling: 1)
+    var any = false
     for m in 0 ..< count {
       let p = Int(old[m]), r = g.record(p)
-      var l: Int32 = 0
+      var l = 0
       for k in 0 ..< Int(r.arity) {
         let q = place[Int(g.items[g.operand(r, k)].root)]
-        if q >= 0 { l = max(l, level[Int(q)]) }
+        if q >= 0 { l = max(l, Int(level[Int(q)])) }
       }
       guard JoinedCalls.takes(g, p) else {
-        level[m] = l
+        level[m] = Int32(l)
         continue
       }
-      level[m] = l + 1
-      let key = SIMD2(Int32(truncatingIfNeeded: r.op), l)
-      if var run = open[key], run.count < JoinedCalls.most, m - run.first < JoinedCalls.near {
-        first[run.first] = Int32(run.first)
-        first[m] = Int32(run.first)
-        next[run.last] = Int32(m)
-        (run.last, run.count, any) = (m, run.count + 1, true)
-        open[key] = run
-      } else {
-        open[key] = (m, m, 1)
+      level[m] = Int32(l + 1)
+      var run = Int(open[l]), before = -1
+      while run >= 0, g.record(Int(old[run])).op != r.op { (before, run) = (run, Int(behind[run])) }
+      if run >= 0, Int(size[run]) < JoinedCalls.most, m - run < JoinedCalls.near {
+        first[run] = Int32(run)
+        first[m] = Int32(run)
+        next[Int(last[run])] = Int32(m)
+        last[run] = Int32(m)
+        size[run] += 1
+        any = true
+        continue
       }
+      // A new one, in the place of the one that is full.
+      last[m] = Int32(m)
+      if run >= 0 { behind[m] = behind[run] }
+      if before >= 0 { behind[before] = Int32(m) } else { open[l] = Int32(m) }
     }
     if !any { return nil }
     var done = 0, stack = List<Int32>()
