@@ -27,6 +27,9 @@ final class PlanTests: XCTestCase {
     let method = try point.withUnsafeBytes { try plan.run([$0.baseAddress]) }
     XCTAssertTrue(plan.table.contains { $0.method == method && $0.applies })
     XCTAssertTrue(plan.explanation.contains(method) && plan.json.contains("methods"))
+    let few = try Plan(tape, .jacobian, [y], [x], rounding: true, evaluations: 1)
+    XCTAssertNotEqual(try point.withUnsafeBytes { try few.run([$0.baseAddress]) }, "")
+    XCTAssertThrowsError(try Plan(tape, .jacobian, [y], [x], evaluations: -1))
     XCTAssertThrowsError(try plan.run([]))
     XCTAssertThrowsError(try plan.run([nil]))
     XCTAssertThrowsError(try Plan(tape, .hessian, [y], [x]))
