@@ -78,7 +78,7 @@ static void saved(camber_tape *t, camber_node x, const camber_node *y, const cha
 }
 
 /* Each part of a session has its sites tried by itself: their numbers add up, not their products. ALL: the parts one after the other. */
-enum { PRODUCTS, DERIVED, SAVED, LOOPS, MARKED, TRAINED, SPARSE, SOLVED, WATCHED, CURVED, HOSTED, PARTS, ALL = PARTS };
+enum { PRODUCTS, DERIVED, SAVED, LOOPS, MARKED, TRAINED, SPARSE, SOLVED, WATCHED, CURVED, HOSTED, TREATED, PLANNED, PARTS, ALL = PARTS };
 static int part = ALL;
 static int in_part(int p) { return part == ALL || part == p; }
 
@@ -249,6 +249,73 @@ static void hosted(void) {
   CHECK(held == 0);
 }
 
+/* Remedies of a flow, applied and verified on copies: the host's weights are as they were, or as the remedy leaves them. */
+static void treated(void) {
+  const int64_t square[2] = {3, 3};
+  static const char *const remedies[] = {"lsuv", "learning_rate", "standardize", "normalize", "damping"};
+  double w[9] = {0.5, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9}, at[9] = {1, 2, 3, -1, 5, 6, 7, 8, 9}, loss, singular[4];
+  camber_tape *t = camber_tape_new();
+  if (!t) { failures++; return; }
+  camber_node p = camber_input(t, CAMBER_F64, square, 2), x = camber_input(t, CAMBER_F64, square, 2), other;
+  camber_node h = camber_tanh(t, camber_matmul(t, x, p)), y = camber_sum(t, camber_square(t, h), NULL, 0, 0);
+  if (!well(t)) { camber_tape_free(t); return; }
+  camber_optimizer *o = camber_optimizer_new("adam");
+  camber_flow *f = camber_flow_new(t, y, &p, 1, &x, 1);
+  if (!f) { if (well(t)) CHECK(!"no flow and no error"); }
+  else if (fine(camber_flow_layer(f, "hidden", h), camber_flow_message(f)) && fine(camber_optimizer_add(o, "w", CAMBER_F64, square, 2), camber_optimizer_message(o)) &&
+           fine(camber_flow_run(f, (const void *[]){w}, (const void *[]){at}, &loss, NULL), camber_flow_message(f))) {
+    for (int i = 0; i < 5 && !failures && fine(camber_flow_run(f, (const void *[]){w}, (const void *[]){at}, &loss, NULL), camber_flow_message(f)); i++)
+      if (fine(camber_flow_prescribe(f, remedies[i], "", o, NULL, (void *[]){w}, (const void *[]){at}), camber_flow_message(f)) &&
+          fine(camber_flow_run(f, (const void *[]){w}, (const void *[]){at}, &loss, NULL), camber_flow_message(f))) note(loss);
+    camber_findings *found = camber_flow_verify(f, (void *[]){w}, (const void *[]){at}, o, 3);
+    if (found) note((double)camber_findings_count(found));
+    else failures++, CHECK(*camber_flow_message(f));
+    camber_findings_free(found);
+    if (fine(camber_flow_treat(f, &h, 1, &other), camber_flow_message(f))) note(1);
+  }
+  for (int i = 0; i < 9; i++) CHECK(isfinite(w[i]));
+  camber_flow_free(f);
+  camber_optimizer_free(o);
+  well(t);
+  if (camber_singular_values(t, h, x, &p, 1, at, (const void *[]){w}, 3, singular) == CAMBER_OK) note(singular[0]);
+  well(t);
+  camber_status s = camber_initialize("orthogonal", CAMBER_F64, square, 2, 0, 7, w);
+  if (s == CAMBER_OK) note(w[4]);
+  else { failures++; CHECK(s == CAMBER_ENOMEM); }
+  camber_tape_free(t);
+}
+
+/* Methods counted, eliminations, and what stands for naive expressions. */
+static void planned(void) {
+  const int64_t three[1] = {3};
+  double at[3] = {1e-9, 2e-9, 3e-9}, out[9];
+  camber_tape *t = camber_tape_new();
+  if (!t) { failures++; return; }
+  camber_node x = camber_input(t, CAMBER_F64, three, 1), y = camber_mul(t, camber_sin(t, x), camber_roll(t, x, 1, 0)), j, z;
+  camber_node one = camber_broadcast(t, camber_constant(t, CAMBER_F64, 1), three, 1), naive = camber_log(t, camber_add(t, one, x));
+  if (!well(t)) { camber_tape_free(t); return; }
+  for (int i = 0; i < 2; i++) {
+    camber_plan *p = camber_plan_new(t, i ? "sparse_jacobian" : "jacobian", &y, 1, &x, 1, NULL, 0);
+    if (!p) { if (well(t)) CHECK(!"no plan and no error"); }
+    else if (fine(camber_plan_set(p, "taste", 0), camber_plan_message(p)) && fine(camber_plan_run(p, NULL), camber_plan_message(p))) {
+      const char *words = camber_plan_explain(p, 0);
+      CHECK(words && *words), note((double)camber_plan_count(p));
+    }
+    camber_plan_free(p);
+    well(t);
+  }
+  camber_plan_forget();
+  if (camber_elimination(t, &y, 1, &x, 1, NULL, &j) == CAMBER_OK && compiled(t, &x, 1, &j, 1, (const void *[]){at}, (void *[]){out})) note(out[0]), note(out[4]);
+  well(t);
+  camber_stabilizer *s = camber_stabilizer_new(t, &x, 1, &naive, 1);
+  if (!s) { if (well(t)) CHECK(!"no stabilizer and no error"); }
+  else if (fine(camber_stabilizer_sample(s, (const void *[]){at}), camber_stabilizer_message(s)) && fine(camber_stabilizer_run(s, &z), camber_stabilizer_message(s)))
+    if (compiled(t, &x, 1, &z, 1, (const void *[]){at}, (void *[]){out})) note(out[1]), CHECK(out[1] == log1p(at[1]) || fabs(out[1] / log1p(at[1]) - 1) < 1e-15);
+  camber_stabilizer_free(s);
+  well(t);
+  camber_tape_free(t);
+}
+
 /* Records, differentiates, batches, loops, compiles, runs, trains and saves; every handle is freed on every path. */
 static void session(const char *path) {
   const int64_t shape[2] = {3, 3}, three[1] = {3}, wide[3] = {2, 3, 3}, many[1] = {300};
@@ -343,6 +410,8 @@ static void session(const char *path) {
   if (in_part(WATCHED)) watched();
   if (in_part(CURVED)) curved();
   if (in_part(HOSTED)) hosted();
+  if (in_part(TREATED)) treated();
+  if (in_part(PLANNED)) planned();
   if (!in_part(TRAINED)) return;
   camber_optimizer *o = camber_optimizer_new("adamw");
   if (camber_optimizer_set(o, "clip_global_norm", 1) < 0 || camber_optimizer_add(o, "w", CAMBER_BF16, many, 1) < 0 || camber_optimizer_add(o, "u", CAMBER_F64, three, 1) < 0) failures++;
@@ -368,8 +437,8 @@ int main(void) {
   char path[] = "/tmp/camber-memory-XXXXXX";
   if (!CHECK(mkstemp(path) >= 0)) return check_done();
   session(path);
-  CHECK(failures == 0 && result_count == 44);
-  if (failures || result_count != 44) fprintf(stderr, "  %d refused, %d results without any failure\n", failures, result_count);
+  CHECK(failures == 0 && result_count == 58);
+  if (failures || result_count != 58) fprintf(stderr, "  %d refused, %d results without any failure\n", failures, result_count);
   if (ck_fail_after && ck_live_bytes) {
     const int64_t live = ck_live_bytes();
     int64_t sites = 0;
@@ -395,7 +464,7 @@ int main(void) {
     CHECK(sites > 500);
     part = ALL;
     session(path);
-    CHECK(failures == 0 && result_count == 44);
+    CHECK(failures == 0 && result_count == 58);
   }
   remove(path);
   return check_done();
