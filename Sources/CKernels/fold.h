@@ -1,4 +1,4 @@
-/* One fold: NAME, OP(a, b), TERM(x, shift), PAD (whose term OP ignores), E, W, LANES. Undefines the first four. */
+/* One fold: NAME, OP(a, b), TERM(x, shift), PAD (whose term OP ignores), E, W, LANES; with SINGLES, f32 is widened in registers. Undefines the first four. */
 #define SUB(f) PASTE(NAME, f)
 
 /* `rows` rows at distance `step` bytes, each of K vectors of which the first `live` elements exist, then one row more
@@ -12,12 +12,26 @@ INLINE void SUB(_tree)(const ck_span *s, const int K, const char *x, size_t rows
   /* A narrow row is read with what follows it, whose lanes are dropped, up to the last rows, where nothing may follow. */
   const char *const safe = x + (rows ? (rows - 1) * step : 0) + live * sizeof(E);
   if (!whole || s->widen) for (int l = 0; l < K * LANES; l++) row[l] = PAD;
+#ifdef SINGLES
+  const bool singles = s->widen && whole && s->size == sizeof(float);
+#endif
   size_t blocks = 0;
   const size_t all = rows + (last != NULL);
   for (size_t r = 0; r < all;) {
     const size_t end = r + 32 < all ? r + 32 : all;
     for (bool first = true; r < end; r++, first = false) {
       const char *p = x + r * step;
+#ifdef SINGLES
+      if (singles && r != rows) {
+        for (int k = 0; k < K; k++) {
+          SINGLES half;
+          memcpy(&half, p + 32 * k, 32);
+          const W v = TERM(__builtin_convertvector(half, W), shift[k]);
+          acc[k] = first ? v : OP(acc[k], v);
+        }
+        continue;
+      }
+#endif
       if (r == rows) p = (const char *)last;
       else if (s->widen) { s->widen(p, NULL, NULL, row, live); p = (const char *)row; }
       else if (!whole && safe - p < 64 * K) { memcpy(row, p, live * sizeof(E)); p = (const char *)row; }

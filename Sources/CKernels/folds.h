@@ -8,6 +8,7 @@
 #define WIDE_VECTOR(E, name, L) typedef E name __attribute__((ext_vector_type(L)))
 WIDE_VECTOR(double, w_f64, 8);
 WIDE_VECTOR(float, w_f32, 16);
+WIDE_VECTOR(float, eight_f32, 8);
 WIDE_VECTOR(int64_t, w_i64, 8);
 WIDE_VECTOR(int32_t, w_i32, 16);
 WIDE_VECTOR(uint8_t, w_bool, 64);
@@ -59,7 +60,9 @@ WIDE_VECTOR(uint8_t, w_bool, 64);
 #define OP ADD
 #define TERM SCALED_SQUARE
 #define PAD 0.0
+#define SINGLES eight_f32
 #include "fold.h"
+#undef SINGLES
 #define NAME largest_fold_f64
 #define OP MAX_F64
 #define TERM MAGNITUDE

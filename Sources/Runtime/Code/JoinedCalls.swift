@@ -21,7 +21,7 @@ struct JoinedCalls {
     return code >= 0 && ck_row_arity(Int32(row)) == 1 && ck_row_class(Int32(row)) == .FLOAT && MachineCode.calls(code)
   }
 
-  /// Nil where no two calls can be made at once. `place` holds -1 for all positions, before and after.
+  /// Nil where no two calls can be made at once. `place` is room for all positions; what it holds of others than members is not looked at, of members it holds -1 afterwards.
   static func make(_ g: Graph, _ members: UnsafeMutablePointer<Int32>, _ count: Int, place: UnsafeMutablePointer<Int32>) throws(Failure) -> JoinedCalls? {
     var calls = 0
     for m in 0 ..< count where takes(g, Int(members[m])) { calls += 1 }
@@ -39,12 +39,15 @@ struct JoinedCalls {
     let open = try Memory<Int32>(count, filling: -1), behind = try Memory<Int32>(count, filling: -1), last = try Memory<Int32>(count, filling: 0)
     let size = try Memory<Int32>(count, filling: 1)
     var any = false
+    func memberOf(_ q: Int32) -> Int? {
+      let m = place[Int(q)]
+      return m >= 0 && Int(m) < count && old[Int(m)] == q ? Int(m) : nil
+    }
     for m in 0 ..< count {
       let p = Int(old[m]), r = g.record(p)
       var l = 0
       for k in 0 ..< Int(r.arity) {
-        let q = place[Int(g.items[g.operand(r, k)].root)]
-        if q >= 0 { l = max(l, Int(level[Int(q)])) }
+        if let q = memberOf(g.items[g.operand(r, k)].root) { l = max(l, Int(level[q])) }
       }
       guard JoinedCalls.takes(g, p) else {
         level[m] = Int32(l)
@@ -75,9 +78,8 @@ struct JoinedCalls {
       let r = g.record(Int(old[m]))
       var some = false
       for k in 0 ..< Int(r.arity) {
-        let q = place[Int(g.items[g.operand(r, k)].root)]
-        if q >= 0, level[Int(q)] < 0 {
-          try stack.add(q)
+        if let q = memberOf(g.items[g.operand(r, k)].root), level[q] < 0 {
+          try stack.add(Int32(q))
           some = true
         }
       }
