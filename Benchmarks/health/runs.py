@@ -3,9 +3,9 @@
     python Benchmarks/health/runs.py [--sick 480] [--healthy 480] [--json FILE] [--dump FILE]
 
 Every sick run has a twin without the fault: same data, seed, steps. A fault that does no harm (the sick run's final loss within 1.2 of the twin's) is
-drawn again with another seed, after five draws with another architecture: it is no sickness. A run is judged from what `findings()` says after its last step; the cure is the remedy of the first
-finding, applied by one call to fresh parameters of the same fault, then trained as long. --dump appends each run as a line of JSON when it is done; what
-is in the file already is not run again, so that a run that was broken off goes on.
+drawn again with another seed, after five draws with another architecture: it is no sickness. A run is judged from what `findings()` says after its last
+step; the cure is the remedy of the first finding, applied by one call to fresh parameters of the same fault, then trained as long. --dump appends each run as a
+line of JSON when it is done; what is in the file already is not run again, so that a run that was broken off goes on.
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ def main() -> int:
     if o.dump and o.dump.exists():
         known = {(r["architecture"], r["seed"], r["kind"]): r for r in map(json.loads, o.dump.read_text().splitlines())}
     with Pool(o.workers) as pool:
-        for round_ in range(16):
+        for draw in range(16):
             done = [known[j] for j in jobs if j in known]
             for r in pool.imap(judge, [j for j in jobs if j not in known]):
                 done.append(r)
@@ -247,7 +247,9 @@ def main() -> int:
             rows += [r for r in done if not r["kind"] or r["sick"]]
             again = [r for r in done if r["kind"] and not r["sick"]]
             harmless += len(again)
-            jobs = [(after(pairs, r) if round_ >= 4 else r["architecture"], r["seed"] + 100_000 + (round_ >= 4), r["kind"]) for r in again]
+            # Elsewhere a seed of its own: the architecture's own draws go on beside it.
+            elsewhere = draw >= 4
+            jobs = [(after(pairs, r) if elsewhere else r["architecture"], r["seed"] + 100_000 + elsewhere, r["kind"]) for r in again]
             if not jobs:
                 break
     groups = {"all": rows, "tuned": [r for r in rows if r["architecture"] in TUNED], "held_out": [r for r in rows if r["architecture"] not in TUNED]}

@@ -60,17 +60,15 @@ private func planned(_ name: UnsafePointer<CChar>?) -> MethodPlan.Kind? {
   guard let h = planHandle(plan) else { return CAMBER_EHANDLE.raw }
   guard let name else { return h.fail(Failure(.invalid, "plan: the option's name is NULL")) }
   let s = String(cString: name)
-  if s == "evaluations" {
-    guard value >= 0, value.isFinite else { return h.fail(Failure(.invalid, "plan: evaluations is a number from 0 on, not \(value)")) }
-    h.plan.evaluations = value
-    return 0
+  guard ["accurate", "evaluations", "rounding", "taste"].contains(s) else { return h.fail(Failure(.invalid, "plan: no option is called \(s); there are accurate, evaluations, rounding, taste")) }
+  guard s == "evaluations" ? value >= 0 && value.isFinite : value == 0 || value == 1 else {
+    return h.fail(Failure(.invalid, s == "evaluations" ? "plan: evaluations is a number from 0 on, not \(value)" : "plan: \(s) is 0 or 1, not \(value)"))
   }
-  guard value == 0 || value == 1 else { return h.fail(Failure(.invalid, "plan: \(s) is 0 or 1, not \(value)")) }
   switch s {
   case "accurate": h.plan.accurate = value == 1
+  case "evaluations": h.plan.evaluations = value
   case "rounding": h.plan.rounding = value == 1
-  case "taste": h.plan.taste = value == 1
-  default: return h.fail(Failure(.invalid, "plan: no option is called \(s); there are accurate, evaluations, rounding, taste"))
+  default: h.plan.taste = value == 1
   }
   return 0
 }

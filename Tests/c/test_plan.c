@@ -89,6 +89,7 @@ int main(void) {
     CHECK(applies >= 4);
     STATUS(camber_plan_entry(plan, 99, &name, NULL), CAMBER_EINVAL);
     STATUS(camber_plan_set(plan, "speed", 1), CAMBER_EINVAL);
+    STATUS(camber_plan_set(plan, "speed", 7), CAMBER_EINVAL), CHECK(strstr(camber_plan_message(plan), "no option is called speed") != NULL);
     CHECK(strstr(camber_plan_message(plan), "accurate, evaluations, rounding, taste") != NULL);
     STATUS(camber_plan_set(plan, NULL, 1), CAMBER_EINVAL);
     STATUS(camber_plan_set(plan, "taste", 0.5), CAMBER_EINVAL);

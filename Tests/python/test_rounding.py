@@ -39,6 +39,7 @@ def test_an_exact_result_is_exact():
 @pytest.mark.parametrize("f, true, x", [
     (lambda x, y: x + y, lambda x, y: x + y, (1.0, 1e-100)), (lambda x, y: (x + y) - x, lambda x, y: y, (1.0, 1e-100)),
     (lambda x: np.cosh(special.erfc(x)), lambda x: mp.cosh(mp.erfc(x)), (13.0,)), (np.tanh, mp.tanh, (60.0,)), (np.exp, mp.exp, (1e-200,)),
+    (np.mod, lambda x, y: x + y, (-1e-100, 1.0)),
     (np.hypot, mp.hypot, (5.0, 1e-60)), (lambda x: np.sum(np.stack([x, 1e-150 * x])), lambda x: x * (1 + mp.mpf(1e-150)), (3.0,)),
 ])  # fmt: skip
 def test_what_binary128_cannot_see_is_an_error_too(f, true, x):

@@ -102,7 +102,7 @@ extension Rounding {
       signed += p.signed
       // What the wide run itself rounds: as the own one, in wide units.
       let u = Format(t.tape.dtype(n))?.unit ?? 0x1p-53
-      let ratio = t.quad ? (isSummed(t.tape.op(n)) ? 0x1p-88 : 0x1p-110) / u : 0x1p-51 / u
+      let ratio = wideUnit(t.tape.op(n), t.quad) / u
       shadow += deltas[n.i] == nil ? max(p.all, q.all) : ratio * (max(near.all, far.all) + max(near.seen, far.seen))
       changed += abs(p.all - q.all)
       shadowTotal += p.all
@@ -130,7 +130,10 @@ extension Rounding {
     return 2 * shadow + meant
   }
 
-  func isSummed(_ op: OpCode) -> Bool {
+  /// How far an operator's wide result may lie from the exact one, relative to it.
+  func wideUnit(_ op: OpCode, _ quad: Bool) -> Double { quad ? (isSummed(op) ? 0x1p-88 : 0x1p-110) : 0x1p-51 }
+
+  private func isSummed(_ op: OpCode) -> Bool {
     guard op.isElementwise else { return op.structural.map(isLapack) ?? false }
     switch op.elementwise {
     case .unary(let u):

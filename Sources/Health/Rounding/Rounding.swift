@@ -244,7 +244,7 @@ package final class Rounding {
         t.scratch.reset()
         if t.wide.apply(t.tape, n, operands, exact) == nil {
           difference(own, exact, d, type.count, t.quad)
-          unhide(t.tape, n, low, v.assumingMemoryBound(to: Double.self), e, d, quad: t.quad)
+          unhide(t, n, low, v.assumingMemoryBound(to: Double.self), e, d)
           deltas[i] = d
         }
       }

@@ -52,7 +52,6 @@ extension SparseMatrix {
     let code = w.values(inputs, values.p)
     if code.rawValue < 0 { throw Failure(code, w.message) }
     if l.forwardFails != nil { return try checkBackwards(inputs, values, probes, tolerance) }
-    func number(_ p: UnsafeRawPointer, _ d: DType, _ k: Int) -> Double { d == .f64 ? p.load(fromByteOffset: 8 * k, as: Double.self) : Double(p.load(fromByteOffset: 4 * k, as: Float.self)) }
     let forward = try Program(t, inputs: l.inputs + l.tangents, outputs: l.results), space = try Workspace(forward)
     _ = forward.set("check_guards", 0)
     var given = l.inputs.indices.map { inputs[$0] }, seeds: [Cells<UInt8>] = [], out: [Cells<UInt8>] = [], direction = [Double](repeating: 0, count: l.columnCount)
@@ -62,22 +61,17 @@ extension SparseMatrix {
       given.append(UnsafeRawPointer(c.p))
     }
     for r in l.results { out.append(try Cells<UInt8>(t.type(r).bytes)) }
-    let targets: [UnsafeMutableRawPointer?] = out.map { UnsafeMutableRawPointer($0.p) }
     var state: UInt64 = 0x1234_5678_9ABC_DEF1
     let rows = pattern.entryRows
     for _ in 0 ..< probes {
       for (k, d) in l.tangents.enumerated() {
         for i in 0 ..< t.type(d).count {
-          state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-          let v = Double(Float(Int64(state >> 40)) / 16_777_216 + 0.5)
+          let v = draw(&state)
           direction[l.columnStarts[k] + i] = v
-          if t.dtype(d) == .f64 { UnsafeMutableRawPointer(seeds[k].p).storeBytes(of: v, toByteOffset: 8 * i, as: Double.self) } else {
-            UnsafeMutableRawPointer(seeds[k].p).storeBytes(of: Float(v), toByteOffset: 4 * i, as: Float.self)
-          }
+          put(v, seeds[k].p, t.dtype(d), i)
         }
       }
-      let said = given.withUnsafeBufferPointer { g in targets.withUnsafeBufferPointer { o in space.run(inputs: g.baseAddress.unsafelyUnwrapped, outputs: o.baseAddress.unsafelyUnwrapped) } }
-      if said.rawValue < 0 { throw Failure(said, space.message) }
+      try run(space, given, out)
       var sum = [Double](repeating: 0, count: l.rowCount), scale = sum
       func add(_ i: Int, _ j: Int, _ v: Double) {
         sum[i] += v * direction[j]
@@ -111,21 +105,16 @@ extension SparseMatrix {
       given.append(UnsafeRawPointer(seeds[seeds.count - 1].p))
     }
     for b in back { out.append(try Cells<UInt8>(t.type(b).bytes)) }
-    let targets: [UnsafeMutableRawPointer?] = out.map { UnsafeMutableRawPointer($0.p) }
-    func number(_ p: UnsafeRawPointer, _ d: DType, _ k: Int) -> Double { d == .f64 ? p.load(fromByteOffset: 8 * k, as: Double.self) : Double(p.load(fromByteOffset: 4 * k, as: Float.self)) }
     let rows = pattern.entryRows
     /// How far columns differ, weighted, over what is allowed; NaN where both sides are not finite.
     func differences(_ weight: [Double], _ only: Range<Int>) throws(Failure) -> [Double] {
       for (k, c) in cotangents.enumerated() {
         for i in 0 ..< t.type(c).count {
           let v = only.contains(l.rowStarts[k] + i) ? weight[l.rowStarts[k] + i] : 0
-          if t.dtype(c) == .f64 { UnsafeMutableRawPointer(seeds[k].p).storeBytes(of: v, toByteOffset: 8 * i, as: Double.self) } else {
-            UnsafeMutableRawPointer(seeds[k].p).storeBytes(of: Float(v), toByteOffset: 4 * i, as: Float.self)
-          }
+          put(v, seeds[k].p, t.dtype(c), i)
         }
       }
-      let said = given.withUnsafeBufferPointer { g in targets.withUnsafeBufferPointer { o in space.run(inputs: g.baseAddress.unsafelyUnwrapped, outputs: o.baseAddress.unsafelyUnwrapped) } }
-      if said.rawValue < 0 { throw Failure(said, space.message) }
+      try run(space, given, out)
       var sum = [Double](repeating: 0, count: l.columnCount), scale = sum
       for k in 0 ..< count {
         let e = Int(order.unsafelyUnwrapped[k]), i = Int(rows[e]), j = Int(pattern.columns[e])
@@ -145,8 +134,7 @@ extension SparseMatrix {
     var state: UInt64 = 0x1234_5678_9ABC_DEF1, weight = [Double](repeating: 0, count: m)
     for _ in 0 ..< probes {
       for i in 0 ..< m {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        weight[i] = Double(Float(Int64(state >> 40)) / 16_777_216 + 0.5)
+        weight[i] = draw(&state)
       }
       guard let j = try differences(weight, 0 ..< m).firstIndex(where: { !($0 <= 1) }) else { continue }
       var low = 0, high = m
@@ -162,7 +150,6 @@ extension SparseMatrix {
   /// The entry of a row that is wrong, or missing: found by products with single columns.
   private func blame(_ row: Int, _ inputs: UnsafePointer<UnsafeRawPointer?>, _ values: Cells<UInt8>, _ tolerance: Double) throws(Failure) {
     let l = linear, t = l.tape
-    func number(_ p: UnsafeRawPointer, _ d: DType, _ k: Int) -> Double { d == .f64 ? p.load(fromByteOffset: 8 * k, as: Double.self) : Double(p.load(fromByteOffset: 4 * k, as: Float.self)) }
     var own: [Int: Double] = [:]
     let rows = pattern.entryRows
     for k in 0 ..< count {
@@ -182,14 +169,11 @@ extension SparseMatrix {
       given.append(UnsafeRawPointer(c.p))
     }
     for k in cotangents.indices where row >= l.rowStarts[k] && row < l.rowStarts[k + 1] {
-      let i = row - l.rowStarts[k], c = UnsafeMutableRawPointer(kept[l.tangents.count + k].p)
-      if t.dtype(cotangents[k]) == .f64 { c.storeBytes(of: 1, toByteOffset: 8 * i, as: Double.self) } else { c.storeBytes(of: 1, toByteOffset: 4 * i, as: Float.self) }
+      put(1, kept[l.tangents.count + k].p, t.dtype(cotangents[k]), row - l.rowStarts[k])
     }
     var out: [Cells<UInt8>] = []
     for b in back { out.append(try Cells<UInt8>(t.type(b).bytes)) }
-    let targets: [UnsafeMutableRawPointer?] = out.map { UnsafeMutableRawPointer($0.p) }
-    let said = given.withUnsafeBufferPointer { g in targets.withUnsafeBufferPointer { o in w.run(inputs: g.baseAddress.unsafelyUnwrapped, outputs: o.baseAddress.unsafelyUnwrapped) } }
-    if said.rawValue < 0 { throw Failure(said, w.message) }
+    try run(w, given, out)
     var worst = -1.0, column = -1
     for (k, b) in back.enumerated() {
       for i in 0 ..< t.type(b).count {
@@ -202,6 +186,21 @@ extension SparseMatrix {
     if column >= 0, own[column] == nil { throw Failure(.invalid, "sparse: the pattern lacks entry (\(row), \(column)), which is not zero at this point") }
     throw Failure(.invalid, "sparse: entry (\(row), \(column)) is wrong at this point: \(own[column] ?? 0); the pattern lacks entries that share its product, or the tolerance is too small")
   }
+}
+
+private func number(_ p: UnsafeRawPointer, _ d: DType, _ k: Int) -> Double { d == .f64 ? p.load(fromByteOffset: 8 * k, as: Double.self) : Double(p.load(fromByteOffset: 4 * k, as: Float.self)) }
+private func put(_ v: Double, _ p: UnsafeMutableRawPointer, _ d: DType, _ k: Int) {
+  if d == .f64 { p.storeBytes(of: v, toByteOffset: 8 * k, as: Double.self) } else { p.storeBytes(of: Float(v), toByteOffset: 4 * k, as: Float.self) }
+}
+/// Of [0.5, 1.5), a number that f32 holds, too.
+private func draw(_ state: inout UInt64) -> Double {
+  state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+  return Double(Float(Int64(state >> 40)) / 16_777_216 + 0.5)
+}
+private func run(_ w: Workspace, _ given: [UnsafeRawPointer?], _ out: [Cells<UInt8>]) throws(Failure) {
+  let targets: [UnsafeMutableRawPointer?] = out.map { UnsafeMutableRawPointer($0.p) }
+  let said = given.withUnsafeBufferPointer { g in targets.withUnsafeBufferPointer { o in w.run(inputs: g.baseAddress.unsafelyUnwrapped, outputs: o.baseAddress.unsafelyUnwrapped) } }
+  if said.rawValue < 0 { throw Failure(said, w.message) }
 }
 
 extension Pattern {
