@@ -229,7 +229,26 @@ static void late_alias(void) {
   camber_workspace_free(before), camber_workspace_free(after), camber_program_free(p), camber_tape_free(t);
 }
 
+/* Values that no memory holds are compiled and explained all the same: rows of more than 2^31 elements, and of 2^41. */
+static void vast(void) {
+  const int64_t shapes[2][3] = {{6, 8, 4294967301}, {2, 1, (int64_t)1 << 40}};
+  for (int i = 0; i < 2; i++) {
+    camber_tape *t = camber_tape_new();
+    camber_node x = camber_input(t, CAMBER_F64, shapes[i], 3), parts[2] = {camber_add(t, x, x), camber_tanh(t, x)}, y = camber_stack(t, parts, 2, 1), z = camber_stack(t, parts, 2, 3);
+    camber_node g, s = camber_sum(t, camber_mul(t, y, y), NULL, 0, 0), out[3] = {y, z, 0};
+    if (CHECK(camber_grad(t, s, &x, 1, &g) == CAMBER_OK)) {
+      out[2] = g;
+      camber_program *p = camber_program_new(t, &x, 1, out, 3);
+      CHECK(p != NULL && *camber_program_explain(p));
+      camber_workspace *w = camber_workspace_new(p);
+      CHECK(w == NULL);
+      camber_workspace_free(w), camber_program_free(p);
+    }
+    camber_tape_free(t);
+  }
+}
+
 int main(void) {
-  late_alias(), tuples(), strides(), nothing(), freed(), depth(), training(), files(), time_taken(), threads(), capacity();
+  late_alias(), tuples(), strides(), nothing(), freed(), depth(), training(), files(), time_taken(), threads(), capacity(), vast();
   return check_done();
 }

@@ -58,8 +58,8 @@ struct BlockUse: BitwiseCopyable {
 /// `count` of the entries in `BlockCode.columns`, stored side by side: each has rows of `width` elements, which come `pitch` apart
 /// in the memory `out`, the first at `offset`. Width 0: one column of bools, as bits.
 struct BlockStore: BitwiseCopyable {
-  var out: Int32, columns: Int32, count: Int32, width: Int32
-  var offset: Int, pitch: Int
+  var out: Int32, columns: Int32, count: Int32
+  var width: Int, offset: Int, pitch: Int
   /// The register in which whole rows of a block gather on their way past the caches, 0 for none; whether this store is their last.
   var buffer: Int32 = 0
   var completes = false
@@ -227,7 +227,7 @@ struct BlockCode {
     }
     work += 0.06 * Double(w.count) * Double(size(g.dtype(w.position)))
     instructions.append(BlockInstruction(x: Int32(stores.count), out: 0))
-    stores.append(BlockStore(out: entry[w.position], columns: Int32(start), count: Int32(w.count), width: Int32(width), offset: w.first * width, pitch: n * inner))
+    stores.append(BlockStore(out: entry[w.position], columns: Int32(start), count: Int32(w.count), width: width, offset: w.first * width, pitch: n * inner))
   }
 
   private mutating func release(_ g: Graph, _ w: Weave, _ s: Int, _ entry: UnsafeMutablePointer<Int32>, _ last: UnsafeMutablePointer<Int32>) {

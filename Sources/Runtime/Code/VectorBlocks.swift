@@ -311,7 +311,7 @@ extension BlockCode {
 
   /// Whether what it reads and writes leaves no cache as it was, so that results had better go past them.
   fileprivate var isLong: Bool {
-    count > 100_000 && count * (entries.reduce(0) { $0 + ($1.advances || $1.map >= 0 ? Int($1.size) : 0) } + stores.reduce(0) { $0 + rowBytes($1) }) >= 2 * VectorBlocks.cache
+    count > 100_000 && Double(count) * Double(entries.reduce(0) { $0 + ($1.advances || $1.map >= 0 ? Int($1.size) : 0) } + stores.reduce(0) { $0 + rowBytes($1) }) >= Double(2 * VectorBlocks.cache)
   }
   /// What a store of single columns writes of each element.
   private func rowBytes(_ s: BlockStore) -> Int { s.width == 1 ? Int(s.count) * Int(entries[Int(s.out)].size) : 0 }

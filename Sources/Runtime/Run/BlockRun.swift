@@ -83,7 +83,7 @@ func run(_ b: RunBlock, _ base: Table, _ first: Int, _ end: Int) {
 
 private func store(_ b: RunBlock, _ s: BlockStore, _ base: Table, _ now: Table, _ start: Int, _ n: Int) {
   guard let out = base[Int(s.out)] else { return }
-  let size = Int(b.shapes[Int(s.out)].size), width = Int(s.width), columns = b.columns + Int(s.columns), to = out + s.offset * size
+  let size = Int(b.shapes[Int(s.out)].size), width = s.width, columns = b.columns + Int(s.columns), to = out + s.offset * size
   if width == 0 {
     if let x = now[Int(columns[0])] { ck_pack_bits(x.assumingMemoryBound(to: UInt8.self), n, out.assumingMemoryBound(to: UInt8.self) + start / 8) }
     return

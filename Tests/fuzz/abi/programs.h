@@ -85,7 +85,7 @@ static void option(void) {
     size_t o = one_in(8) ? (size_t)odd_number() : below(4), i = one_in(8) ? (size_t)odd_number() : below(6);
     camber_status s = known(camber_program_alias(p, o, i));
     if (s) sentence(camber_program_message(p), "camber_program_alias");
-    else if (p == programs[k]) alias_of[k][o] = (int)i;
+    else for (int j = 0; j < PROGRAMS; j++) if (p == programs[j]) alias_of[j][o] = (int)i;
   }
   camber_dtype d;
   size_t r, i = one_in(8) ? (size_t)odd_number() : below(4);

@@ -10,6 +10,8 @@ static void plan(void) {
   for (int64_t i = 0, c = 1; i < camber_node_rank(t, y); i++) { c *= camber_node_dim(t, y, (int32_t)i); if (c > 64) return; }
   if (one_in(2)) y = camber_sum(t, y, NULL, 0, 0);
   if (one_in(16)) x[1] = any(t);
+  /* What is given below is no longer. */
+  if (camber_node_rank(t, x[1]) > 1 || (camber_node_rank(t, x[1]) == 1 && camber_node_dim(t, x[1], 0) > 3)) return;
   static const char *const kinds[] = {"jacobian", "hessian", "sparse_jacobian", "sparse_hessian", "x", NULL};
   size_t n = one_in(32) ? (size_t)odd_number() | (size_t)1 << 40 : 1 + below(2);
   if (camber_tape_status(t) != CAMBER_OK) return;
