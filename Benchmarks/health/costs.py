@@ -8,6 +8,7 @@ bound of the value; with the signed estimate; and the bound of one functional of
 
 from __future__ import annotations
 
+import statistics
 import time
 from typing import Any
 
@@ -26,18 +27,21 @@ def recorded(f: Any, args: tuple[Any, ...]) -> tuple[Any, list[int], list[int]]:
     return tape, [x._node for x in inputs], [y._node for y in cb.pytree.leaves(result)]
 
 
-def best(p: Program, args: tuple[Any, ...], repeats: int) -> float:
+def compared(programs: dict[str, Program], args: tuple[Any, ...], rounds: int) -> dict[str, float]:
+    """The median time of each program, the programs taking turns."""
     leaves = cb.pytree.leaves(args)
-    out = p.run(leaves)
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        p.run(leaves, out)
-        times.append(time.perf_counter() - start)
-    return min(times)
+    outs = {k: p.run(leaves) for k, p in programs.items()}
+    times: dict[str, list[float]] = {k: [] for k in programs}
+    for _ in range(rounds):
+        for k, p in programs.items():
+            p.run(leaves, outs[k])
+            start = time.perf_counter()
+            p.run(leaves, outs[k])
+            times[k].append(time.perf_counter() - start)
+    return {k: statistics.median(t) for k, t in times.items()}
 
 
-def measure(name: str, f: Any, wrt: int, args: tuple[Any, ...], repeats: int) -> dict[str, float]:
+def measure(name: str, f: Any, wrt: int, args: tuple[Any, ...], rounds: int) -> dict[str, float]:
     import ctypes
 
     tape, inputs, outputs = recorded(f, args)
@@ -62,7 +66,7 @@ def measure(name: str, f: Any, wrt: int, args: tuple[Any, ...], repeats: int) ->
     if gbound < 0:
         tape.fail()
     sets = {"gradient": gradient, "with the bound": [*gradient, bound], "with the estimate": [*gradient, *three], "with a gradient functional's bound": [*gradient, gbound]}
-    times = {k: best(Program(tape, inputs, v, threads=1), args, repeats) for k, v in sets.items()}
+    times = compared({k: Program(tape, inputs, v, threads=1) for k, v in sets.items()}, args, rounds)
     print(f"{name}: {lib.tape_size(tape.handle) if hasattr(lib, 'tape_size') else '?'} nodes recorded")
     for k, s in times.items():
         print(f"  {k:36s} {s * 1e3:9.3f} ms  {s / times['gradient']:.2f}x")
@@ -91,7 +95,7 @@ def perceptron(w1: Any, b1: Any, w2: Any, b2: Any, x: Any, t: Any) -> Any:
 
 def main() -> None:
     rng = np.random.default_rng(1)
-    measure("scalar tape", scalar_tape(200_000), 1, (rng.uniform(-1, 1, 64),), 7)
+    measure("scalar tape", scalar_tape(200_000), 1, (rng.uniform(-1, 1, 64),), 15)
     f32 = np.float32
     t = np.eye(10, dtype=f32)[rng.integers(0, 10, 64)]
     args = (rng.standard_normal((784, 256)).astype(f32) * f32(0.05), np.zeros(256, f32), rng.standard_normal((256, 10)).astype(f32) * f32(0.1), np.zeros(10, f32),

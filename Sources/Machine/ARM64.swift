@@ -126,6 +126,8 @@ struct ARM64 {
     word(0xA941_53F3)                          // ldp x19, x20, [sp, 16]
     word(0xA8C3_7BFD)                          // ldp x29, x30, [sp], 48
   }
+  /// prfm plil2keep of what stands d bytes from it, d a multiple of 4 below a MiB
+  mutating func prefetch(_ d: Int32) { word(0xD800_000A | (UInt32(bitPattern: d >> 2) & 0x7FFFF) << 5) }
   mutating func ret() { word(0xD65F_03C0) }
   mutating func trap() { word(0xD420_0000) }
 }

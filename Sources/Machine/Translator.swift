@@ -25,6 +25,11 @@ struct Translator<T: Target> {
   /// Whether the last part was made silent; parts of more instructions are not, since theirs would be longer.
   private(set) var silent = false
   private static var mostSilent: Int { 1000 }
+  /// Straight-line code that the caches do not hold is waited for: nothing fetches instructions ahead of a program that does not jump. From so many
+  /// instructions on, every line of code asks for the one that is so many bytes further (in the second-level cache, which holds both).
+  static var fetching: Int { 400_000 }
+  private static var line: Int { 64 }
+  private static var ahead: Int { 16384 }
   private var eager = false
   /// Between fills with one number: its slot and the register that holds it many times.
   private var filling: (slot: Int32, register: Int) = (-1, 0)
@@ -101,10 +106,15 @@ struct Translator<T: Target> {
     if silent { for k in 0 ..< count where uses[k].w != Self.never && !T.takesSilence(table[Int(code[k].code)].op) { silent = false } }
     target.silent = silent
     target.enter(calls: calls, near: near)
+    var fetched = count < Self.fetching ? Int.max : start
     for k in 0 ..< count {
       let u = uses[k]
       if u.w == Self.never { continue }
       guard room() else { return nil }
+      if target.buffer.count >= fetched {
+        target.fetch(ahead: Self.ahead)
+        fetched += Self.line
+      }
       let i = code[k], o = table + Int(i.code)
       if o.pointee.op != .fill { endFills() }
       switch o.pointee.op {

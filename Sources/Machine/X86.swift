@@ -204,6 +204,11 @@ struct X86 {
     if base == .rbx { buffer.put(0x9F8D48, 3) } else { buffer.put(0xC78148, 3) }
     buffer.put(UInt64(origin), 4)
   }
+  /// prefetcht1 of what stands d bytes behind it
+  mutating func prefetch(_ d: Int32) {
+    buffer.put(0x15180F, 3)
+    buffer.put(UInt64(UInt32(bitPattern: d)), 4)
+  }
   mutating func ret() { buffer.put(0xC3, 1) }
   mutating func trap() { buffer.put(0xCC, 1) }
 }

@@ -95,6 +95,7 @@ final class ARM64Tests: XCTestCase {
     emit("add x12, x12, x16") { $0.addX16(12) }
     emit("stp x29, x30, [sp, #-48]!", "mov x29, sp", "stp x19, x20, [sp, #16]", "str x21, [sp, #32]", "mov x19, x0", "mov x20, x1", "mov x21, x2") { $0.enterFrame() }
     emit("ldr x21, [sp, #32]", "ldp x19, x20, [sp, #16]", "ldp x29, x30, [sp], #48") { $0.leaveFrame() }
+    emit("prfm plil2keep, 0x\(String(e.buffer.count + 16384, radix: 16))") { $0.prefetch(16384) }
     emit("ret") { $0.ret() }
     emit("brk #0x0") { $0.trap() }
     let file = folder.appendingPathComponent("code.bin")

@@ -133,6 +133,7 @@ final class EncodingTests: XCTestCase {
     emit("lea rbx,[rdi+0x1fc0]") { $0.setBase() }
     e.origin = 128
     for m in homes { emit("vmovsd xmm9,\(text(m, "QWORD"))") { $0.load(9, m, f32: false) } }
+    emit("prefetcht1 BYTE PTR [rip] # 0x\(String(e.buffer.count + 7 + 16384, radix: 16))") { $0.prefetch(16384) }
     emit("int3") { $0.trap() }
     for s in ["pop r14", "pop rbp"] { expected.append(s) }
     emit("pop rbx") { $0.restoreRegisters() }

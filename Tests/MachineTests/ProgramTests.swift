@@ -47,6 +47,13 @@ final class ProgramTests: XCTestCase {
     }
   }
 
+  /// So long that its code is asked for ahead, and no cache holds it.
+  func testLongProgram() {
+    var r = Random(11)
+    let s = Sample(&r, count: 450_000, slots: 700, constants: 50, codes: Code.all.filter(inline))
+    if let d = s.difference(kept: Array(0 ..< 700)) { XCTFail(d) }
+  }
+
   private func programs(_ codes: [Code], _ rounds: Int, _ seed: UInt64, kinds: [Held] = Held.allCases) {
     var r = Random(seed)
     for round in 0 ..< rounds {

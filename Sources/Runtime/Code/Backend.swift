@@ -5,9 +5,8 @@ import Machine
 enum Backend: Int {
   case auto, kernels, machine
 
-  /// Below it kernels are as fast; above it translating takes half a second, and code larger than
-  /// the caches gains little.
-  static let few = 4, many = 4_000_000
+  /// Below it kernels are as fast; above it code takes 200 MB and translating seconds.
+  static let few = 4, many = 16_000_000
   /// Simple instructions of a cluster in a row that are worth a loop of their own.
   static let fewInParts = 2
 }
