@@ -123,9 +123,17 @@ private struct Terms {
     let op = t.op(n), w = wide(weight), v = wide(n), half = t.dtype(n).isHalf
     let u = half ? 0x1p-24 : f.unit, store = half ? f.unit : 0
     if op.isElementwise {
+      if scales(op, n) {
+        // Exact but for what underflows; the factor is large enough not to vanish against small weights.
+        let term = whole(mag(w)), eta = max(f.tiny, 0x1p-1040)
+        Terms.put(t, term, eta, &groups)
+        if estimate { Terms.put(t, term, eta, &rest) }
+        return
+      }
       let sums = op == OpCode(Binary.add) || op == OpCode(Binary.sub), c = roundoffs(op) * u + store
-      // |v| is at least the smallest normal number: then u |v| covers what underflows.
-      let size = sums ? v : t.binary(.maximum, mag(v), t.like(v, f.normal))
+      // |v| is at least the smallest normal number: then u |v| covers what underflows. Where normal numbers are small, a sum is as good as the larger of both,
+      // and takes one instruction for six.
+      let least = t.like(v, f.normal), size = sums ? v : half ? t.binary(.maximum, mag(v), least) : t.binary(.add, mag(v), least)
       let term = whole(mag(t.mul(w, size)))
       Terms.put(t, term, c, &groups)
       let k = absoluteRoundoffs(op)
@@ -143,6 +151,18 @@ private struct Terms {
       Terms.put(t, m, c, &groups)
       if estimate { Terms.put(t, m, c, &rest) }
     }
+  }
+
+  /// Whether it is a product or quotient by a power of two.
+  private func scales(_ op: OpCode, _ n: NodeID) -> Bool {
+    guard op == OpCode(Binary.mul) || op == OpCode(Binary.div) else { return false }
+    for slot in op == OpCode(Binary.mul) ? 0 ..< 2 : 1 ..< 2 {
+      if let c = t.uniformConstant(t.input(n, slot)), t.dtype(c).isFloat {
+        let v = Double(bitPattern: t.constantBits(c))
+        if v.isNormal, v.significand == 1 { return true }
+      }
+    }
+    return false
   }
 
   /// computed - exact, where fma and TwoSum (Knuth) give it.
