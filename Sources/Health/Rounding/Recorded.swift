@@ -153,13 +153,14 @@ private struct Terms {
     }
   }
 
-  /// Whether it is a product or quotient by a power of two.
+  /// Whether it only makes smaller by a power of two: what makes larger may overflow, and the bound is to say so.
   private func scales(_ op: OpCode, _ n: NodeID) -> Bool {
-    guard op == OpCode(Binary.mul) || op == OpCode(Binary.div) else { return false }
-    for slot in op == OpCode(Binary.mul) ? 0 ..< 2 : 1 ..< 2 {
+    let product = op == OpCode(Binary.mul)
+    guard product || op == OpCode(Binary.div) else { return false }
+    for slot in product ? 0 ..< 2 : 1 ..< 2 {
       if let c = t.uniformConstant(t.input(n, slot)), t.dtype(c).isFloat {
         let v = Double(bitPattern: t.constantBits(c))
-        if v.isNormal, v.significand == 1 { return true }
+        if v.isNormal, v.significand == 1, product ? v.exponent <= 0 : v.exponent >= 0 { return true }
       }
     }
     return false
