@@ -20,7 +20,6 @@ extension ARM64: Target {
     enterFrame()
     forget()
   }
-  mutating func fetch(ahead: Int) { prefetch(Int32(truncatingIfNeeded: ahead)) }
   mutating func leave() {
     leaveFrame()
     ret()

@@ -27,8 +27,8 @@ protocol Target {
   /// `near`: the first of the slots that are used most.
   mutating func enter(calls: Bool, near: Int32)
   mutating func leave()
-  /// Asks for the code that will stand `ahead` bytes behind this place; beyond the end it asks for nothing.
-  mutating func fetch(ahead: Int)
+  /// Asks for the code that will stand about d bytes further, d a multiple of 4 below a MiB; beyond the end it asks for nothing.
+  mutating func prefetch(_ d: Int32)
   mutating func load(_ r: Int, _ kind: Kind, _ slot: Int32)
   mutating func store(_ r: Int, _ kind: Kind, _ slot: Int32)
   mutating func load(_ r: Int, _ kind: Kind, from t: ck_transfer)

@@ -27,9 +27,9 @@ struct Translator<T: Target> {
   private static var mostSilent: Int { 1000 }
   /// Straight-line code that the caches do not hold is waited for: nothing fetches instructions ahead of a program that does not jump. From so many
   /// instructions on, every line of code asks for the one that is so many bytes further (in the second-level cache, which holds both).
-  static var fetching: Int { 400_000 }
+  private static var fetching: Int { 400_000 }
   private static var line: Int { 64 }
-  private static var ahead: Int { 16384 }
+  private static var ahead: Int32 { 16384 }
   private var eager = false
   /// Between fills with one number: its slot and the register that holds it many times.
   private var filling: (slot: Int32, register: Int) = (-1, 0)
@@ -112,7 +112,7 @@ struct Translator<T: Target> {
       if u.w == Self.never { continue }
       guard room() else { return nil }
       if target.buffer.count >= fetched {
-        target.fetch(ahead: Self.ahead)
+        target.prefetch(Self.ahead)
         fetched += Self.line
       }
       let i = code[k], o = table + Int(i.code)

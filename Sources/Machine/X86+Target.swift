@@ -30,7 +30,6 @@ extension X86: Target {
     forget()
     widened = false
   }
-  mutating func fetch(ahead: Int) { prefetch(Int32(truncatingIfNeeded: ahead)) }
   mutating func leave() {
     narrow()
     if base == .rbx { restoreRegisters() }

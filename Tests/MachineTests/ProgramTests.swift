@@ -47,7 +47,7 @@ final class ProgramTests: XCTestCase {
     }
   }
 
-  /// So long that its code is asked for ahead, and no cache holds it.
+  /// So long (`Translator.fetching`) that its code is asked for ahead, and no cache holds it.
   func testLongProgram() {
     var r = Random(11)
     let s = Sample(&r, count: 450_000, slots: 700, constants: 50, codes: Code.all.filter(inline))

@@ -76,6 +76,22 @@ def test_intervals_of_estimates_hold_the_truth(method):
     assert inside >= 16
 
 
+@pytest.mark.parametrize("n", [3, 20, 200, 300])
+def test_extreme_eigenvalues_lie_within_rounding(n):
+    """Against Rayleigh's quotient in extended precision: eigvalsh rounds as well."""
+    own = np.random.default_rng(n)
+    for kind in range(6):
+        q = np.linalg.qr(own.normal(size=(n, n)))[0]
+        a = (q * (np.logspace(0, (0, 2, 8)[kind // 2], n) if kind % 2 else np.r_[np.full(n - 1, 10.0 ** -kind), 1])) @ q.T
+        a = (a + a.T) / 2
+        w, v = np.linalg.eigh(a)
+        c = cb.curvature(quadratic(a), steps=80)(np.zeros(n))
+        for name, x in (("largest", v[:, -1]), ("smallest", v[:, 0])):
+            x = x.astype(np.longdouble)
+            f, truth = c.figure(name), x @ (a.astype(np.longdouble) @ x) / (x @ x)
+            assert f.low <= truth <= f.high, (kind, name, f, float(f.value - truth) / w[-1] * 2.0**53)
+
+
 def test_large_matrices_by_products():
     n = 300
     a = spd(n, 2.0)

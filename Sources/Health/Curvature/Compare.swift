@@ -72,7 +72,7 @@ extension Curvature {
       b = try Dense(op)
       op.dense = b
     }
-    let noise = 4 * unit * (h.frobenius + b.frobenius), shift = option("damping")
+    let noise = h.noise(unit) + b.noise(unit), shift = option("damping")
     switch figure {
     case "operator", "frobenius":
       let d = try Lines(n, n), values = try Lines(1, n)

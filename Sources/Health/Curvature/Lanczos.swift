@@ -12,6 +12,8 @@ struct Lanczos {
   private(set) var inside: Lines?
   private(set) var alpha: [Double] = [], beta: [Double] = []
   private(set) var looseness = 0.0
+  /// Of rounding, in values and residuals.
+  private(set) var noise = 0.0
   /// The Krylov space is all that the start reaches: values are eigenvalues.
   private(set) var isClosed = false
 
@@ -46,7 +48,7 @@ struct Lanczos {
       v[i][i] = 1
     }
     try tridiagonalEigen(d[0], d[1], count, v.p, columns: count)
-    let noise = (8 + 2 * Double(n).squareRoot()) * unit * size
+    noise = roundingNoise(n, unit, size)
     for i in 0 ..< count {
       values.append(d[0][i])
       residuals.append(abs(beta[count - 1] * v[i][count - 1]) + noise)
@@ -63,9 +65,8 @@ struct Lanczos {
 
   /// The extreme eigenvalues. They are no less extreme than the Ritz values; how much more, holds with probability `level` over the start
   /// (Kuczyński & Woźniakowski 1992, theorem 4.2: P(loss > e of the spread) <= 1.648 sqrt(n) exp(-sqrt(e) (2 m - 1)), at either end).
-  func extremes(_ level: Double, _ unit: Double) -> (smallest: Figure, largest: Figure) {
+  func extremes(_ level: Double) -> (smallest: Figure, largest: Figure) {
     guard let a = values.first, let b = values.last, let ra = residuals.first, let rb = residuals.last else { return (Figure(0, 0), Figure(0, 0)) }
-    let noise = 4 * unit * max(abs(a), abs(b))
     if isClosed, count == basis.n { return (Figure(a, noise), Figure(b, noise)) }
     let n = Double(basis.n), x = log(1.648 * n.squareRoot() * 2 / (1 - level)) / Double(2 * count - 1), e = x * x
     let more = isClosed ? noise : e < 0.5 ? e * (b - a + ra + rb) / (1 - 2 * e) : .infinity
@@ -82,7 +83,7 @@ extension Operator {
   }
   /// ||A||_2.
   func spectralNorm(_ steps: Int, _ probes: Probes, _ level: Double, unit: Double) throws(Failure) -> Figure {
-    let (a, b) = try lanczos(steps, probes, 0, unit: unit).extremes(level, unit)
+    let (a, b) = try lanczos(steps, probes, 0, unit: unit).extremes(level)
     return Curvature.larger(a, b)
   }
 }
