@@ -192,7 +192,8 @@ camber_status camber_preaccumulate(camber_tape *tape, const camber_node *outputs
 typedef struct camber_plan camber_plan;
 
 /* Of the Jacobian of the outputs by the variables, or the Hessian of one scalar output. Variables and data are inputs of the tape, all that the
- * outputs depend on. NULL on error: the tape has the sentence. The tape is not changed, and may be freed before the plan. */
+ * outputs depend on. NULL on error: the tape has the sentence. The tape is not changed, and may be freed before the plan. Where a verdict is
+ * remembered, the plan copies nothing: its table is made from the tape when it is asked for, not while another thread records on it. */
 camber_plan *camber_plan_new(camber_tape *tape, const char *kind, const camber_node *outputs, size_t output_count, const camber_node *variables,
                              size_t variable_count, const camber_node *data, size_t data_count);
 void camber_plan_free(camber_plan *plan);

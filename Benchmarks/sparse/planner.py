@@ -160,6 +160,8 @@ def one(name, f, x, what):
     again = time.process_time()
     plan = cb.plan(traced, x, hessian=hessian, sparse=sparse)
     seconds = (time.process_time() - again, middle - start)
+    # Again, by the verdict.
+    remembered = float(np.median([run(lambda: cb.plan(traced, x, hessian=hessian, sparse=sparse)) for _ in range(9)]))
     table = {e["method"]: e for e in plan.table}
     calls, prepared = {}, {}
     for method, e in table.items():
@@ -183,7 +185,7 @@ def one(name, f, x, what):
     calls = {m: c for m, c in calls.items() if table[m]["predicted_ns"] <= 60 * best or m in (plan.method, hasty.method)}
     times = measured(calls)
     fastest = min(times, key=times.get)
-    return plan.method, hasty.method, fastest, times, seconds, prepared[plan.method], json_spent(plan)
+    return plan.method, hasty.method, fastest, times, seconds, remembered, prepared[plan.method], json_spent(plan)
 
 
 def json_spent(plan):
@@ -202,27 +204,28 @@ def main():
     for name, f, x, what in problems():
         if options.only not in name:
             continue
-        chosen, quick, fastest, times, seconds, prepare, (ground, spent) = one(name, f, x, what)
+        chosen, quick, fastest, times, seconds, remembered, prepare, (ground, spent) = one(name, f, x, what)
         ratio, other, best = times[chosen] / times[fastest], times[quick] / times[fastest], times[chosen]
         good += ratio <= 1.10
         confusion[fastest, chosen] = confusion.get((fastest, chosen), 0) + 1
-        rows.append((name, what, chosen, fastest, ratio, times[fastest], seconds[0], prepare, seconds[0] / best, spent, quick, other, seconds[1], seconds[1] / times[quick]))
+        rows.append((name, what, chosen, fastest, ratio, times[fastest], seconds[0], prepare, seconds[0] / best, spent, quick, other, seconds[1], seconds[1] / times[quick], remembered, remembered / best))
         others = ", ".join(f"{m} {t * 1e6:.1f}" for m, t in sorted(times.items(), key=lambda p: p[1])[:5])
         print(f"{name:24} {what:3} {chosen:20} x{ratio:5.2f} {ground:9} ({seconds[0] * 1e3:6.1f} ms, preparing {prepare * 1e3:6.1f}; {quick} x{other:.2f} in {seconds[1] * 1e3:.2f} ms) us: {others}", flush=True)
     middle = lambda k: float(np.median([r[k] for r in rows]))  # noqa: E731
     text = [f"{good} of {len(rows)} choices within 10 % of the best measured.", "",
             f"Planning took {middle(6) * 1e3:.2g} ms at the median ({max(r[6] for r in rows) * 1e3:.0f} at the most), which is {middle(8):.0f} evaluations; tasting runs {middle(9):.0f} of them. Preparing the "
             f"chosen method (tracing, making, compiling, one run), which is paid with and without a plan, took {middle(7) * 1e3:.2g} ms.", "",
+            f"A verdict that is remembered takes {middle(14) * 1e6:.0f} us at the median, {middle(15):.1f} evaluations ({max(r[15] for r in rows):.0f} at the most; 10 or fewer on {sum(r[15] <= 10 for r in rows)}).", "",
             f"With evaluations={EVALUATIONS}: {middle(12) * 1e3:.2g} ms, {middle(13):.0f} evaluations; {sum(r[11] <= 1.1 for r in rows)} choices within 10 % and {sum(r[11] <= 2 for r in rows)} within a factor of 2; "
             f"the time of planning and of {EVALUATIONS} evaluations is at the median {np.median([(r[12] + EVALUATIONS * r[11] * r[5]) / (r[6] + EVALUATIONS * r[4] * r[5]) for r in rows]):.2f} of that after a whole plan.", "", "Rows: the method that was fastest; columns: the method chosen.", ""]
     names = sorted({m for pair in confusion for m in pair})
     text += ["| | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
     for a in names:
         text.append(f"| {a} | " + " | ".join(str(confusion.get((a, b), "")) for b in names) + " |")
-    text += ["", f"| problem | kind | chosen | fastest | chosen / fastest | fastest, us | planned in, ms | prepared in, ms | with evaluations={EVALUATIONS} | / fastest | planned in, ms |",
-             "|---|---|---|---|---:|---:|---:|---:|---|---:|---:|"]
-    text += [f"| {n} | {w} | {c} | {b} | {r:.2f} | {t * 1e6:.1f} | {s * 1e3:.1f} | {p * 1e3:.1f} | {q} | {o:.2f} | {h * 1e3:.2f} |" for n, w, c, b, r, t, s, p, _, _, q, o, h, _ in rows]
-    print("\n".join(text[:10 + len(names)]))
+    text += ["", f"| problem | kind | chosen | fastest | chosen / fastest | fastest, us | planned in, ms | remembered in, us | evaluations | prepared in, ms | with evaluations={EVALUATIONS} | / fastest | planned in, ms |",
+             "|---|---|---|---|---:|---:|---:|---:|---:|---:|---|---:|---:|"]
+    text += [f"| {n} | {w} | {c} | {b} | {r:.2f} | {t * 1e6:.1f} | {s * 1e3:.1f} | {v * 1e6:.0f} | {e:.1f} | {p * 1e3:.1f} | {q} | {o:.2f} | {h * 1e3:.2f} |" for n, w, c, b, r, t, s, p, _, _, q, o, h, _, v, e in rows]
+    print("\n".join(text[:12 + len(names)]))
     if options.write:
         with open(options.write, "w") as file:
             file.write("# The planner's choices\n\nMade by `python Benchmarks/sparse/planner.py --write " + options.write + "`.\n\n" + "\n".join(text) + "\n")

@@ -115,8 +115,19 @@ int main(void) {
   STATUS(camber_plan_save(NULL), CAMBER_EINVAL);
   STATUS(camber_plan_load("/nowhere/at all"), CAMBER_EIO);
   STATUS(camber_plan_run(NULL, NULL), CAMBER_EHANDLE);
+  /* A verdict is remembered, and the table made from the tape, which the plan keeps. */
   camber_plan_forget();
-  camber_plan_free(NULL);
+  camber_plan *first = camber_plan_new(t, "jacobian", &y, 1, &x, 1, NULL, 0);
+  STATUS(camber_plan_run(first, point), CAMBER_OK);
+  camber_plan *second = camber_plan_new(t, "jacobian", &y, 1, &x, 1, NULL, 0), *third = camber_plan_new(t, "jacobian", &y, 1, &x, 1, NULL, 0);
+  STATUS(camber_plan_run(second, point), CAMBER_OK);
+  CHECK(strcmp(camber_plan_method(first), camber_plan_method(second)) == 0);
   camber_tape_free(t);
+  CHECK(strstr(camber_plan_explain(second, 1), "remembered") != NULL && camber_plan_count(second) == camber_plan_count(first));
+  camber_plan_forget();
+  STATUS(camber_plan_run(third, point), CAMBER_OK);
+  CHECK(strstr(camber_plan_explain(third, 1), "remembered") == NULL);
+  camber_plan_free(first), camber_plan_free(second), camber_plan_free(third);
+  camber_plan_free(NULL);
   return check_done();
 }

@@ -1,6 +1,7 @@
 """The planner: every method's values, the table, the choice, verdicts."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -143,6 +144,55 @@ def test_verdicts(tmp_path):
         cb.load_plans(tmp_path / "none")
     with pytest.raises(cb.FileError):
         cb.save_plans(tmp_path / "no" / "folder")
+
+
+def test_a_remembered_verdict_traces_and_copies_nothing():
+    """The function is recorded once for each kind of arguments; the table is made when it is asked for."""
+    calls = []
+
+    def f(x):
+        calls.append(x.shape)
+        return banded(x)
+
+    cb.forget_plans()
+    traced, x = cb.function(f), np.ones(30)
+    first = cb.plan(traced, x)
+    again = [cb.plan(traced, x) for _ in range(3)]
+    assert calls == [(30,)] and all(p.method == first.method for p in again)
+    del traced
+    table = {e["method"]: e for e in again[0].table}
+    assert [e["method"] for e in again[0].table] == [e["method"] for e in first.table] and json.loads(again[0].to_json())["ground"] == "remembered"
+    assert all(e["predicted_ns"] > 0 for e in table.values() if e["applies"]) and table["forward"]["passes"] == 30
+    traced = cb.function(f)
+    cb.plan(traced, x)
+    cb.plan(traced, np.ones(31))
+    cb.plan(traced, x)
+    assert calls == [(30,), (30,), (31,)]
+    # The other kinds are other verdicts of the same tape; forgetting in between makes one anew.
+    assert json.loads(cb.plan(traced, x, sparse=True).to_json())["ground"] != "remembered"
+    cb.forget_plans()
+    assert json.loads(cb.plan(traced, x).to_json())["ground"] != "remembered"
+    traced.clear()
+    cb.plan(traced, x)
+    assert len(calls) == 4
+    # Branches of the function's own go by values.
+    branch = cb.function(lambda x: x * x if x[0] > 0 else np.sin(x), guards=True)
+    assert cb.plan(branch, x).method and cb.plan(branch, -x).method
+    errors = []
+
+    def plan():
+        try:
+            for _ in range(20):
+                assert cb.plan(traced, x).table
+        except Exception as problem:
+            errors.append(problem)
+
+    threads = [threading.Thread(target=plan) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not errors
 
 
 def test_accurate_takes_the_least_error():

@@ -47,7 +47,7 @@ extension Tape {
   /// The entries of the Jacobian by the cheapest order found, as straight-line nodes. nil on error. Without annealing the order is found at once; what takes
   /// more than `most` operations is counted only.
   package func eliminate(_ outputs: [NodeID], _ inputs: [NodeID], _ order: EliminationOrder = .best, anneal: Bool = true, most: Int = .max, name: String = "jacobian") -> Eliminated? {
-    guard let l = linearized(outputs, inputs, name) else { return nil }
+    guard var l = linearized(outputs, inputs, name) else { return nil }
     guard let search = EliminationSearch(l.graph) else { _ = refused(name); return nil }
     let found = search.run(order, anneal: anneal), g = l.graph
     var result = described(l, found.costs, found.used)
@@ -55,11 +55,19 @@ extension Tape {
       result.exceeds = true
       return result
     }
-    // Edges by their start; those that end in each vertex.
+    l.settle()
+    // Edges by their start; those that end in each vertex, in order of their making and as bits.
     var out = [[(to: Int32, edge: Edge)]](repeating: [], count: g.count), into = [[Int32]](repeating: [], count: g.count)
+    let width = (g.count + 63) / 64
+    var listed = [UInt64](repeating: 0, count: g.count * width)
+    func list(_ s: Int, _ p: Int) {
+      let k = s * width + p >> 6, bit = UInt64(1) << UInt64(p & 63)
+      if listed[k] & bit == 0 { into[s].append(Int32(p)) }
+      listed[k] |= bit
+    }
     for e in l.edges.indices {
       out[Int(g.from[e])].append((g.to[e], l.edges[e]))
-      into[Int(g.to[e])].append(g.from[e])
+      list(Int(g.to[e]), Int(g.from[e]))
     }
     for v32 in found.order {
       let v = Int(v32)
@@ -76,7 +84,7 @@ extension Tape {
             if both.node.isNone, both.factor == 0 { out[p].remove(at: j) } else { out[p][j].edge = both }
           } else if !(d.node.isNone && d.factor == 0) {
             out[p].append((s, d))
-            if !into[Int(s)].contains(p32) { into[Int(s)].append(p32) }
+            list(Int(s), p)
           }
         }
         if failure != nil { return nil }

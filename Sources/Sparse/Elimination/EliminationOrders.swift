@@ -160,7 +160,7 @@ package final class EliminationSearch {
   }
 
   /// The vertex of the least score goes, ties to the highest number. Scores of its neighbours are taken anew.
-  package func greedy(_ how: EliminationOrder) -> [Int32] {
+  package func greedy(_ how: EliminationOrder) -> (order: [Int32], cost: EliminationCost) {
     var order: [Int32] = []
     reset()
     let inner = Array(graph.inner), reach = how == .relativeMarkowitz ? reaches() : []
@@ -188,7 +188,7 @@ package final class EliminationSearch {
       work += inner.count / 8
       for u in near where graph.inner.contains(u) && !gone[u] { rate(u) }
     }
-    return order
+    return (order, cost)
   }
 
   /// Inputs that reach each vertex times outputs that it reaches: the size of what its elimination has to give in the end.
@@ -328,8 +328,13 @@ package final class EliminationSearch {
       if least.map({ c < $0 }) ?? true { (best, least, used) = (o, c, name) }
     }
     for h in EliminationOrder.allCases where h != .best && h != .annealing && (h == how || (how == .best || how == .annealing) && (anneal || h != .minFill)) {
-      let o = h == .forward ? inner : h == .reverse ? inner.reversed() : greedy(h)
-      offer(h, o, cost(o))
+      if h == .forward || h == .reverse {
+        let o = h == .forward ? inner : inner.reversed()
+        offer(h, o, cost(o))
+      } else {
+        let found = greedy(h)
+        offer(h, found.order, found.cost)
+      }
     }
     if anneal, how == .best || how == .annealing, least.map({ $0.products > 0 }) ?? false {
       var found = annealed(best, budget: budget / 2, seed: 0x9E37_79B9_7F4A_7C15)

@@ -5,12 +5,14 @@ package import Tape
 /// if there is one, is not set: a structural zero.
 package struct Edge {
   package var factor: Double, node: NodeID, mask: NodeID
+  /// Of a factor that varies and whose node is not recorded yet: its number among those that wait.
+  var waits: Int32 = -1
   init(_ factor: Double, _ node: NodeID = .none, mask: NodeID = .none) {
     self.factor = factor
     self.node = node
     self.mask = mask
   }
-  var kind: LinearGraph.Kind { !node.isNone ? .varying : factor == 1 || factor == -1 ? .unit : .constant }
+  var kind: LinearGraph.Kind { !node.isNone || waits >= 0 ? .varying : factor == 1 || factor == -1 ? .unit : .constant }
 }
 
 /// A program taken apart into scalars: a vertex for each element that is computed, an edge for each partial. Movement of elements (slices,
@@ -27,6 +29,11 @@ package struct Linearized {
   /// Where asked for: second partials of the vertex `of` in its operands' vertices a and b, each pair once.
   package private(set) var curves: [(of: Int32, a: Int32, b: Int32, edge: Edge)] = []
   private let curved: Bool
+  /// Partials, and elements of them, that are no nodes before `settle`: a graph that is only counted leaves none on the tape.
+  private var waiting: [(Partial, Int)] = []
+  /// Nodes as lists of elements.
+  private final class Flat { var of: [Int32: NodeID] = [:] }
+  private let flat = Flat()
   package static let vertexLimit = 4096, elementLimit = 1 << 20, edgeLimit = 1 << 18
 
   package init?(_ t: Tape, _ outputs: [NodeID], _ inputs: [NodeID], name: String, curved: Bool = false) {
@@ -99,8 +106,10 @@ package struct Linearized {
   /// Element e of n as a scalar of the edges' dtype.
   private func element(_ n: NodeID, _ e: Int) -> NodeID {
     if tape.type(n).rank == 0 { return n }
-    let flat = tape.reshape(n, [tape.type(n).count])
-    return tape.reshape(tape.slice(flat, axis: -1, start: e, count: 1), [])
+    if let f = flat.of[n.index] { return tape.element(f, e) }
+    let f = tape.reshape(n, [tape.type(n).count])
+    flat.of[n.index] = f
+    return tape.element(f, e)
   }
   private func number(_ n: NodeID, _ e: Int) -> NodeID { tape.cast(element(n, e), dtype) }
 
@@ -125,6 +134,27 @@ package struct Linearized {
       let m = element(c, e)
       return Edge(1, tape.gate(m, tape.constant(dtype, 1), number(f, e)), mask: m)
     }
+  }
+
+  /// The same, without a node where one would be recorded.
+  private mutating func late(_ p: Partial, _ e: Int) -> Edge? {
+    if curved { return edge(p, e) }
+    switch p {
+    case .zero, .one, .minusOne: return edge(p, e)
+    case .factor(let f): if tape.uniformConstant(f) != nil { return edge(p, e) }
+    case .route(let c): if tape.uniformConstant(c) != nil { return edge(p, e) }
+    case .gated(let c, let f): if let k = tape.uniformConstant(c) { return tape.constantBits(k) == 0 ? nil : late(.factor(f), e) }
+    }
+    var made = Edge(1)
+    made.waits = Int32(waiting.count)
+    waiting.append((p, e))
+    return made
+  }
+  private func recorded(_ e: Edge) -> Edge { e.waits < 0 ? e : edge(waiting[Int(e.waits)].0, waiting[Int(e.waits)].1) ?? Edge(0) }
+  /// Records the nodes of all edges.
+  mutating func settle() {
+    for i in edges.indices { edges[i] = recorded(edges[i]) }
+    waiting = []
   }
 
   // MARK: operators
@@ -178,10 +208,10 @@ package struct Linearized {
     var result: [Int32] = []
     for list in elements {
       var found: [(Int32, Edge)] = []
-      for (p, e, v) in list where v >= 0 { if let d = edge(p, e) { found.append((v, d)) } }
+      for (p, e, v) in list where v >= 0 { if let d = late(p, e) { found.append((v, d)) } }
       if found.isEmpty {
         result.append(-1)
-      } else if found.count == 1, found[0].1.factor == 1, found[0].1.node.isNone {
+      } else if found.count == 1, found[0].1.factor == 1, found[0].1.kind == .unit {
         result.append(found[0].0)
       } else {
         guard let v = vertices(1, name) else { return false }
@@ -189,8 +219,8 @@ package struct Linearized {
         for (i, f) in found.enumerated() {
           if found[..<i].contains(where: { $0.0 == f.0 }) { continue }
           var e = f.1
-          for g in found[(i + 1)...] where g.0 == f.0 { e = sum(e, g.1) }
-          if e.node.isNone, e.factor == 0 { continue }
+          for g in found[(i + 1)...] where g.0 == f.0 { e = sum(recorded(e), recorded(g.1)) }
+          if e.node.isNone, e.waits < 0, e.factor == 0 { continue }
           connect(Int(f.0), Int(v[0]), e)
         }
         result.append(v[0])

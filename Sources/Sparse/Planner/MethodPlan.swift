@@ -72,9 +72,11 @@ package final class MethodPlan {
   package var weigh: Weigher?
   package var rounding = false
 
-  /// A copy of the function: its nodes are this plan's.
+  /// A copy of the function: its nodes are this plan's. Of a function with a verdict it is made when it is asked for, from `source`.
   let tape = Tape()
-  let outputs: [NodeID], variables: [NodeID], data: [NodeID]
+  private(set) var outputs: [NodeID] = [], variables: [NodeID] = [], data: [NodeID] = []
+  private var source: (tape: Tape, outputs: [NodeID], variables: [NodeID], data: [NodeID])?
+  private let bytes: [Int]
   package let rowCount: Int, columnCount: Int
   package let hash: UInt64
   var isSparse: Bool { kind == .sparseJacobian || kind == .sparseHessian }
@@ -87,6 +89,9 @@ package final class MethodPlan {
   private var nodes = 0, loops = false
   /// When planning began, and what the best method found takes, by prediction.
   private var begun = 0.0, least = Double.infinity
+  /// Up to which prediction a method is tasted: predictions are good to a factor of two or so, and half a microsecond is what calls differ by.
+  private func near(_ least: Double) -> Double { MethodPlan.window * least + 500 }
+  private static let window = 2.5
   private var isSpent: Bool { evaluations > 0 && Calibration.now() - begun > 0.1 * evaluations * least }
   /// Methods' nodes by entry, until they are tasted.
   private var ready: [Int: Made] = [:]
@@ -104,16 +109,26 @@ package final class MethodPlan {
     if hessian, y.count != 1 || !t.shape(y[0]).isEmpty { throw Failure(.shape, "plan: a Hessian is of one scalar, not of \(y.count == 1 ? t.type(y[0]).description : "\(y.count) outputs")") }
     guard let h = t.fingerprint(x + d, y) else { throw t.failure ?? Failure(.invalid, "plan") }
     hash = (h ^ UInt64(kind.rawValue + 1)) &* 0x9E37_79B9_7F4A_7C15
-    let own = tape, stand = (x + d).map { own.input(t.type($0)) }
-    outputs = own.simplify(own.copy(Body(tape: t, inputs: x + d, outputs: y), stand))
-    variables = Array(stand[..<x.count])
-    data = Array(stand[x.count...])
-    if let f = own.failure { throw f }
-    columnCount = variables.reduce(0) { $0 + own.type($1).count }
-    rowCount = hessian ? columnCount : outputs.reduce(0) { $0 + own.type($1).count }
+    bytes = (x + d).map { t.type($0).bytes }
+    columnCount = x.reduce(0) { $0 + t.type($1).count }
+    rowCount = hessian ? columnCount : y.reduce(0) { $0 + t.type($1).count }
+    source = (t, y, x, d)
+    if PlanMemory.verdict(hash) == nil { try copy() }
   }
 
-  package func inputBytes(_ i: Int) -> Int { tape.type((variables + data)[i]).bytes }
+  /// The function's nodes on this plan's tape.
+  private func copy() throws(Failure) {
+    guard let (t, y, x, d) = source else { return }
+    if let f = t.failure { throw f }
+    let stand = (x + d).map { tape.input(t.type($0)) }
+    outputs = tape.simplify(tape.copy(Body(tape: t, inputs: x + d, outputs: y), stand))
+    variables = Array(stand[..<x.count])
+    data = Array(stand[x.count...])
+    if let f = tape.failure { throw f }
+    source = nil
+  }
+
+  package func inputBytes(_ i: Int) -> Int { bytes[i] }
 
   // MARK: candidates
 
@@ -143,8 +158,32 @@ package final class MethodPlan {
     }
   }
 
+  /// Why a method does not apply, as far as its nodes need not be made for that.
+  private func excluded(_ m: PlanMethod) -> String? {
+    switch m {
+    case .forward, .reverse, .stagewise, .preaccumulate:
+      if Double(rowCount) * Double(columnCount) > 64e6 { return "a dense matrix of \(rowCount) x \(columnCount)" }
+      return m == .preaccumulate && !loops ? "there is no loop or branch whose body could have its local Jacobian" : nil
+    case .elimination, .edgePushing:
+      if loops { return "there are loops or branches, whose bodies it does not enter" }
+      return nodes > 4096 ? "more than 4096 scalars are computed" : nil
+    default: return nil
+    }
+  }
+
   /// The method's nodes; or why there are none.
   private func make(_ m: PlanMethod, _ e: inout PlanEntry) -> Made? {
+    if let why = excluded(m) { e.reason = why; return nil }
+    if m == .edgePushing, let other = entries.first(where: { $0.method == .elimination }), other.applies, !other.made {
+      // Elimination of the gradient's graph was left behind by its count; symmetry halves that at the most.
+      (e.flops, e.passes, e.predicted) = (other.flops / 2, 1, other.predicted / 2)
+      return nil
+    }
+    switch m {
+    case .forward, .reverse, .stagewise, .preaccumulate, .finiteDifferences: break
+    case .elimination where !isSparse: break
+    default: return sparse(m, &e)
+    }
     guard let (t, y, x, d) = copied() else { e.reason = "memory was refused"; return nil }
     func refused() -> Made? {
       e.reason = t.failure?.message ?? "does not apply"
@@ -152,37 +191,18 @@ package final class MethodPlan {
     }
     let function = isHessian ? t.grad(y[0], x) : y
     guard t.failure == nil else { return refused() }
-    if loops, m == .elimination || m == .edgePushing {
-      e.reason = "there are loops or branches, whose bodies it does not enter"
-      return nil
-    }
-    let large = Double(rowCount) * Double(columnCount) > 64e6
     switch m {
     case .forward, .reverse:
-      if large { e.reason = "a dense matrix of \(rowCount) x \(columnCount)"; return nil }
       let b = t.jacobian(function, x, mode: m == .forward ? .forward : .reverse, name: "plan")
       return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: t.simplify(b), colours: m == .forward ? columnCount : rowCount, passes: m == .forward ? columnCount : rowCount) : refused()
     case .stagewise:
-      if large { e.reason = "a dense matrix of \(rowCount) x \(columnCount)"; return nil }
       guard nodes <= 100_000, let s = Stages(t, function, x), s.count > 1 else { e.reason = "no place where fewer values cross makes a stage worth its product"; return nil }
       let b = s.blocks(t, function, x, name: "plan")
       return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: t.simplify(b), passes: s.count) : refused()
     case .preaccumulate:
-      if large { e.reason = "a dense matrix of \(rowCount) x \(columnCount)"; return nil }
-      guard loops else { e.reason = "there is no loop or branch whose body could have its local Jacobian"; return nil }
       let local = t.preaccumulate(function, x), b = t.jacobian(local, x, mode: .auto, name: "plan")
       return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: t.simplify(b), passes: min(rowCount, columnCount)) : refused()
-    case .edgePushing:
-      if let other = entries.first(where: { $0.method == .elimination }), other.applies, !other.made {
-        // Elimination of the gradient's graph was left behind by its count; symmetry halves that at the most.
-        (e.flops, e.passes, e.predicted) = (other.flops / 2, 1, other.predicted / 2)
-        return nil
-      }
-      guard nodes <= 4096 else { e.reason = "more than 4096 scalars are computed"; return nil }
-      return sparse(m, &e)
     case .elimination:
-      guard nodes <= 4096 else { e.reason = "more than 4096 scalars are computed"; return nil }
-      if isSparse { return sparse(m, &e) }
       guard let found = t.eliminate(function, x, .best, anneal: false, most: most, name: "plan") else { return refused() }
       if found.exceeds {
         e.count(found.cost, machine: Calibration.shared)
@@ -194,16 +214,15 @@ package final class MethodPlan {
       }
       let b = t.blocks(found, function, x, "plan")
       return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: t.simplify(b), passes: 1) : refused()
-    case .finiteDifferences:
-      // For comparison only: forward differences, a call of the function for each column (colour) and one more.
-      let f = t.simplify(function), lanes = self.lanes > 0 ? min(self.lanes, columnCount) : columnCount
-      return t.failure == nil ? Made(tape: t, inputs: x + d, outputs: f, colours: lanes, passes: lanes + 1) : refused()
-    default: return sparse(m, &e)
+    default: return Made(tape: t, inputs: x + d, outputs: t.simplify(function), colours: differences, passes: differences + 1)
     }
   }
+  /// Calls of the function beside the one at the point that its differences take: one for each column, or colour of columns.
+  private var differences: Int { lanes > 0 ? min(lanes, columnCount) : columnCount }
 
   private func analyse(_ point: [UnsafeRawPointer?]? = nil) {
     guard entries.isEmpty else { return }
+    do throws(Failure) { try copy() } catch { return }
     let machine = Calibration.shared, begin = Calibration.now()
     defer { took.counting += Calibration.now() - begin }
     (begun, nodes, loops, least) = (begin, 0, false, .infinity)
@@ -216,7 +235,7 @@ package final class MethodPlan {
     }
     let unit = tape.dtype(outputs[0]) == .f64 ? 0x1p-53 : tape.dtype(outputs[0]) == .f32 ? 0x1p-24 : 0x1p-11
     var own = Work(tape, outputs)
-    if isHessian, let (t, y, x, _) = copied() { own = Work(t, t.grad(y[0], x)) }
+    if isHessian, let (t, y, x, _) = copied() { own = Work(t, t.simplify(t.grad(y[0], x))) }
     let order = order(own.products), weighs = accurate || rounding, first = bound(order[0], own, machine).1
     least = max(first, machine.predicted(own))
     // Not even one method pays for being counted: then the first, where it applies for certain.
@@ -227,10 +246,10 @@ package final class MethodPlan {
     for m in order {
       var e = PlanEntry(m)
       if !accurate, hasty || least.isFinite {
-        most = Int(min((2.5 * least + 300) / machine.scalar, 1e15))
+        most = Int(min(near(least) / machine.scalar, 1e15))
         let (passes, bound) = self.bound(m, own, machine)
         // What its passes take at the least is too much already, or nothing is left to look closer.
-        if bound > 2.5 * least + 300 || isSpent {
+        if bound > near(least) || isSpent {
           e.flops = own.flops * Double(passes)
           e.bytes = own.bytes * Double(passes)
           (e.colours, e.passes, e.predicted, e.memory, e.error) = (passes, passes, max(bound, m == order[0] ? least : 0, machine.predicted(own)), own.live, unit * max(own.roundings, 1))
@@ -240,19 +259,19 @@ package final class MethodPlan {
           continue
         }
       }
-      if let made = make(m, &e) {
+      if m == .finiteDifferences, !weighs {
+        // For comparison only: forward differences, a call of the function for each column (colour) and one more. The best step leaves half the digits.
+        let calls = Double(differences + 1)
+        (e.flops, e.bytes, e.memory, e.error) = (calls * own.flops, calls * own.bytes, own.live, 2 * unit.squareRoot())
+        (e.colours, e.passes, e.predicted, e.made) = (differences, differences + 1, machine.predicted(own.repeated(calls)), true)
+      } else if let made = make(m, &e) {
         var w = Work(made.tape, made.outputs)
         // Substitution adds up rounding along its trees.
         e.error = unit * max(w.roundings, 1) * made.amplification
         if weighs, let weigh, let point, let at = weigh(made.tape, made.inputs, made.outputs, point) { e.error = max(at, unit) * made.amplification }
         if m == .finiteDifferences {
-          w.flops *= Double(made.passes)
-          w.bytes *= Double(made.passes)
-          w.scalars *= Double(made.passes)
-          w.steps *= Double(made.passes)
-          w.products *= Double(made.passes)
-          // The best step of a one-sided difference leaves half the digits that the function has.
-          e.error = 2 * (weighs ? max(e.error, unit) : unit).squareRoot()
+          w = w.repeated(Double(made.passes))
+          e.error = 2 * max(e.error, unit).squareRoot()
         }
         e.flops = w.flops + made.extra
         e.bytes = w.bytes + 8 * made.extra
@@ -322,6 +341,7 @@ package final class MethodPlan {
       return
     }
     if accurate || rounding || evaluations > 0 { entries = [] }
+    try copy()
     analyse(point)
     guard let first = best else {
       let why = entries.first { !$0.applies }?.reason ?? "there is none"
@@ -336,15 +356,15 @@ package final class MethodPlan {
   private func tasted(_ point: [UnsafeRawPointer?]) throws(Failure) {
     var least = Double.infinity
     for e in entries where e.applies && e.made && e.method != .finiteDifferences { least = min(least, e.predicted) }
-    let near = entries.indices.filter { entries[$0].applies && entries[$0].made && entries[$0].method != .finiteDifferences && entries[$0].predicted <= 4 * least + 2000 }
+    let candidates = entries.indices.filter { entries[$0].applies && entries[$0].made && entries[$0].method != .finiteDifferences && entries[$0].predicted <= near(least) }
       .sorted { entries[$0].predicted < entries[$1].predicted }.prefix(5)
-    guard near.count > 1 else {
-      PlanMemory.keep(hash, entries[near[0]].method)
+    guard candidates.count > 1 else {
+      PlanMemory.keep(hash, entries[candidates[0]].method)
       return
     }
     let begin = Calibration.now()
     var runners: [(entry: Int, runner: Taster, times: [Double])] = []
-    for i in near {
+    for i in candidates {
       var e = PlanEntry(entries[i].method)
       guard let made = ready[i] ?? make(entries[i].method, &e), let r = Taster(made, point) else { continue }
       entries[i].memory = Double(r.memory)

@@ -80,6 +80,17 @@ package struct Work: Sendable {
     for o in outputs where t.contains(o) && !t.isTuple(o) { roundings = max(roundings, Double(rounds[o])) }
   }
 
+  /// So many times.
+  func repeated(_ n: Double) -> Work {
+    var w = self
+    w.flops *= n
+    w.bytes *= n
+    w.scalars *= n
+    w.steps *= n
+    w.products *= n
+    return w
+  }
+
   private static func length(_ t: Tape, _ n: NodeID) -> Double { t.structural(n) == .scan ? Double(t.scanShape(n).length) : 1 }
 
   private mutating func add(loop t: Tape, _ n: NodeID, _ depth: Int) {

@@ -275,6 +275,12 @@ extension Tape {
     for (i, extent) in shape(x).suffix(-axis).enumerated() { a += i == 0 ? [start, n, step] : [0, extent, 1] }
     return apply(.slice, [x], a)
   }
+  /// Element e of a vector as a scalar: what slice and reshape record, without inferring their types again for each of thousands.
+  package func element(_ vector: NodeID, _ e: Int) -> NodeID {
+    guard contains(vector), type(vector).rank == 1, e >= 0, e < type(vector).count else { return failure == nil ? fail(.invalid, "slice: there is no element \(e)") : .none }
+    let d = dtype(vector), one = add(OpCode(.slice), [vector], type: intern(TensorType(d, [1])), attrs: [e, 1, 1])
+    return one.isNone ? one : add(OpCode(.reshape), [one], type: d.rawValue, attrs: [1])
+  }
   /// NumPy's rule: aligned at the end, 1 stretches.
   package func broadcast(_ x: NodeID, to shape: [Int]) -> NodeID {
     guard contains(x) else { return failure == nil ? fail(.node, "broadcast: the operand is not a node of this tape") : .none }

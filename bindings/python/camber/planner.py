@@ -6,6 +6,7 @@ import ctypes
 import html
 import json
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -36,17 +37,19 @@ class Plan:
     """
 
     def __init__(self, tape: Tape, kind: str, outputs: list[int], variables: list[int], data: list[int], arrays: list[Any] | None, accurate: bool, taste: bool,
-                 rounding: bool = False, evaluations: float = 0) -> None:  # fmt: skip
+                 rounding: bool = False, evaluations: float = 0, lock: Any = None) -> None:  # fmt: skip
+        # Plans in several threads may be of one tape, of which a handle is one thread's at a time.
+        self._lock = lock or threading.Lock()
         self.kind = kind
         self._picture: Callable[[], str] | None = None
         self._free = lib.plan_free
-        self._handle = lib.plan_new(tape.handle, kind.encode(), nodes(outputs), len(outputs), nodes(variables), len(variables), nodes(data), len(data))
-        if not self._handle:
-            tape.fail()
-        self._check(lib.plan_set(self._handle, b"accurate", float(accurate)))
-        self._check(lib.plan_set(self._handle, b"taste", float(taste)))
-        self._check(lib.plan_set(self._handle, b"rounding", float(rounding)))
-        self._check(lib.plan_set(self._handle, b"evaluations", float(evaluations)))
+        with self._lock:
+            self._handle = lib.plan_new(tape.handle, kind.encode(), nodes(outputs), len(outputs), nodes(variables), len(variables), nodes(data), len(data))
+            if not self._handle:
+                tape.fail()
+        for name, value, usual in ((b"accurate", accurate, False), (b"taste", taste, True), (b"rounding", rounding, False), (b"evaluations", evaluations, 0)):
+            if value != usual:
+                self._check(lib.plan_set(self._handle, name, float(value)))
         self._check(lib.plan_run(self._handle, pointers(arrays) if arrays is not None else None))
         self.method: str = lib.plan_method(self._handle).decode()
 
@@ -132,17 +135,34 @@ def plan(f: Callable[..., Any], *args: Any, hessian: bool = False, sparse: bool 
     return made
 
 
+class _Recorded:
+    """A function on a tape, for plans of it: nodes of outputs, variables and data, and where their values are among the arguments' leaves."""
+
+    __slots__ = ("tape", "outputs", "variables", "data", "points", "lock")
+
+    def __init__(self, traced: Function, args: tuple[Any, ...], tree: pytree.Tree, keys: tuple[Any, ...], leaves: list[Any], chosen: tuple[int, ...]) -> None:
+        owner = [i for i, a in enumerate(args) for _ in pytree.leaves(a)]
+        self.tape, inputs, places, result = traced._trace(tree, keys, leaves if traced._guards else None)
+        wanted = [owner[p] in chosen and x._code in dt.FLOATS for x, p in zip(inputs, places)]
+        order = [i for i, w in enumerate(wanted) if w] + [i for i, w in enumerate(wanted) if not w]
+        self.variables, self.data = ([inputs[i]._node for i in order if wanted[i] is w] for w in (True, False))
+        self.points = [(places[i], (inputs[i].shape, inputs[i]._code), f"plan: argument {k}") for k, i in enumerate(order)]
+        self.outputs = [on_tape(leaf, self.tape)._node for leaf in pytree.leaves(result)]
+        self.lock = threading.Lock()
+
+
 def _made(traced: Function, args: tuple[Any, ...], chosen: tuple[int, ...], kind: str, accurate: bool, taste: bool, rounding: bool = False, evaluations: float = 0) -> Plan:
     leaves, tree = pytree.flatten((args, {}))
-    owner = [i for i, a in enumerate(args) for _ in pytree.leaves(a)]
-    tape, inputs, places, result = traced._trace(tree, tuple([leaf_key(leaf) for leaf in leaves]), leaves if traced._guards else None)
-    wanted = [owner[p] in chosen and x._code in dt.FLOATS for x, p in zip(inputs, places)]
-    variables = [x for x, w in zip(inputs, wanted) if w]
-    data = [x for x, w in zip(inputs, wanted) if not w]
-    points = [leaves[p] for p, w in zip(places, wanted) if w] + [leaves[p] for p, w in zip(places, wanted) if not w]
-    arrays = [input_array(np.asarray(v, dt.NUMPY[x._code]), (x.shape, x._code), f"plan: argument {i}") for i, (v, x) in enumerate(zip(points, variables + data))]
-    outputs = [on_tape(leaf, tape)._node for leaf in pytree.leaves(result)]
-    return Plan(tape, kind, outputs, [x._node for x in variables], [x._node for x in data], arrays, accurate, taste, rounding, evaluations)
+    keys = tuple([leaf_key(leaf) for leaf in leaves])
+    # Recorded once for each kind of arguments, but where the function's own branches go by their values.
+    key = ("plan", tree, keys, chosen)
+    recorded = None if traced._guards else traced.derived.get(key)
+    if recorded is None:
+        recorded = _Recorded(traced, args, tree, keys, leaves, chosen)
+        if not traced._guards:
+            recorded = traced.derived.setdefault(key, recorded)
+    arrays = [input_array(np.asarray(leaves[p], dt.NUMPY[k[1]]), k, what) for p, k, what in recorded.points]
+    return Plan(recorded.tape, kind, recorded.outputs, recorded.variables, recorded.data, arrays, accurate, taste, rounding, evaluations, recorded.lock)
 
 
 class Planned(Function):
