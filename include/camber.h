@@ -812,7 +812,9 @@ const char *camber_schedule_message(const camber_schedule *schedule);
 camber_status camber_schedule_set(camber_schedule *schedule, const char *name, double value);
 double camber_schedule_value(const camber_schedule *schedule, int64_t step);
 
-/* Dynamic loss scaling: initial 65536, growth 2, backoff 0.5, interval 2000, minimum 1, maximum 16777216; all powers of two. */
+/* Dynamic loss scaling: initial 65536, growth 2, backoff 0.5, interval 2000, minimum 1, maximum 16777216; all but the interval powers of two. hysteresis (1): so many
+ * overflows before it backs off. guarded (0): 1: it does not grow where the scaled gradients would come within a factor of two of 65504, and eight overflows on end at the
+ * minimum are a fault. */
 camber_scaler *camber_scaler_new(void);
 void camber_scaler_free(camber_scaler *scaler);
 const char *camber_scaler_message(const camber_scaler *scaler);
@@ -822,6 +824,14 @@ double camber_scaler_scale(const camber_scaler *scaler);    /* multiply the loss
  * leaves them, backs the scale off, counts a skipped step and returns CAMBER_NONFINITE. */
 camber_status camber_scaler_unscale(camber_scaler *scaler, size_t count, void *const *gradients, const camber_dtype *dtypes, const size_t *sizes);
 int64_t camber_scaler_skipped(const camber_scaler *scaler);
+/* Tells an overflow from a NaN or an infinity of the function's own, after CAMBER_NONFINITE: given the same step's gradients computed anew, of the loss times 1, in f64, f32
+ * or bf16. CAMBER_OK: all are finite, the scale was too large and stays backed off. CAMBER_NONFINITE: the scale is again what it was before the step, since no scale helps; the fault is 1
+ * (camber_nonfinite says where it was born). An error where no skipped step waits for it. The gradients are only read. */
+camber_status camber_scaler_classify(camber_scaler *scaler, size_t count, const void *const *gradients, const camber_dtype *dtypes, const size_t *sizes);
+/* Of the last step: 0: none; 1: not finite at a scale of 1 either; 2: eight overflows on end at the minimum (guarded). -1: no scaler. */
+int32_t camber_scaler_fault(const camber_scaler *scaler);
+/* The first gradient that was not finite in the last step; -1: all were. */
+int64_t camber_scaler_tensor(const camber_scaler *scaler);
 
 /* ---- Minima and least squares ----------------------------------------------------------------------------------------------------- */
 

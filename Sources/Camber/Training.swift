@@ -52,12 +52,13 @@ public final class Optimizer {
   }
 }
 
-/// Dynamic loss scaling by powers of two.
+/// Dynamic loss scaling by powers of two; options initial, growth, backoff, interval, minimum, maximum, hysteresis, guarded: see camber.h.
 public struct LossScaler {
+  /// What no scale helps: not finite at a scale of 1 either; eight overflows on end at the minimum (guarded).
+  public enum Fault: Sendable { case nonfinite, minimum }
   private var core = Optimize.LossScaler()
   public init(_ options: [String: Double] = [:]) throws {
-    // The limits first, then the start that they allow.
-    for (name, value) in options.sorted(by: { $0.key > $1.key }) { if let f = core.set(name, value) { throw CamberError(f) } }
+    for (name, value) in options.sorted(by: { $0.key < $1.key }) { if let f = core.set(name, value) { throw CamberError(f) } }
   }
   public var scale: Double { core.scale }
   public var skipped: Int { Int(core.skipped) }
@@ -65,6 +66,15 @@ public struct LossScaler {
   public mutating func unscale(_ gradients: [(pointer: UnsafeMutableRawPointer, dtype: DType, count: Int)]) -> Bool {
     core.unscale(gradients.map { ($0.pointer, $0.dtype.core, $0.count) })
   }
+  /// After a skipped step: whether it was an overflow, by the same step's gradients computed anew, of the loss times 1, in f64, f32 or bf16. Else the function itself has
+  /// a NaN or an infinity: the scale is again what it was, and `fault` says so.
+  public mutating func classify(_ gradients: [(pointer: UnsafeRawPointer, dtype: DType, count: Int)]) throws -> Bool {
+    try translated { try core.classify(gradients.map { (UnsafeMutableRawPointer(mutating: $0.pointer), $0.dtype.core, $0.count) }) }
+  }
+  /// Of the last step.
+  public var fault: Fault? { core.fault == .none ? nil : core.fault == .minimum ? .minimum : .nonfinite }
+  /// The first gradient that was not finite in the last step.
+  public var tensor: Int? { core.tensor < 0 ? nil : core.tensor }
 }
 
 /// Named arrays to a safetensors file, written aside and renamed.

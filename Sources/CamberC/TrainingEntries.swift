@@ -149,22 +149,42 @@ private func planned(_ h: OptimizerHandle) -> camber_status {
 }
 @_cdecl("camber_scaler_scale") @implementation public func camber_scaler_scale(_ scaler: OpaquePointer!) -> Double { scalerHandle(scaler)?.scaler.scale ?? .nan }
 @_cdecl("camber_scaler_skipped") @implementation public func camber_scaler_skipped(_ scaler: OpaquePointer!) -> Int64 { scalerHandle(scaler)?.scaler.skipped ?? -1 }
+/// The host's gradients as the core wants them.
+private func gradientList(_ count: Int, _ dtypes: UnsafePointer<camber_dtype>?, _ sizes: UnsafePointer<Int>?, _ gradients: ((Int) -> UnsafeMutableRawPointer?)?) throws(Failure) -> [LossScaler.Gradient] {
+  guard count >= 0, count < 1 << 28, count == 0 || (gradients != nil && dtypes != nil && sizes != nil) else {
+    throw Failure(.invalid, "loss scaler: \(UInt(bitPattern: count)) gradients, or an array is NULL")
+  }
+  var list: [LossScaler.Gradient] = []
+  guard let gradients, let dtypes, let sizes else { return list }
+  for i in 0 ..< count {
+    guard let d = DType(rawValue: dtypes[i]), d.isFloat else { throw Failure(.dtype, "loss scaler: gradient \(i) is no float") }
+    guard sizes[i] >= 0, sizes[i] <= TensorType.countLimit else { throw Failure(.shape, "loss scaler: gradient \(i) has \(UInt(bitPattern: sizes[i])) elements") }
+    guard let p = gradients(i) else { throw Failure(.invalid, "loss scaler: gradient \(i) is NULL") }
+    list.append((p, d, sizes[i]))
+  }
+  return list
+}
 @_cdecl("camber_scaler_unscale") @implementation public func camber_scaler_unscale(
   _ scaler: OpaquePointer!, _ count: Int, _ gradients: UnsafePointer<UnsafeMutableRawPointer?>!, _ dtypes: UnsafePointer<camber_dtype>!, _ sizes: UnsafePointer<Int>!
 ) -> camber_status {
   guard let h = scalerHandle(scaler) else { return CAMBER_EHANDLE.raw }
-  guard count >= 0, count < 1 << 28, count == 0 || (gradients != nil && dtypes != nil && sizes != nil) else {
-    return h.fail(Failure(.invalid, "loss scaler: \(UInt(bitPattern: count)) gradients, or an array is NULL"))
-  }
-  var list: [(pointer: UnsafeMutableRawPointer, dtype: DType, count: Int)] = []
-  for i in 0 ..< count {
-    guard let d = DType(rawValue: dtypes[i]), d.isFloat else { return h.fail(Failure(.dtype, "loss scaler: gradient \(i) is no float")) }
-    guard sizes[i] >= 0, sizes[i] <= TensorType.countLimit else { return h.fail(Failure(.shape, "loss scaler: gradient \(i) has \(UInt(bitPattern: sizes[i])) elements")) }
-    guard let p = gradients[i] else { return h.fail(Failure(.invalid, "loss scaler: gradient \(i) is NULL")) }
-    list.append((p, d, sizes[i]))
-  }
-  return h.scaler.unscale(list) ? 0 : CAMBER_NONFINITE.raw
+  do {
+    return try h.scaler.unscale(gradientList(count, dtypes, sizes, gradients.map { g in { g[$0] } })) ? 0 : CAMBER_NONFINITE.raw
+  } catch { return h.fail(error) }
 }
+@_cdecl("camber_scaler_classify") @implementation public func camber_scaler_classify(
+  _ scaler: OpaquePointer!, _ count: Int, _ gradients: UnsafePointer<UnsafeRawPointer?>!, _ dtypes: UnsafePointer<camber_dtype>!, _ sizes: UnsafePointer<Int>!
+) -> camber_status {
+  guard let h = scalerHandle(scaler) else { return CAMBER_EHANDLE.raw }
+  do {
+    // Only read, whatever the type says.
+    if try h.scaler.classify(gradientList(count, dtypes, sizes, gradients.map { g in { g[$0].map { UnsafeMutableRawPointer(mutating: $0) } } })) { return 0 }
+    h.say("loss scaler: gradient \(h.scaler.tensor) is not finite at a scale of 1 either; the scale stays \(h.scaler.scale)")
+    return CAMBER_NONFINITE.raw
+  } catch { return h.fail(error) }
+}
+@_cdecl("camber_scaler_fault") @implementation public func camber_scaler_fault(_ scaler: OpaquePointer!) -> Int32 { scalerHandle(scaler)?.scaler.fault.rawValue ?? -1 }
+@_cdecl("camber_scaler_tensor") @implementation public func camber_scaler_tensor(_ scaler: OpaquePointer!) -> Int64 { scalerHandle(scaler).map { Int64($0.scaler.tensor) } ?? -1 }
 
 // MARK: tensors in files
 

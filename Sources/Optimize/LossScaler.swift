@@ -1,11 +1,27 @@
 package import Tape
 import CKernels
 
-/// Dynamic loss scaling: powers of two, growth after `interval` clean steps, back-off at an overflow, never below the minimum.
+/// Dynamic loss scaling: powers of two, growth after `interval` clean steps, back-off at an overflow, never below the minimum. `guarded`: it does not grow where twice as
+/// much would come within a factor of two of f16's largest number, and `faultsAfter` overflows on end at the minimum are a fault.
 package struct LossScaler: Sendable {
+  /// What no scale helps in the last step: `nonfinite`: not finite at a scale of 1 either; `minimum`: overflows at the minimum.
+  package enum Fault: Int32, Sendable { case none, nonfinite, minimum }
+  package typealias Gradient = (pointer: UnsafeMutableRawPointer, dtype: DType, count: Int)
+
   package private(set) var scale = 65536.0, skipped: Int64 = 0
-  private var growth = 2.0, backoff = 0.5, interval = 2000.0, minimum = 1.0, maximum = 16_777_216.0
-  private var clean = 0.0
+  package private(set) var fault = Fault.none
+  /// The first gradient of the last step that was not finite; -1: all were.
+  package private(set) var tensor = -1
+  private var initial = 65536.0, growth = 2.0, backoff = 0.5, interval = 2000.0, minimum = 1.0, maximum = 16_777_216.0
+  private var guarded = false, hysteresis = 1.0
+  private var clean = 0.0, begun = false
+  /// What a skipped step changes.
+  private struct State: Sendable { var scale: Double, left: Double, lowest: Int }
+  /// Overflows left before it backs off; overflows on end at the minimum.
+  private var left = 1.0, lowest = 0
+  /// As the last skipped step found it, until it is classified.
+  private var before: State?
+  private static var faultsAfter: Int { 8 }
 
   package init() {}
 
@@ -16,40 +32,102 @@ package struct LossScaler: Sendable {
       guard value >= 1 else { return Failure(.invalid, "loss scaler: interval \(value) is less than 1") }
       interval = value
       return nil
+    case "hysteresis":
+      guard value >= 1 else { return Failure(.invalid, "loss scaler: hysteresis \(value) is less than 1") }
+      hysteresis = value
+      left = value
+      return nil
+    case "guarded":
+      guard value == 0 || value == 1 else { return Failure(.invalid, "loss scaler: guarded = \(value) is neither 0 nor 1") }
+      guarded = value == 1
+      return nil
     case "initial", "growth", "backoff", "minimum", "maximum":
       guard powerOfTwo() else { return Failure(.invalid, "loss scaler: \(name) = \(value) is not a power of two") }
       if name == "growth", value < 1 { return Failure(.invalid, "loss scaler: growth \(value) is less than 1") }
       if name == "backoff", value > 1 { return Failure(.invalid, "loss scaler: backoff \(value) is more than 1") }
     default:
-      return Failure(.invalid, "loss scaler: no option \"\(name)\"; it has initial, growth, backoff, interval, minimum, maximum")
+      return Failure(.invalid, "loss scaler: no option \"\(name)\"; it has initial, growth, backoff, interval, minimum, maximum, hysteresis, guarded")
     }
     switch name {
-    case "initial": scale = value
+    case "initial":
+      initial = value
+      scale = value
     case "growth": growth = value
     case "backoff": backoff = value
     case "minimum": minimum = value
     default: maximum = value
     }
-    scale = min(max(scale, minimum), maximum)
+    // Until the first step, options may come in any order.
+    scale = min(max(begun ? scale : initial, minimum), maximum)
     return nil
   }
 
   /// True and unscaled in place when every gradient is finite; else the step is to be skipped.
-  package mutating func unscale(_ gradients: [(pointer: UnsafeMutableRawPointer, dtype: DType, count: Int)]) -> Bool {
-    guard gradients.allSatisfy({ ck_all_finite($0.dtype.rawValue, $0.pointer, $0.count) }) else {
-      scale = max(scale * backoff, minimum)
+  package mutating func unscale(_ gradients: [Gradient]) -> Bool {
+    begun = true
+    (before, fault) = (nil, .none)
+    tensor = LossScaler.firstNonfinite(gradients)
+    guard tensor < 0 else {
+      before = State(scale: scale, left: left, lowest: lowest)
       clean = 0
       skipped += 1
+      lowest = scale <= minimum ? lowest + 1 : 0
+      if guarded, lowest >= LossScaler.faultsAfter { fault = .minimum }
+      left -= 1
+      if left <= 0 {
+        scale = max(scale * backoff, minimum)
+        left = hysteresis
+      }
       return false
     }
-    let factor = 1 / scale
-    for g in gradients { multiply(g.pointer, g.dtype, g.count, factor) }
+    lowest = 0
     clean += 1
-    if clean >= interval {
+    let grows = clean >= interval && (!guarded || LossScaler.hasRoom(gradients, 2 * growth)), factor = 1 / scale
+    for g in gradients { multiply(g.pointer, g.dtype, g.count, factor) }
+    if grows {
       scale = min(scale * growth, maximum)
+      left = hysteresis
       clean = 0
     }
     return true
+  }
+
+  /// The gradients of the step that was skipped, of the loss itself and in a format that holds them. True: they are finite, so it was an overflow. Else the scale is as it was.
+  package mutating func classify(_ gradients: [Gradient]) throws(Failure) -> Bool {
+    guard let before else { throw Failure(.invalid, "loss scaler: no skipped step waits to be classified: the last one was finite, or is classified") }
+    for (i, g) in gradients.enumerated() where g.dtype == .f16 { throw Failure(.dtype, "loss scaler: gradient \(i) is f16, which overflows by itself; compute it anew in f32 or f64") }
+    self.before = nil
+    let first = LossScaler.firstNonfinite(gradients)
+    if first < 0 { return true }
+    (scale, left, lowest) = (before.scale, before.left, before.lowest)
+    fault = .nonfinite
+    tensor = first
+    return false
+  }
+
+  private static func firstNonfinite(_ gradients: [Gradient]) -> Int { gradients.firstIndex { !ck_all_finite($0.dtype.rawValue, $0.pointer, $0.count) } ?? -1 }
+
+  /// Whether all of them, times a factor, lie in f16's range.
+  private static func hasRoom(_ gradients: [Gradient], _ factor: Double) -> Bool { gradients.allSatisfy { largest($0) * factor < 65504 } }
+  private static func largest(_ g: Gradient) -> Double {
+    func most<T: BinaryFloatingPoint>(_ type: T.Type) -> Double {
+      let x = g.pointer.assumingMemoryBound(to: T.self)
+      var m: T = 0
+      for i in 0 ..< g.count { m = max(m, abs(x[i])) }
+      return Double(m)
+    }
+    switch g.dtype {
+    case .f64: return most(Double.self)
+    case .f32: return most(Float.self)
+    default:
+      // Of numbers of one format and sign, the larger has the larger bits.
+      let x = g.pointer.assumingMemoryBound(to: UInt16.self)
+      var m: UInt16 = 0
+      for i in 0 ..< g.count { m = max(m, x[i] & 0x7FFF) }
+      var wide: Float = 0
+      ck_cast_kernel(g.dtype.rawValue, DType.f32.rawValue)?(&m, nil, nil, &wide, 1)
+      return Double(wide)
+    }
   }
 }
 

@@ -227,6 +227,58 @@ final class TrainingTests: XCTestCase {
     XCTAssertEqual(try LossScaler(["initial": 0x1p-3, "minimum": 0x1p-4]).scale, 0x1p-3)
   }
 
+  func testGuardedLossScaler() throws {
+    var s = try LossScaler(["initial": 8, "interval": 1, "guarded": 1, "hysteresis": 2, "minimum": 2])
+    func unscale(_ v: Float) -> Bool {
+      var g = [v]
+      return g.withUnsafeMutableBytes { s.unscale([(pointer: $0.baseAddress!, dtype: .f32, count: 1)]) }
+    }
+    func again(_ v: Double) throws -> Bool {
+      let g = [v]
+      return try g.withUnsafeBytes { try s.classify([(pointer: $0.baseAddress!, dtype: .f64, count: 1)]) }
+    }
+    // Grows while twice as much leaves a factor of two below 65504.
+    XCTAssertTrue(unscale(16376))
+    XCTAssertEqual(s.scale, 8)
+    XCTAssertTrue(unscale(16375))
+    XCTAssertEqual(s.scale, 16)
+    XCTAssertThrowsError(try again(1), "nothing to classify")
+    // The first overflow is passed over, the second backs off.
+    XCTAssertFalse(unscale(.infinity))
+    XCTAssertEqual(s.scale, 16)
+    XCTAssertEqual(s.tensor, 0)
+    XCTAssertTrue(try again(1))
+    XCTAssertFalse(unscale(.nan))
+    XCTAssertEqual(s.scale, 8)
+    XCTAssertNil(s.fault)
+    // A NaN of the function's own: as if the step had not been, however often.
+    XCTAssertFalse(try again(.nan))
+    XCTAssertEqual(s.fault, .nonfinite)
+    XCTAssertEqual(s.scale, 16)
+    for _ in 0 ..< 20 {
+      XCTAssertFalse(unscale(.nan))
+      XCTAssertFalse(try again(.infinity))
+    }
+    XCTAssertEqual(s.scale, 16)
+    XCTAssertThrowsError(try again(.nan), "classified once")
+    XCTAssertTrue(unscale(20000))
+    XCTAssertNil(s.fault)
+    XCTAssertNil(s.tensor)
+    // Eight overflows on end at the minimum.
+    var steps = 0
+    while s.fault == nil, steps < 100 {
+      XCTAssertFalse(unscale(.infinity))
+      steps += 1
+    }
+    XCTAssertEqual(s.fault, .minimum)
+    XCTAssertEqual(s.scale, 2)
+    XCTAssertEqual(steps, 5 + 8, "one left of the pair, two pairs, eight")
+    var half: [Float16] = [1]
+    XCTAssertThrowsError(try half.withUnsafeMutableBytes { try s.classify([(pointer: UnsafeRawPointer($0.baseAddress!), dtype: .f16, count: 1)]) })
+    XCTAssertThrowsError(try LossScaler(["guarded": 2]))
+    XCTAssertThrowsError(try LossScaler(["hysteresis": 0]))
+  }
+
   func testSaveTensors() throws {
     let path = "/tmp/camber-\(getpid()).safetensors"
     defer { unlink(path) }

@@ -576,6 +576,14 @@ static void training(void) {
   CHECK(camber_scaler_skipped(k) == 1 && isinf(g[1]) && camber_scaler_message(k) != NULL);
   for (int i = 0; i < 20; i++) camber_scaler_unscale(k, 1, slopes, dtypes, sizes);
   NEAR(camber_scaler_scale(k), 1, 0);   /* never below its minimum */
+  const void *again[1] = {g};
+  CHECK(camber_scaler_tensor(k) == 0 && camber_scaler_fault(k) == 0);
+  STATUS(camber_scaler_set(k, "initial", 8), CAMBER_OK); STATUS(camber_scaler_unscale(k, 1, slopes, dtypes, sizes), CAMBER_NONFINITE); NEAR(camber_scaler_scale(k), 4, 0);
+  STATUS(camber_scaler_classify(k, 1, again, dtypes, sizes), CAMBER_NONFINITE); NEAR(camber_scaler_scale(k), 8, 0);   /* a NaN of its own */
+  CHECK(camber_scaler_fault(k) == 1 && strstr(camber_scaler_message(k), "gradient 0") != NULL);
+  STATUS(camber_scaler_classify(k, 1, again, dtypes, sizes), CAMBER_EINVAL);
+  STATUS(camber_scaler_unscale(k, 1, slopes, dtypes, sizes), CAMBER_NONFINITE); g[1] = 1;
+  STATUS(camber_scaler_classify(k, 1, again, dtypes, sizes), CAMBER_OK); NEAR(camber_scaler_scale(k), 4, 0);   /* an overflow */
   camber_scaler_free(k);
 }
 

@@ -572,7 +572,10 @@ static void training(void) {
   g[0] = 3, g[1] = 4;
   WRONG(7, camber_scaler, S,
         CHECK(camber_scaler_set(S, "initial", 1) == CAMBER_EHANDLE); (void)camber_scaler_scale(S); CHECK(camber_scaler_unscale(S, 1, gradients, dtypes, sizes) == CAMBER_EHANDLE);
-        (void)camber_scaler_skipped(S); CHECK(camber_scaler_message(S) != NULL))
+        CHECK(camber_scaler_classify(S, 1, (const void *const *)gradients, dtypes, sizes) == CAMBER_EHANDLE);
+        (void)camber_scaler_skipped(S); CHECK(camber_scaler_fault(S) == -1 && camber_scaler_tensor(S) == -1 && camber_scaler_message(S) != NULL))
+  CHECK(camber_scaler_classify(scaler, 1, NULL, dtypes, sizes) < 0 && camber_scaler_classify(scaler, 1, (const void *const *)gradients, dtypes, sizes) == CAMBER_EINVAL &&
+        said(camber_scaler_message(scaler), "classified"));
   CHECK(camber_scaler_set(scaler, "initially", 1) == CAMBER_EINVAL && said(camber_scaler_message(scaler), "initial"));
   CHECK(camber_scaler_set(scaler, "growth", -1) < 0 && camber_scaler_set(scaler, "backoff", 2) < 0 && camber_scaler_set(scaler, "initial", 3) < 0 && camber_scaler_set(scaler, NULL, 3) < 0);
   CHECK(camber_scaler_unscale(scaler, 1, NULL, dtypes, sizes) < 0 && camber_scaler_unscale(scaler, 1, gradients, NULL, sizes) < 0 && camber_scaler_unscale(scaler, 1, gradients, dtypes, NULL) < 0);

@@ -242,6 +242,9 @@ void training() {
   g[0] = 8, g[1] = 4;
   CHECK(k.scale() == 4 && k.unscale({g}, {f64}, {2}) == CAMBER_OK && g[0] == 2 && k.skipped() == 0);
   THROWS(0, "", k.set("nothing", 1));
+  THROWS(CAMBER_EINVAL, "classified", k.classify({g}, {f64}, {2}));
+  g[1] = 0.0 / 0.0 * g[0];
+  CHECK(k.unscale({g}, {f64}, {2}) == CAMBER_NONFINITE && k.scale() == 2 && k.tensor() == 0 && !k.classify({g}, {f64}, {2}) && k.fault() == 1 && k.scale() == 4);
 
   std::string path = "/tmp/camber-cpp-" + std::to_string(getpid()) + ".safetensors";
   std::int32_t ids[3] = {1, 2, 3};

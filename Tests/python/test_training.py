@@ -181,6 +181,62 @@ def test_loss_scaler():
     assert s.scale == 1 and s.skipped == 21
     with pytest.raises(cb.InvalidError, match="in place"):
         s.unscale([1.0])
+    assert cb.LossScaler(initial=2.0**30, maximum=2.0**40).scale == 2.0**30  # whatever the order
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_loss_scaler_equals_the_usual_rule(seed):
+    """Growth after `interval` finite steps on end, half at each that is not, between the limits."""
+    rng = np.random.default_rng(seed)
+    s = cb.LossScaler(initial=64, interval=3, minimum=2, maximum=256)
+    scale, clean = 64.0, 0
+    for _ in range(400):
+        g = rng.standard_normal(5).astype(np.float32) * np.float32(1e4)
+        finite = rng.random() < 0.7
+        if not finite:
+            g[rng.integers(5)] = rng.choice([np.nan, np.inf, -np.inf])
+        want = g / np.float32(scale) if finite else g.copy()
+        assert s.unscale([g]) == finite and np.array_equal(g, want, equal_nan=True)
+        clean = clean + 1 if finite else 0
+        if not finite:
+            scale = max(scale / 2, 2)
+        elif clean == 3:
+            scale, clean = min(scale * 2, 256), 0
+        assert s.scale == scale
+
+
+def test_overflow_and_own_nan_are_told_apart():
+    """Real gradients in f16: of losses that overflow at the scale, and of one that is a NaN at any."""
+    rng = np.random.default_rng(5)
+
+    def loss(x, k, bad):
+        return np.sum(k * x * x) + np.sum(np.sqrt(x - 10.0 * bad))
+
+    def gradient(x, k, bad, scale, compute):
+        f = cb.grad(cb.precision(lambda x, s: s * loss(x, k, bad), compute=compute, output="f32"))
+        return np.array(f(x.astype(np.float32), np.float32(scale)))
+
+    s, told, wrong = cb.LossScaler(initial=2.0**14, guarded=1), [0, 0], 0
+    for step in range(120):
+        x, k = rng.uniform(1, 3, 4), float(rng.choice([0.5, 8.0, 40.0]))
+        bad = step % 5 == 2
+        before, g = s.scale, gradient(x, k, float(bad), s.scale, "f16")
+        finite = bool(np.isfinite(g).all())
+        assert s.unscale([g], again=lambda x=x, k=k, bad=bad: [gradient(x, k, float(bad), 1.0, "f32")]) == finite
+        if finite:
+            assert not bad and s.fault is None and s.tensor is None
+            continue
+        told[bad] += 1
+        wrong += (s.fault == "nonfinite") != bad or (s.scale == before) != bad or s.tensor != 0
+        if bad:
+            s.set(initial=2.0 ** rng.integers(4, 15))  # else it soon fits, and nothing overflows
+    assert wrong == 0 and told[0] > 10 and told[1] == 24 and s.skipped == sum(told)
+    s = cb.LossScaler()
+    assert not s.unscale([np.array([np.nan])])
+    with pytest.raises(cb.InvalidError, match=r"again\(\) gave 2"):
+        s.unscale([np.array([np.nan])], again=lambda: [np.ones(1), np.ones(1)])
+    with pytest.raises(cb.DtypeError, match="f16, which overflows"):
+        s.unscale([np.array([np.nan])], again=lambda: [np.ones(1, np.float16)])
 
 
 # ---- Files -------------------------------------------------------------------------------------------------------------------

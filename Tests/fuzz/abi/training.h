@@ -4,7 +4,7 @@ static void train(void) {
   int k = (int)below(FEW);
   static const char *const methods[] = {"sgd", "adam", "adamw", "x", "", NULL};
   static const char *const options[] = {"learning_rate", "momentum", "nesterov", "weight_decay", "beta1", "beta2", "epsilon", "l1", "l2", "clip_value", "clip_norm", "clip_global_norm", "zclip", "agc", "spectral_norm", "compensate", "", NULL, "warmup", "steps", "final", "every", "factor",
-                                        "initial", "growth", "backoff", "interval", "minimum", "maximum"};
+                                        "initial", "growth", "backoff", "interval", "minimum", "maximum", "hysteresis", "guarded"};
   static const char *const kinds[] = {"constant", "cosine", "step", "x", NULL};
   if (!optimizers[k] && !one_in(8)) {
     optimizers[k] = camber_optimizer_new(methods[below(3)]), parameters[k] = 1, parameter_bytes[k][0] = 24;
@@ -79,7 +79,14 @@ static void train(void) {
     for (size_t i = 0; i < 3; i++) if (sizes[i] < 100) check_guard(i, sizes[i] * 8, 0);
     double v = camber_scaler_scale(s);
     HOLDS(!(v <= 0));
-    (void)camber_scaler_skipped(s);
+    (void)camber_scaler_skipped(s), (void)camber_scaler_fault(s);
+    HOLDS(r != CAMBER_NONFINITE || (camber_scaler_tensor(s) >= 0 && camber_scaler_tensor(s) < (int64_t)n));
+    if (one_in(2)) {
+      const void *again[3] = {g[0], g[1], one_in(32) ? NULL : g[2]};
+      r = camber_scaler_classify(s, n, one_in(48) ? NULL : again, d, sizes);
+      if (known(r)) sentence(camber_scaler_message(s), "camber_scaler_classify");
+      HOLDS(r != CAMBER_NONFINITE || camber_scaler_fault(s) == 1);
+    }
   } break;
   }
 }

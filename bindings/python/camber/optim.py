@@ -12,6 +12,7 @@ True
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -212,7 +213,7 @@ class AdamW(Optimizer):
 
 
 class LossScaler(_Handle):
-    """Dynamic loss scaling by powers of two; options initial, growth, backoff, interval, minimum, maximum.
+    """Dynamic loss scaling by powers of two; options initial, growth, backoff, interval, minimum, maximum, hysteresis and guarded: see camber.h.
 
     >>> import numpy as np
     >>> scaler = LossScaler(initial=1024)
@@ -239,21 +240,47 @@ class LossScaler(_Handle):
         """Steps skipped because a gradient was not finite."""
         return int(lib.scaler_skipped(self.handle))
 
-    def unscale(self, gradients: Any) -> bool:
+    @property
+    def fault(self) -> str | None:
+        """Of the last step: "nonfinite" where its gradients are not finite at a scale of 1 either, "minimum" after eight overflows on end at the minimum."""
+        return (None, "nonfinite", "minimum")[max(lib.scaler_fault(self.handle), 0)]
+
+    @property
+    def tensor(self) -> int | None:
+        """The first gradient, in the tree's order, that was not finite in the last step."""
+        i = int(lib.scaler_tensor(self.handle))
+        return i if i >= 0 else None
+
+    def unscale(self, gradients: Any, again: Callable[[], Any] | None = None) -> bool:
         """Divides a tree of gradient arrays by the scale in place, exactly.
+
+        Parameters
+        ----------
+        again
+            Called where one is not finite; gives the gradients of the loss itself (times 1) in f32 or f64. If they are finite it was an overflow, and the
+            scale backs off; else the scale stays, and `fault` is "nonfinite": the function has a NaN or an infinity of its own (`cb.nonfinite` says where).
 
         Returns
         -------
-        False where one was not finite: they are left alone, the scale backs off, and the step is to be skipped.
+        False where one was not finite: they are left alone and the step is to be skipped.
         """
         leaves = pytree.leaves(gradients)
         for i, leaf in enumerate(leaves):
             if not isinstance(leaf, np.ndarray):
                 raise InvalidError(f"unscale: gradient {i} is a {type(leaf).__name__}, which cannot be changed in place; use np.array(x)")
             output_array(leaf, (leaf.shape, dt.code_of(leaf.dtype)), f"gradient {i}")
-        codes = (ctypes.c_int32 * len(leaves))(*[dt.code_of(a.dtype) for a in leaves])
-        sizes = (ctypes.c_size_t * len(leaves))(*[a.size for a in leaves])
-        return self._check(lib.scaler_unscale(self.handle, len(leaves), pointers(leaves), codes, sizes)) == _OK
+        if self._check(lib.scaler_unscale(self.handle, len(leaves), pointers(leaves), *_kinds(leaves))) == _OK:
+            return True
+        if again is not None:
+            found = [np.ascontiguousarray(a) for a in pytree.leaves(again())]
+            if len(found) != len(leaves):
+                raise InvalidError(f"unscale: again() gave {len(found)} gradients, not {len(leaves)}")
+            self._check(lib.scaler_classify(self.handle, len(found), pointers(found), *_kinds(found)))
+        return False
+
+
+def _kinds(arrays: list[Any]) -> tuple[Any, Any]:
+    return (ctypes.c_int32 * len(arrays))(*[dt.code_of(a.dtype) for a in arrays]), (ctypes.c_size_t * len(arrays))(*[a.size for a in arrays])
 
 
 def l1_penalty(tree: Any) -> Any:
