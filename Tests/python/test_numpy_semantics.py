@@ -330,3 +330,22 @@ def test_derivatives(f):
     slope = cb.grad(g)
     np.testing.assert_allclose(cb.hvp(g, x, w), (slope(x + h * w) - slope(x - h * w)) / (2 * h), rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(cb.vmap(slope)(np.stack([x, x * 1.1])), np.stack([slope(x), slope(x * 1.1)]), rtol=1e-12, atol=1e-13)
+
+
+def test_what_looking_longer_found():
+    """Cases of the properties above that only thousands of examples reach (Tests/tools/verify.sh python)."""
+    for name in ("fmax", "fmin", "maximum", "minimum"):
+        for code in (bool, np.int32, np.int64, np.float32, np.float64):
+            agree(getattr(np, name), np.array([0, 1, 1, 0], code), np.array([0, 0, 1, 1], code))
+            agree(getattr(np, name), np.array(1, code), np.array([True, False]))
+    for name in REDUCTIONS:
+        for axis in (0, -1, 1, (0,), None, ()):
+            for keep in (False, True):
+                agree(lambda v, name=name, axis=axis, keep=keep: getattr(np, name)(v, axis=axis, keepdims=keep), np.array(1.5))
+    # Sums over axes that do not lie together, of nothing.
+    for shape in ((0, 1, 12), (3, 0, 4), (0, 2, 0), (2, 3, 0), (0, 5, 2)):
+        for name in ("sum", "prod", "any", "all"):
+            agree(lambda v, name=name: getattr(np, name)(v, axis=(0, 2)), np.ones(shape))
+    x, w, key = np.arange(60.0).reshape(5, 12), np.sin(np.arange(60.0)).reshape(5, 12), (np.zeros(5, bool), None, Ellipsis)
+    a, b = cb.grad(lambda a, b: np.sum(a.at[key].set(b) * w), argnums=(0, 1))(x, np.float64(2.5))
+    assert np.array_equal(a, w) and b == 0

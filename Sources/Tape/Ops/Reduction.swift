@@ -51,6 +51,10 @@ private func reduce(_ op: Reduction, _ c: borrowing Call) -> String? {
     ck_reduce(op, d, c.x[0], c.out, g[1], g[2], g[3])
     return nil
   }
+  if x.count == 0 {   // nothing to move, and no scratch
+    ck_reduce(op, d, c.x[0], c.out, g[1], g[2], g[3])
+    return nil
+  }
   guard let scratch = c.scratch else { return "reduction: no scratch" }
   Copy.run(g, from: 4, rank: x.rank, size: x.dtype.size, c.x[0], scratch)
   ck_reduce(op, d, scratch, c.out, g[1], g[2], g[3])

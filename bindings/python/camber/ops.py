@@ -23,6 +23,9 @@ ROWS: dict[str, Row] = {row.name: row for row in HEADER.rows}
 # What a NUMBER row means for bool, where NumPy gives it a meaning.
 _LOGIC = {"add": "logical_or", "mul": "logical_and", "maximum": "logical_or", "minimum": "logical_and"}
 
+# What a FLOAT row is for integers and bool, which have no NaN.
+_WHOLE = {"fmax": "maximum", "fmin": "minimum"}
+
 
 def _emit(row: Row, values: list[Any], code: int, shape: tuple[int, ...], result: int) -> Any:
     tape = tape_of(values)
@@ -32,6 +35,8 @@ def _emit(row: Row, values: list[Any], code: int, shape: tuple[int, ...], result
 
 def _float(row: Row, args: tuple[Any, ...], result: int | None = None) -> Any:
     values, code = joint(args)
+    if code not in dt.FLOATS and row.name in _WHOLE:
+        return _number(ROWS[_WHOLE[row.name]], args)
     if code not in dt.FLOATS:
         code = dt.F64
     values, code, shape = together(values, code)

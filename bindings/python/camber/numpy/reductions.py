@@ -134,12 +134,16 @@ def _float(a: Any, dtype: Any = None) -> Any:
 @implements(np.mean)
 def mean(a: Any, axis: Axis = None, dtype: Any = None, keepdims: Any = False, *, where: Any = True) -> Any:
     """``np.mean``."""
-    a = _float(a, dtype)
+    axes_of(a, axis)  # a scalar has none, other than for a sum
+    return _mean(_float(a, dtype), axis, keepdims, where)
+
+
+def _mean(a: Any, axis: Axis, keepdims: Any, where: Any) -> Any:
     if where is True or where is np._NoValue:
         return reduce("mean", a, axis, _keep(keepdims))
     total = sum(a, axis=axis, keepdims=_keep(keepdims), where=where)
     count = np.sum(FUNCTIONS[np.broadcast_to](where, a.shape) if hasattr(where, "_tape") else np.broadcast_to(where, a.shape),
-                   axis=axes_of(a, axis), keepdims=_keep(keepdims))  # fmt: skip
+                   axis=axes_of(a, axis, True), keepdims=_keep(keepdims))  # fmt: skip
     return total / (cast(count, a._code) if hasattr(count, "_tape") else constant(a._tape, count, a._code))
 
 
@@ -267,7 +271,9 @@ def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
 @implements(np.nanmean)
 def nanmean(a: Any, axis: Axis = None, dtype: Any = None, keepdims: Any = False) -> Any:
     """``np.nanmean``."""
-    return mean(_float(a, dtype), axis=axis, keepdims=keepdims, where=ops.traced("logical_not", ops.traced("isnan", _float(a))))
+    if a._code not in dt.FLOATS:
+        return mean(a, axis, dtype, keepdims)
+    return _mean(_float(a, dtype), axis, keepdims, ops.traced("logical_not", ops.traced("isnan", a)))
 
 
 @implements(np.count_nonzero)
