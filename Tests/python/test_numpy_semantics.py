@@ -346,6 +346,14 @@ def test_what_looking_longer_found():
     for shape in ((0, 1, 12), (3, 0, 4), (0, 2, 0), (2, 3, 0), (0, 5, 2)):
         for name in ("sum", "prod", "any", "all"):
             agree(lambda v, name=name: getattr(np, name)(v, axis=(0, 2)), np.ones(shape))
+    # An ellipsis that stands for no axis parts integer arrays all the same.
+    x, none = np.arange(60.0).reshape(3, 4, 5), np.zeros(4, bool)
+    some = np.array([1, 0, 1, 1], bool)
+    for key in ((slice(None), none, ..., 0), (slice(None), some, ..., 0), (slice(0, 2), [[1, 2]], ..., 0), (None, 1, ..., some, 2), (None, 1, some, 2, ...), (slice(None), some, 0, ...), (..., some, 0)):
+        agree(lambda v, key=key: v[key], x)
+        want, value = x.copy(), np.cos(np.arange(x[key].size)).reshape(x[key].shape)
+        want[key] = value
+        same(cb.function(lambda a, b, key=key: a.at[key].set(b))(x, value), want)
     x, w, key = np.arange(60.0).reshape(5, 12), np.sin(np.arange(60.0)).reshape(5, 12), (np.zeros(5, bool), None, Ellipsis)
     a, b = cb.grad(lambda a, b: np.sum(a.at[key].set(b) * w), argnums=(0, 1))(x, np.float64(2.5))
     assert np.array_equal(a, w) and b == 0

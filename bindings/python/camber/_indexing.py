@@ -35,7 +35,17 @@ def _is_array(item: Any) -> bool:
     return not (item is None or isinstance(item, (slice, int, np.integer)))
 
 
-def _expand(x: Any, key: Any) -> list[Any]:
+class _Items(list[Any]):
+    """A key's items. An ellipsis that stands for no axis still parts the integer arrays before place `gap` from those at and behind it."""
+
+    gap = -1
+
+    def together(self, places: list[int]) -> bool:
+        """Whether the items at these places stand side by side: then their axes' place is the first one's, else the front (NumPy's rule)."""
+        return places[-1] - places[0] + 1 == len(places) and not places[0] < self.gap <= places[-1]
+
+
+def _expand(x: Any, key: Any) -> _Items:
     """The key as one item an axis (None aside): ellipsis and missing axes filled, masks turned into integers."""
     items: list[Any] = []
     masks: list[tuple[int, Any]] = []
@@ -72,7 +82,10 @@ def _expand(x: Any, key: Any) -> list[Any]:
     for place, mask in masks:
         before = _axes_used(items[:place])
         _check_mask(x, mask, before + (x.ndim - used if place > at else 0))
-    return items[:at] + [slice(None)] * (x.ndim - used) + items[at + 1 :]
+    full = _Items(items[:at] + [slice(None)] * (x.ndim - used) + items[at + 1 :])
+    if dots and used == x.ndim:
+        full.gap = at
+    return full
 
 
 def _axes_used(items: list[Any]) -> int:
@@ -131,7 +144,7 @@ def sliced(x: Any, start: list[int], stop: list[int], step: list[int]) -> Any:
     return made(tape, node, shape, x._code)
 
 
-def _advanced(x: Any, items: list[Any]) -> Any:
+def _advanced(x: Any, items: _Items) -> Any:
     """Slices first, then one gather; several integer arrays become one linear index."""
     basic: list[Any] = []
     arrays: list[tuple[int, Any]] = []  # (axis of what `basic` leaves, index)
@@ -152,7 +165,7 @@ def _advanced(x: Any, items: list[Any]) -> Any:
             axis += 1
         kept += 1
     x = _basic(x, basic)
-    together = places[-1] - places[0] + 1 == len(places)
+    together = items.together(places)
     if len(arrays) == 1:
         return gather(x, arrays[0][1], arrays[0][0])
     axes = [place for place, _ in arrays]
@@ -364,20 +377,21 @@ def _update_basic(kind: str, x: Any, items: list[Any], value: Any) -> Any:
     return made(tape, lib.dynamic_update(tape.handle, x._node, value._node, start._node), x.shape, x._code)
 
 
-def _update_advanced(kind: str, x: Any, items: list[Any], value: Any) -> Any:
+def _update_advanced(kind: str, x: Any, items: _Items, value: Any) -> Any:
     """Integer arrays: the axes that they index become one, along which the updates are scattered."""
     axes_items = [item for item in items if item is not None]
     if any(isinstance(item, slice) and item.indices(n) != (0, n, 1) for item, n in zip(axes_items, x.shape)):
         # A block first, changed, then put back.
         cut = [item if isinstance(item, slice) else slice(None) for item in axes_items]
-        rest = [slice(None) if isinstance(item, slice) else item for item in items]
+        rest = _Items(slice(None) if isinstance(item, slice) else item for item in items)
+        rest.gap = items.gap
         block = _basic(x, cut)
         return _update_basic("set", x, cut, _update_advanced(kind, block, rest, value))
     places = [i for i, item in enumerate(items) if _is_array(item) or isinstance(item, (int, np.integer))]
     axes = [i for i, item in enumerate(axes_items) if not isinstance(item, slice)]
     indices = [_checked(axes_items[i], x.shape[i], i) for i in axes]
     shape = common_shape(indices) if any(hasattr(i, "_tape") for i in indices) else np.broadcast_shapes(*[i.shape for i in indices])
-    together = places[-1] - places[0] + 1 == len(places)
+    together = items.together(places)
     front = places[0] if together else 0
     left = [1 if item is None else None for item in items if item is None or isinstance(item, slice)]
     kept = [i for i in range(x.ndim) if i not in axes]
