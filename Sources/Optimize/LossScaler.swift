@@ -16,7 +16,7 @@ package struct LossScaler: Sendable {
   private var guarded = false, hysteresis = 1.0
   private var clean = 0.0, begun = false
   /// What a skipped step changes.
-  private struct State: Sendable { var scale: Double, left: Double, lowest: Int }
+  private struct State: Sendable { var scale: Double, left: Double, lowest: Int, count: Int }
   /// Overflows left before it backs off; overflows on end at the minimum.
   private var left = 1.0, lowest = 0
   /// As the last skipped step found it, until it is classified.
@@ -68,7 +68,7 @@ package struct LossScaler: Sendable {
     (before, fault) = (nil, .none)
     tensor = LossScaler.firstNonfinite(gradients)
     guard tensor < 0 else {
-      before = State(scale: scale, left: left, lowest: lowest)
+      before = State(scale: scale, left: left, lowest: lowest, count: gradients.count)
       clean = 0
       skipped += 1
       lowest = scale <= minimum ? lowest + 1 : 0
@@ -95,6 +95,7 @@ package struct LossScaler: Sendable {
   /// The gradients of the step that was skipped, of the loss itself and in a format that holds them. True: they are finite, so it was an overflow. Else the scale is as it was.
   package mutating func classify(_ gradients: [Gradient]) throws(Failure) -> Bool {
     guard let before else { throw Failure(.invalid, "loss scaler: no skipped step waits to be classified: the last one was finite, or is classified") }
+    guard gradients.count == before.count else { throw Failure(.invalid, "loss scaler: \(gradients.count) gradients are classified, but the skipped step had \(before.count)") }
     for (i, g) in gradients.enumerated() where g.dtype == .f16 { throw Failure(.dtype, "loss scaler: gradient \(i) is f16, which overflows by itself; compute it anew in f32 or f64") }
     self.before = nil
     let first = LossScaler.firstNonfinite(gradients)

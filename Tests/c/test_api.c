@@ -579,6 +579,7 @@ static void training(void) {
   const void *again[1] = {g};
   CHECK(camber_scaler_tensor(k) == 0 && camber_scaler_fault(k) == 0);
   STATUS(camber_scaler_set(k, "initial", 8), CAMBER_OK); STATUS(camber_scaler_unscale(k, 1, slopes, dtypes, sizes), CAMBER_NONFINITE); NEAR(camber_scaler_scale(k), 4, 0);
+  STATUS(camber_scaler_classify(k, 0, again, dtypes, sizes), CAMBER_EINVAL);   /* others than were skipped */
   STATUS(camber_scaler_classify(k, 1, again, dtypes, sizes), CAMBER_NONFINITE); NEAR(camber_scaler_scale(k), 8, 0);   /* a NaN of its own */
   CHECK(camber_scaler_fault(k) == 1 && strstr(camber_scaler_message(k), "gradient 0") != NULL);
   STATUS(camber_scaler_classify(k, 1, again, dtypes, sizes), CAMBER_EINVAL);

@@ -91,19 +91,13 @@ class Scaler {
   std::int64_t skipped() const noexcept { return camber_scaler_skipped(handle()); }
   /* CAMBER_NONFINITE: the step is to be skipped. */
   camber_status unscale(const Outputs &gradients, const std::vector<DType> &dtypes, const std::vector<std::size_t> &sizes) {
-    detail::same(gradients.size(), dtypes.size(), "scaler: the counts of gradients and dtypes");
-    detail::same(gradients.size(), sizes.size(), "scaler: the counts of gradients and sizes");
-    std::vector<camber_dtype> kinds;
-    for (DType d : dtypes) kinds.push_back(raw(d));
+    const std::vector<camber_dtype> kinds = checked(gradients.size(), dtypes, sizes);
     camber_status s = camber_scaler_unscale(handle(), gradients.size(), gradients.data(), kinds.data(), sizes.data());
     return s < 0 ? detail::check(s, camber_scaler_message(handle())) : s;
   }
   /* After CAMBER_NONFINITE, the gradients computed anew of the loss times 1: true: it was an overflow. False: the function's own NaN or infinity; fault() is 1. */
   bool classify(const Inputs &gradients, const std::vector<DType> &dtypes, const std::vector<std::size_t> &sizes) {
-    detail::same(gradients.size(), dtypes.size(), "scaler: the counts of gradients and dtypes");
-    detail::same(gradients.size(), sizes.size(), "scaler: the counts of gradients and sizes");
-    std::vector<camber_dtype> kinds;
-    for (DType d : dtypes) kinds.push_back(raw(d));
+    const std::vector<camber_dtype> kinds = checked(gradients.size(), dtypes, sizes);
     camber_status s = camber_scaler_classify(handle(), gradients.size(), gradients.data(), kinds.data(), sizes.data());
     if (s < 0) detail::check(s, camber_scaler_message(handle()));
     return s == CAMBER_OK;
@@ -113,6 +107,13 @@ class Scaler {
   camber_scaler *handle() const noexcept { return handle_.get(); }
 
  private:
+  static std::vector<camber_dtype> checked(std::size_t count, const std::vector<DType> &dtypes, const std::vector<std::size_t> &sizes) {
+    detail::same(count, dtypes.size(), "scaler: the counts of gradients and dtypes");
+    detail::same(count, sizes.size(), "scaler: the counts of gradients and sizes");
+    std::vector<camber_dtype> kinds;
+    for (DType d : dtypes) kinds.push_back(raw(d));
+    return kinds;
+  }
   detail::Handle<camber_scaler, camber_scaler_free> handle_;
 };
 

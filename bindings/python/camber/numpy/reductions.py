@@ -134,8 +134,9 @@ def _float(a: Any, dtype: Any = None) -> Any:
 @implements(np.mean)
 def mean(a: Any, axis: Axis = None, dtype: Any = None, keepdims: Any = False, *, where: Any = True) -> Any:
     """``np.mean``."""
+    a = _float(a, dtype)
     axes_of(a, axis)  # a scalar has none, other than for a sum
-    return _mean(_float(a, dtype), axis, keepdims, where)
+    return _mean(a, axis, keepdims, where)
 
 
 def _mean(a: Any, axis: Axis, keepdims: Any, where: Any) -> Any:
@@ -271,6 +272,7 @@ def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
 @implements(np.nanmean)
 def nanmean(a: Any, axis: Axis = None, dtype: Any = None, keepdims: Any = False) -> Any:
     """``np.nanmean``."""
+    a = lift(a)
     if a._code not in dt.FLOATS:
         return mean(a, axis, dtype, keepdims)
     return _mean(_float(a, dtype), axis, keepdims, ops.traced("logical_not", ops.traced("isnan", a)))
